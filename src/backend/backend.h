@@ -1,0 +1,94 @@
+/* backend.h - a device that computes the decoder. The only header of backend/ that engine/, bench/
+ * and cmd/ may include.
+ *
+ * A backend holds one model's packed weights and its KV storage, and has one compute entry: run
+ * this step. A step is a ragged batch of segments; each segment is one sequence's next tokens: 1
+ * for decode, a chunk for prefill, several for checking a draft. There is no second path.
+ *
+ *     step = { segments[n]: { tokens[m], first position, block table, logits: none | last | all } }
+ *     forward(step) ──▶ logits [rows wanted, vocab_size]
+ *
+ * K and V of every token are written to its KV block by the forward itself: position p of a
+ * sequence is entry p % block_tokens of block block_table[p / block_tokens]. A row's result does
+ * not depend on what else is in the batch, nor on how its prompt was cut into chunks: reductions
+ * run in a fixed order.
+ *
+ * Threads: one caller at a time. Memory: open() allocates everything; forward() allocates nothing.
+ */
+#ifndef MU_BACKEND_BACKEND_H
+#define MU_BACKEND_BACKEND_H
+
+#include "base/status.h"
+#include "base/token.h"
+#include "model/model.h"
+
+typedef struct mu_backend mu_backend;
+typedef uint32_t mu_kv_block_id;
+
+typedef enum mu_isa { MU_ISA_REF, MU_ISA_AVX2, MU_ISA_AVX512, MU_N_ISAS } mu_isa;
+
+typedef struct mu_backend_options {
+    mu_dtype weight_type;  /* MU_F32 or MU_BF16 */
+    mu_dtype kv_type;      /* MU_F32, MU_BF16 or MU_F16 */
+    uint32_t n_threads;    /* 0: as many as the process may use */
+    mu_isa isa_max;        /* MU_ISA_AVX512: the best the CPU has */
+    uint32_t n_ctx;        /* tokens of the longest sequence */
+    uint32_t block_tokens; /* positions of a KV block */
+    uint32_t n_kv_blocks;
+    uint32_t step_tokens_max; /* tokens of all segments of a step together */
+    uint32_t step_rows_max;   /* logits rows of a step */
+} mu_backend_options;
+
+typedef enum mu_logits_wanted { MU_LOGITS_NONE, MU_LOGITS_LAST, MU_LOGITS_ALL } mu_logits_wanted;
+
+typedef struct mu_segment {
+    const mu_token *tokens; /* [n_tokens], each in [0, vocab_size) */
+    uint32_t n_tokens;      /* > 0 */
+    uint32_t first_position;
+    const mu_kv_block_id *block_table; /* [ceil((first_position + n_tokens) / block_tokens)] */
+    mu_logits_wanted logits;
+} mu_segment;
+
+typedef struct mu_step {
+    const mu_segment *segments; /* [n_segments] */
+    uint32_t n_segments;        /* > 0 */
+} mu_step;
+
+/* Bytes by purpose, for the memory ledger and for people. */
+typedef struct mu_backend_bytes {
+    uint64_t weights;
+    uint64_t kv;
+    uint64_t scratch;
+} mu_backend_bytes;
+
+/* What open() would allocate, computed from the spec alone. */
+mu_backend_bytes mu_backend_plan(const mu_decoder_spec *spec, bool is_tied,
+                                 const mu_backend_options *options);
+
+/* Packs the weights and lets go of the file pages behind them; model may be closed afterwards. */
+mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
+                          mu_backend **out, mu_err *err) MU_MUST_USE;
+void mu_backend_close(mu_backend *backend); /* NULL is allowed */
+
+/* Run one step. On success *out_logits is [rows, vocab_size] f32, rows in the order of segments and
+ * positions; owned by the backend until the next call. NULL when no segment wants logits. */
+mu_status mu_backend_forward(mu_backend *backend, const mu_step *step, const float **out_logits,
+                             mu_err *err) MU_MUST_USE;
+
+const char *mu_backend_isa(const mu_backend *backend); /* "ref", "avx2", "avx512", "avx512bf16" */
+uint32_t mu_backend_n_threads(const mu_backend *backend);
+mu_backend_bytes mu_backend_get_bytes(const mu_backend *backend);
+
+/* What the machine can do, measured now (about a second): the denominators of every speed figure.
+ * 0 where the CPU has no such instruction. */
+typedef struct mu_machine_rates {
+    double dram_gb_s;    /* reading memory far larger than the caches */
+    double f32_gflop_s;  /* fused multiply-add */
+    double bf16_gflop_s; /* vdpbf16ps */
+    double int8_gop_s;   /* vpdpbusd */
+} mu_machine_rates;
+
+mu_status mu_machine_rates_measure(uint32_t n_threads, mu_isa isa_max, mu_machine_rates *out,
+                                   mu_err *err) MU_MUST_USE;
+
+#endif

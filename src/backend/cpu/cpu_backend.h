@@ -1,0 +1,93 @@
+/* cpu_backend.h - what a CPU backend consists of; private to backend/cpu/. */
+#ifndef MU_BACKEND_CPU_CPU_BACKEND_H
+#define MU_BACKEND_CPU_CPU_BACKEND_H
+
+#include "backend/cpu/packed.h"
+
+enum { MU_QUERY_TILE = 8 }; /* queries of one head that share a pass over K and V */
+
+typedef struct mu_cpu_layer {
+    float *attn_norm_w, *attn_norm_b, *ffn_norm_w, *ffn_norm_b; /* [hidden_dim] */
+    mu_packed qkv;                                              /* three parts: Q, K, V */
+    mu_packed o, up, down;
+} mu_cpu_layer;
+
+typedef struct mu_cpu_weights {
+    mu_cpu_layer *layers; /* [n_layers], owned */
+    mu_packed embed;      /* the same panels as output when tied */
+    mu_packed output;
+    float *positions;               /* [n_ctx, hidden_dim] */
+    float *out_norm_w, *out_norm_b; /* [hidden_dim] */
+} mu_cpu_weights;
+
+/* Where K and V are. A group is MU_KV_GROUP positions of all layers and heads, contiguous, so that
+ * a sequence touches as little memory as it has tokens: group: [n_layers][K, V][n_heads][head_dim *
+ * MU_KV_GROUP] */
+typedef struct mu_kv_store {
+    uint8_t *base;
+    size_t group_bytes; /* multiple of 64 */
+    size_t layer_bytes; /* K and V of all heads */
+    size_t head_bytes;  /* K of one head */
+    uint32_t groups_per_block;
+} mu_kv_store;
+
+/* One token of the step. */
+typedef struct mu_step_row {
+    mu_token token;
+    uint32_t position;
+    uint32_t segment;
+} mu_step_row;
+
+/* One segment of the step, as the layers see it. */
+typedef struct mu_step_segment {
+    uint32_t first_wanted; /* row; the n_wanted rows from here on have logits ... */
+    uint32_t n_wanted;
+    uint32_t first_out;     /* ... and this is where they go in the last layer */
+    const uint8_t **groups; /* addresses of its KV groups, by position / MU_KV_GROUP */
+} mu_step_segment;
+
+/* MU_QUERY_TILE or fewer queries of one segment. */
+typedef struct mu_query_tile {
+    uint32_t segment;
+    uint32_t first_row; /* of the step */
+    uint32_t n_rows;
+    uint32_t out_row; /* where the result of first_row goes */
+} mu_query_tile;
+
+typedef struct mu_step_plan {
+    mu_step_row *rows;         /* [step_tokens_max] */
+    mu_step_segment *segments; /* [step_tokens_max] */
+    const uint8_t **groups;    /* [step_tokens_max * groups of n_ctx] */
+    mu_query_tile *tiles;      /* [step_tokens_max]: of every layer but the last */
+    mu_query_tile *last_tiles; /* [step_tokens_max]: of the last layer: rows with logits only */
+    uint32_t n_rows, n_segments, n_tiles, n_last_tiles;
+    uint32_t n_out; /* rows with logits */
+} mu_step_plan;
+
+typedef struct mu_scratch {
+    size_t x_stride, qkv_stride, ffn_stride; /* floats, whole panels */
+    float *x;                                /* [step_tokens_max, x_stride] residual stream */
+    float *qkv;                              /* [step_tokens_max, qkv_stride] */
+    float *attended;                         /* [step_tokens_max, x_stride] */
+    float *ffn;                              /* [step_tokens_max, ffn_stride] */
+    uint8_t *acts;                           /* [step_tokens_max, widest packed row] */
+    float *logits;                           /* [step_rows_max, vocab_size] */
+    float **rows;                            /* [n_threads], widest row each */
+    float **scores;                          /* [n_threads], [MU_QUERY_TILE, n_ctx whole groups] */
+} mu_scratch;
+
+struct mu_backend {
+    mu_decoder_spec spec;
+    mu_backend_options options;
+    mu_kernels kernels;
+    mu_pool *pool;
+    mu_weight_form form;
+    mu_kv_form kv_form;
+    mu_cpu_weights weights;
+    mu_kv_store kv;
+    mu_step_plan plan;
+    mu_scratch scratch;
+    mu_region weights_region, kv_region, scratch_region; /* owned pages */
+};
+
+#endif

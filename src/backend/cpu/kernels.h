@@ -1,0 +1,115 @@
+/* kernels.h - the CPU backend's inner loops, as a table of functions.
+ *
+ * Every kernel has a portable C version in kernels_ref.c, which is the specification. An ISA file
+ * replaces the entries it can do faster; kernels_test.c runs every replacement against the
+ * reference. No caller asks for a CPU feature.
+ *
+ * Matrix work is done in panels. A panel is MU_PANEL neighbouring outputs of a weight matrix,
+ * stored so that one pass over it computes them for any number of rows: the same layout serves
+ * decode (1 row, bound by memory) and prefill (hundreds, bound by arithmetic):
+ *
+ *     f32   [n_in][MU_PANEL]             activations: f32 [n_in]
+ *     bf16  [ceil(n_in / 2)][MU_PANEL][2]  activations: bf16 [n_in rounded up to 2], rounded from
+ * f32
+ *
+ * A row's result depends on that row and the panel only: each output is one sum over the inputs in
+ * index order, whatever the number of rows.
+ *
+ * KV storage is in groups of MU_KV_GROUP positions. For one head, K is [head_dim][MU_KV_GROUP], so
+ * that one pass gives the scores of all positions, and V is [MU_KV_GROUP][head_dim].
+ *
+ * Threads: kernels are pure functions of their arguments. Memory: none. Pointers to packed data and
+ * KV are 64-byte aligned; others need only natural alignment.
+ */
+#ifndef MU_BACKEND_CPU_KERNELS_H
+#define MU_BACKEND_CPU_KERNELS_H
+
+#include "backend/backend.h"
+
+enum { MU_PANEL = 32, MU_KV_GROUP = 16 };
+
+typedef enum mu_weight_form { MU_FORM_F32, MU_FORM_BF16, MU_N_FORMS } mu_weight_form;
+typedef enum mu_kv_form { MU_KV_F32, MU_KV_BF16, MU_KV_F16, MU_N_KV_FORMS } mu_kv_form;
+
+/* y[r][j] = bias[j] + sum_i acts[r][i] * panel[i][j], plus what y held when accumulate is set. */
+typedef struct mu_matmul_args {
+    const void *panel;
+    const void *acts; /* [n_rows] packed rows, act_bytes apart */
+    size_t act_bytes;
+    uint32_t n_rows;
+    uint32_t n_in;
+    const float *bias; /* [MU_PANEL] */
+    float *y;          /* [n_rows][MU_PANEL], y_stride floats apart */
+    size_t y_stride;
+    bool accumulate;
+} mu_matmul_args;
+
+/* One weight form: how its panels and its activations are stored, and the product of the two. */
+typedef struct mu_matmul {
+    size_t (*panel_bytes)(size_t n_in);
+    size_t (*act_bytes)(size_t n_in);
+    /* src: [n_in][MU_PANEL] f32 */
+    void (*pack_panel)(void *dst, const float *src, size_t n_in);
+    /* One column of a panel back as f32 [n_in]: an embedding row. */
+    void (*unpack_column)(float *dst, const void *panel, size_t n_in, uint32_t column);
+    void (*pack_acts)(void *dst, const float *x, size_t n_in); /* one row */
+    void (*run)(const mu_matmul_args *args);
+} mu_matmul;
+
+/* Attention of n_rows queries of one head over the first n_positions positions of one sequence.
+ * Scores are computed for whole groups (y has room for n_positions rounded up to MU_KV_GROUP; what
+ * is past n_positions is garbage); values read only n_positions of V. */
+typedef struct mu_attention_args {
+    const uint8_t *const *groups; /* one address a group; K or V of the head is offset bytes in */
+    size_t offset;
+    uint32_t n_positions;
+    uint32_t head_dim;
+    uint32_t n_rows;
+    const float *x;  /* scores: queries [n_rows][head_dim]; values: weights [n_rows][n_positions] */
+    size_t x_stride; /* floats */
+    float *y;        /* scores: [n_rows][whole groups]; values: [n_rows][head_dim] */
+    size_t y_stride; /* floats */
+    float scale;     /* scores are multiplied by it */
+} mu_attention_args;
+
+/* K and V of one position of one head into their group; k, v: [head_dim] f32. */
+typedef struct mu_kv_write_args {
+    void *k_group;     /* [head_dim][MU_KV_GROUP] */
+    void *v_group;     /* [MU_KV_GROUP][head_dim] */
+    uint32_t in_group; /* position % MU_KV_GROUP */
+    uint32_t head_dim;
+    const float *k, *v;
+} mu_kv_write_args;
+
+typedef struct mu_kv_kernels {
+    void (*write)(const mu_kv_write_args *args);
+    void (*scores)(const mu_attention_args *args); /* y[r][p] = scale * x[r] . K[p] */
+    void (*values)(const mu_attention_args *args); /* y[r] = sum_p x[r][p] * V[p] */
+} mu_kv_kernels;
+
+typedef struct mu_kernels {
+    const char *isa;
+    mu_matmul matmul[MU_N_FORMS];
+    mu_kv_kernels kv[MU_N_KV_FORMS];
+
+    /* y[i] = (x[i] - mean) / sqrt(variance + eps) * w[i] + b[i].   all: [n] f32; y may be x */
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps);
+
+    /* In place, [n] f32. */
+    void (*activation[MU_N_ACTIVATIONS])(float *x, size_t n);
+
+    /* x[0 .. n) becomes exp(x - max) / sum of them; x[n .. n_padded) becomes 0. n > 0 */
+    void (*softmax)(float *x, size_t n, size_t n_padded);
+} mu_kernels;
+
+/* The best table the CPU can run, not above max. Tests ask for each level in turn. */
+mu_kernels mu_kernels_get(mu_isa max);
+
+/* Each ISA file overwrites its own entries and leaves the rest. */
+void mu_kernels_init_ref(mu_kernels *k);
+void mu_kernels_init_avx2(mu_kernels *k);
+void mu_kernels_init_avx512(mu_kernels *k);
+void mu_kernels_init_avx512bf16(mu_kernels *k);
+
+#endif

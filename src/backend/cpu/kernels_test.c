@@ -1,0 +1,349 @@
+/* Every ISA level against the reference, over sizes that include the smallest and the awkward ones.
+ * Outputs sit between guard values, so a kernel that writes one element too far is caught; inputs
+ * are fresh for every row. Errors are relative to the sum of magnitudes: what rounding is relative
+ * to.
+ */
+#include "backend/cpu/kernels.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "tensor/half.h"
+
+enum { N_IN_MAX = 300, ROWS_MAX = 40, GUARD = 16, POSITIONS_MAX = 100, HEAD_DIM_MAX = 80 };
+static const float guard = 12345.0f;
+
+static mu_rng rng = {2026};
+
+static float random_unit(void) { /* [-1, 1) */
+    return (float)(2.0 * mu_rng_f64(&rng) - 1.0);
+}
+
+static float *random_floats(size_t n, float scale) {
+    float *x = mu_alloc_aligned(n * sizeof(float), 64);
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = scale * random_unit();
+    }
+    return x;
+}
+
+static float *guarded(size_t n) {
+    float *x = mu_alloc_aligned((n + 2 * GUARD) * sizeof(float), 64);
+    assert_non_null(x);
+    for (size_t i = 0; i < n + 2 * GUARD; i++) {
+        x[i] = guard;
+    }
+    return x + GUARD;
+}
+
+static void free_guarded(float *x, size_t n) {
+    for (size_t i = 0; i < GUARD; i++) {
+        assert_true(x[(ptrdiff_t)i - GUARD] == guard);
+        assert_true(x[n + i] == guard);
+    }
+    mu_free(x - GUARD);
+}
+
+static void assert_near(const float *got, const float *want, size_t n, double tolerance,
+                        const char *what) {
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabs((double)got[i] - (double)want[i]) <= tolerance)) {
+            fail_msg("%s: element %zu is %.9g, the reference has %.9g", what, i, got[i], want[i]);
+        }
+    }
+}
+
+/* Levels above the reference that this CPU has. */
+static size_t levels(mu_kernels *out) {
+    size_t n = 0;
+    for (int isa = MU_ISA_REF + 1; isa < MU_N_ISAS; isa++) {
+        mu_kernels k = mu_kernels_get((mu_isa)isa);
+        if (strcmp(k.isa, "ref") != 0 && (n == 0 || strcmp(k.isa, out[n - 1].isa) != 0)) {
+            out[n++] = k;
+        }
+    }
+    return n;
+}
+
+typedef struct product_case {
+    uint32_t n_in, n_rows;
+    bool accumulate;
+} product_case;
+
+static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, product_case c) {
+    const mu_matmul *matmul = &k->matmul[form];
+    size_t act_bytes = matmul->act_bytes(c.n_in), stride = MU_PANEL + 3;
+    size_t n_y = (c.n_rows - 1) * stride + MU_PANEL;
+    float *w = random_floats(c.n_in * MU_PANEL, 1), *x = random_floats(c.n_in * c.n_rows, 1);
+    float *bias = random_floats(MU_PANEL, 1), *before = random_floats(n_y, 1);
+    uint8_t *panel = mu_alloc_aligned(matmul->panel_bytes(c.n_in), 64);
+    uint8_t *acts = mu_alloc_aligned(act_bytes * c.n_rows, 64);
+    float *got = guarded(n_y), *want = guarded(n_y);
+    memcpy(got, before, n_y * sizeof(float));
+    memcpy(want, before, n_y * sizeof(float));
+
+    matmul->pack_panel(panel, w, c.n_in);
+    for (uint32_t r = 0; r < c.n_rows; r++) {
+        matmul->pack_acts(acts + r * act_bytes, x + r * c.n_in, c.n_in);
+    }
+    mu_matmul_args args = {.panel = panel,
+                           .acts = acts,
+                           .act_bytes = act_bytes,
+                           .n_rows = c.n_rows,
+                           .n_in = c.n_in,
+                           .bias = bias,
+                           .y = want,
+                           .y_stride = stride,
+                           .accumulate = c.accumulate};
+    ref->matmul[form].run(&args);
+    args.y = got;
+    matmul->run(&args);
+    assert_near(got, want, n_y, 2e-6 * (c.n_in + 2), k->isa);
+
+    /* Batch invariance: each row alone gives the same bits. */
+    for (uint32_t r = 0; r < c.n_rows; r++) {
+        float alone[MU_PANEL];
+        memcpy(alone, before + r * stride, sizeof(alone));
+        args.acts = acts + r * act_bytes;
+        args.n_rows = 1;
+        args.y = alone;
+        matmul->run(&args);
+        assert_memory_equal(alone, got + r * stride, sizeof(alone));
+    }
+    free_guarded(got, n_y);
+    free_guarded(want, n_y);
+    mu_free(w), mu_free(x), mu_free(bias), mu_free(before), mu_free(panel), mu_free(acts);
+}
+
+static void products_match_the_reference_and_are_batch_invariant(void **state) {
+    (void)state;
+    static const uint32_t n_ins[] = {1, 2, 7, 16, 33, 64, 257, N_IN_MAX};
+    static const uint32_t n_rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 23, 24, ROWS_MAX};
+    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS];
+    size_t n_isas = levels(isas), n = 0;
+    for (size_t isa = 0; isa < n_isas; isa++) {
+        for (int form = 0; form < MU_N_FORMS; form++) {
+            for (size_t i = 0; i < MU_COUNTOF(n_ins) * MU_COUNTOF(n_rows); i++, n++) {
+                check_product(&isas[isa], &ref, form,
+                              (product_case){n_ins[i % MU_COUNTOF(n_ins)],
+                                             n_rows[i / MU_COUNTOF(n_ins)], i % 2 != 0});
+            }
+        }
+    }
+    print_message("%zu products on %zu levels\n", n, n_isas);
+}
+
+/* The reference itself, against sums in double. */
+static void reference_product_is_the_formula(void **state) {
+    (void)state;
+    enum { N_IN = 50 };
+    mu_kernels ref = mu_kernels_get(MU_ISA_REF);
+    for (int form = 0; form < MU_N_FORMS; form++) {
+        const mu_matmul *matmul = &ref.matmul[form];
+        float *w = random_floats(N_IN * MU_PANEL, 1), *x = random_floats(N_IN, 1);
+        float bias[MU_PANEL] = {0}, y[MU_PANEL], column[N_IN];
+        uint8_t *panel = mu_alloc_aligned(matmul->panel_bytes(N_IN), 64);
+        uint8_t *acts = mu_alloc_aligned(matmul->act_bytes(N_IN), 64);
+        bias[3] = 5.0f;
+        matmul->pack_panel(panel, w, N_IN);
+        matmul->pack_acts(acts, x, N_IN);
+        matmul->run(&(mu_matmul_args){.panel = panel,
+                                      .acts = acts,
+                                      .n_rows = 1,
+                                      .n_in = N_IN,
+                                      .bias = bias,
+                                      .y = y,
+                                      .y_stride = MU_PANEL});
+        for (uint32_t j = 0; j < MU_PANEL; j++) {
+            double want = bias[j];
+            matmul->unpack_column(column, panel, N_IN, j);
+            for (size_t i = 0; i < N_IN; i++) {
+                float xi = form == MU_FORM_BF16 ? mu_bf16_to_f32(mu_f32_to_bf16(x[i])) : x[i];
+                assert_true(fabsf(column[i] - w[i * MU_PANEL + j]) <= fabsf(column[i]) / 256);
+                want += (double)xi * (double)column[i];
+            }
+            assert_true(fabs(want - (double)y[j]) < 1e-5);
+        }
+        mu_free(w), mu_free(x), mu_free(panel), mu_free(acts);
+    }
+}
+
+typedef struct kv_fixture {
+    uint32_t head_dim, n_positions, n_groups;
+    size_t head_bytes;
+    uint8_t *storage;
+    const uint8_t *groups[(POSITIONS_MAX + MU_KV_GROUP - 1) / MU_KV_GROUP];
+    float *k, *v; /* [n_positions, head_dim] */
+} kv_fixture;
+
+/* Groups in reverse order with K and V side by side; unwritten positions hold NaN, which must not
+ * reach any result. */
+static kv_fixture kv_make(const mu_kv_kernels *kernels, int form, uint32_t head_dim, uint32_t n) {
+    kv_fixture f = {.head_dim = head_dim, .n_positions = n};
+    f.n_groups = (n + MU_KV_GROUP - 1) / MU_KV_GROUP;
+    f.head_bytes = (size_t)head_dim * MU_KV_GROUP * (form == MU_KV_F32 ? 4 : 2);
+    f.storage = mu_alloc_aligned(2 * f.n_groups * f.head_bytes, 64);
+    memset(f.storage, 0xff, 2 * f.n_groups * f.head_bytes);
+    f.k = random_floats(n * head_dim, 2);
+    f.v = random_floats(n * head_dim, 2);
+    for (uint32_t g = 0; g < f.n_groups; g++) {
+        f.groups[g] = f.storage + 2 * (f.n_groups - 1 - g) * f.head_bytes;
+    }
+    for (uint32_t p = 0; p < n; p++) {
+        uint8_t *group = f.storage + (f.groups[p / MU_KV_GROUP] - f.storage);
+        kernels->write(&(mu_kv_write_args){group, group + f.head_bytes, p % MU_KV_GROUP, head_dim,
+                                           f.k + p * head_dim, f.v + p * head_dim});
+    }
+    return f;
+}
+
+static void kv_free(kv_fixture *f) {
+    mu_free(f->storage), mu_free(f->k), mu_free(f->v);
+}
+
+static void check_attention(const mu_kernels *k, int form, uint32_t head_dim, uint32_t n_rows,
+                            uint32_t n) {
+    kv_fixture f = kv_make(&k->kv[form], form, head_dim, n);
+    /* what one element loses when it is stored */
+    double lost = form == MU_KV_F32 ? 1e-7 : form == MU_KV_BF16 ? 1.0 / 256 : 1.0 / 2048;
+    size_t stride = f.n_groups * MU_KV_GROUP;
+    float *q = random_floats(n_rows * head_dim, 1), *weights = random_floats(n_rows * stride, 1);
+    float *scores = guarded(n_rows * stride), *y = guarded(n_rows * head_dim);
+    mu_attention_args args = {f.groups, 0, n, head_dim, n_rows, q, head_dim, scores, stride, 0.5f};
+    k->kv[form].scores(&args);
+    args.offset = f.head_bytes;
+    args.x = weights;
+    args.x_stride = stride;
+    args.y = y;
+    args.y_stride = head_dim;
+    k->kv[form].values(&args);
+    for (uint32_t r = 0; r < n_rows; r++) {
+        for (uint32_t p = 0; p < n; p++) {
+            double want = 0.0;
+            for (uint32_t d = 0; d < head_dim; d++) {
+                want += 0.5 * (double)q[r * head_dim + d] * (double)f.k[p * head_dim + d];
+            }
+            assert_true(fabs(want - (double)scores[r * stride + p]) < (lost + 1e-6) * head_dim);
+        }
+        for (uint32_t d = 0; d < head_dim; d++) {
+            double want = 0.0;
+            for (uint32_t p = 0; p < n; p++) {
+                want += (double)weights[r * stride + p] * (double)f.v[p * head_dim + d];
+            }
+            assert_true(fabs(want - (double)y[r * head_dim + d]) < 2 * (lost + 1e-6) * n);
+        }
+    }
+    free_guarded(scores, n_rows * stride);
+    free_guarded(y, n_rows * head_dim);
+    mu_free(q), mu_free(weights);
+    kv_free(&f);
+}
+
+static void attention_matches_double_arithmetic(void **state) {
+    (void)state;
+    static const uint32_t head_dims[] = {1, 5, 8, 16, 20, 64, HEAD_DIM_MAX};
+    static const uint32_t n_rows[] = {1, 2, 4, 7, 8, 9};
+    static const uint32_t n_positions[] = {1, 15, 16, 17, 33, POSITIONS_MAX};
+    size_t n = 0;
+    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+        mu_kernels k = mu_kernels_get((mu_isa)isa);
+        for (int form = 0; form < MU_N_KV_FORMS; form++) {
+            for (size_t i = 0; i < 7 * 6 * 6; i++, n++) {
+                check_attention(&k, form, head_dims[i % 7], n_rows[i / 7 % 6], n_positions[i / 42]);
+            }
+        }
+    }
+    print_message("%zu attention shapes\n", n);
+}
+
+static void layer_norm_matches_the_reference(void **state) {
+    (void)state;
+    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS];
+    size_t n_isas = levels(isas);
+    for (size_t isa = 0; isa < n_isas; isa++) {
+        for (size_t n = 1; n <= 131; n++) {
+            float *x = random_floats(n, 3), *w = random_floats(n, 1), *b = random_floats(n, 1);
+            float *got = guarded(n), *want = guarded(n);
+            ref.layer_norm(want, x, w, b, n, 1e-5f);
+            isas[isa].layer_norm(got, x, w, b, n, 1e-5f);
+            assert_near(got, want, n, 2e-5, isas[isa].isa);
+            free_guarded(got, n);
+            free_guarded(want, n);
+            mu_free(x), mu_free(w), mu_free(b);
+        }
+    }
+}
+
+/* Against the C library in double, over the whole range where anything happens. */
+static void activations_are_exact_to_1e6(void **state) {
+    (void)state;
+    enum { N = 20011 };
+    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+        mu_kernels k = mu_kernels_get((mu_isa)isa);
+        for (int kind = 0; kind < MU_N_ACTIVATIONS; kind++) {
+            float *y = guarded(N);
+            for (size_t i = 0; i < N; i++) {
+                y[i] = 24.0f * (float)i / N - 12.0f;
+            }
+            k.activation[kind](y, N);
+            for (size_t i = 0; i < N; i++) {
+                double v = (double)(24.0f * (float)i / N - 12.0f);
+                double inner = 0.7978845608028654 * (v + 0.044715 * v * v * v);
+                double want = kind == MU_ACTIVATION_GELU_TANH  ? 0.5 * v * (1 + tanh(inner))
+                              : kind == MU_ACTIVATION_GELU_ERF ? 0.5 * v * (1 + erf(v / sqrt(2)))
+                              : v > 0                          ? v
+                                                               : 0;
+                assert_true(fabs((double)y[i] - want) <= 1e-6 * (1 + fabs(want)));
+            }
+            free_guarded(y, N);
+        }
+    }
+}
+
+static void softmax_sums_to_one_and_clears_the_rest(void **state) {
+    (void)state;
+    enum { N_MAX = 70, PADDED = 80 };
+    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+        mu_kernels k = mu_kernels_get((mu_isa)isa);
+        for (size_t n = 1; n <= N_MAX; n++) {
+            float *x = random_floats(PADDED, 30), *y = guarded(PADDED);
+            memcpy(y, x, PADDED * sizeof(float));
+            y[PADDED - 1] = NAN; /* past n: garbage that must not matter */
+            k.softmax(y, n, PADDED);
+            double max = -1e9, sum = 0.0;
+            for (size_t i = 0; i < n; i++) {
+                max = fmax(max, (double)x[i]);
+            }
+            for (size_t i = 0; i < n; i++) {
+                sum += exp((double)x[i] - max);
+            }
+            for (size_t i = 0; i < PADDED; i++) {
+                double want = i < n ? exp((double)x[i] - max) / sum : 0.0;
+                assert_true(fabs((double)y[i] - want) <= 1e-6);
+            }
+            free_guarded(y, PADDED);
+            mu_free(x);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reference_product_is_the_formula),
+        cmocka_unit_test(products_match_the_reference_and_are_batch_invariant),
+        cmocka_unit_test(attention_matches_double_arithmetic),
+        cmocka_unit_test(layer_norm_matches_the_reference),
+        cmocka_unit_test(activations_are_exact_to_1e6),
+        cmocka_unit_test(softmax_sums_to_one_and_clears_the_rest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,49 @@
+/* math_avx512.h - vector helpers shared by the AVX-512 kernel files. static inline: each file that
+ * includes it compiles its own copy with its own flags. */
+#ifndef MU_BACKEND_CPU_MATH_AVX512_H
+#define MU_BACKEND_CPU_MATH_AVX512_H
+
+#include <immintrin.h>
+
+#include "base/base.h"
+
+/* The lanes of the next vector when n elements are left. */
+static inline __mmask16 mu_tail_mask(size_t n) {
+    return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
+}
+
+/* Round to nearest even, NaN kept: as mu_f32_to_bf16(). */
+static inline __m256i mu_bf16_from_f32x16(__m512 f) {
+    __m512i u = _mm512_castps_si512(f);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+    __m512i rounded = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    __m512i quiet = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
+    __mmask16 is_nan = _mm512_cmp_ps_mask(f, f, _CMP_UNORD_Q);
+    rounded = _mm512_mask_mov_epi32(rounded, is_nan, quiet);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+}
+
+/* exp(x), relative error below 2e-7. x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) by a polynomial of
+ * degree 6 (Taylor: the next term is below 1.2e-7 of the result at the ends), 2^n by scalef, which
+ * also gives 0 and infinity outside the range. NaN stays NaN. */
+static inline __m512 mu_exp_f32x16(__m512 x) {
+    const __m512 inverse_ln2 = _mm512_set1_ps(1.44269504088896341f);
+    /* ln 2 in two parts, so that n * high is exact (Cody and Waite) */
+    const __m512 ln2_high = _mm512_set1_ps(0.693359375f);
+    const __m512 ln2_low = _mm512_set1_ps(-2.12194440e-4f);
+    /* Beyond these the result is 0 or infinity anyway, and n stays a small integer. */
+    x = _mm512_max_ps(_mm512_set1_ps(-150.0f), _mm512_min_ps(_mm512_set1_ps(150.0f), x));
+    __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, inverse_ln2), _MM_FROUND_TO_NEAREST_INT);
+    __m512 r = _mm512_fnmadd_ps(n, ln2_high, x);
+    r = _mm512_fnmadd_ps(n, ln2_low, r);
+    __m512 p = _mm512_set1_ps(1.0f / 720.0f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 120.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 24.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 6.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(p, n);
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* Packing reads each weight once. File pages are let go in slices, not tensor by tensor: the
+ * embedding alone is 154 MB in GPT-2, and what is resident at the peak should stay near the packed
+ * size.
+ */
+#include "backend/cpu/packed.h"
+
+#include <string.h>
+
+enum {
+    ALIGN = 64,
+    SLICE_PANELS = 128, /* 4096 outputs: 12 MB of a 768-wide f32 matrix between two drops */
+};
+
+void *mu_region_take(mu_region *region, size_t bytes) {
+    size_t at = region->used;
+    region->used += (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    return region->base ? region->base + at : NULL;
+}
+
+void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_parts, uint32_t n_out,
+                      uint32_t n_in, mu_region *region) {
+    size_t panel_bytes = (matmul->panel_bytes(n_in) + ALIGN - 1) / ALIGN * ALIGN;
+    uint32_t n_panels = n_parts * mu_panels_of(n_out);
+    *packed = (mu_packed){
+        .matmul = matmul,
+        .n_in = n_in,
+        .n_panels = n_panels,
+        .panel_bytes = panel_bytes,
+        .panels = mu_region_take(region, n_panels * panel_bytes),
+        .bias = mu_region_take(region, (size_t)n_panels * MU_PANEL * sizeof(float)),
+    };
+}
+
+typedef struct fill_job {
+    const mu_packed *packed;
+    const mu_weight *w;
+    mu_pool *pool;
+    float *const *panel_scratch;
+    uint32_t first_panel; /* of the part, in the packed matrix */
+    uint32_t n_panels;    /* of the part */
+} fill_job;
+
+static void fill_panels(void *ctx, uint32_t thread, uint32_t n_threads) {
+    (void)n_threads;
+    const fill_job *job = ctx;
+    const mu_packed *packed = job->packed;
+    for (uint32_t slice = 0; slice < job->n_panels; slice += SLICE_PANELS) {
+        uint32_t n = job->n_panels - slice;
+        if (n > SLICE_PANELS) n = SLICE_PANELS;
+        uint32_t i, end;
+        while (mu_pool_next(job->pool, n, 1, &i, &end)) {
+            float *panel = job->panel_scratch[thread];
+            mu_weight_read_panel(job->w, (slice + i) * MU_PANEL, MU_PANEL, panel);
+            uint8_t *dst = packed->panels + (job->first_panel + slice + i) * packed->panel_bytes;
+            packed->matmul->pack_panel(dst, panel, packed->n_in);
+        }
+        mu_pool_barrier(job->pool);
+        if (thread == 0) mu_weight_drop(job->w, slice * MU_PANEL, n * MU_PANEL);
+    }
+}
+
+void mu_packed_fill(mu_packed *packed, uint32_t part, const mu_weight *w, const mu_weight *bias,
+                    mu_pool *pool, float *const *panel_scratch) {
+    MU_ASSERT(w->n_in == packed->n_in);
+    fill_job job = {
+        .packed = packed,
+        .w = w,
+        .pool = pool,
+        .panel_scratch = panel_scratch,
+        .first_panel = part * mu_panels_of(w->n_out),
+        .n_panels = mu_panels_of(w->n_out),
+    };
+    MU_ASSERT(job.first_panel + job.n_panels <= packed->n_panels);
+    mu_pool_run(pool, fill_panels, &job);
+    if (bias && bias->n_out > 0) {
+        MU_ASSERT(bias->n_out == w->n_out);
+        float *dst = packed->bias + (size_t)job.first_panel * MU_PANEL;
+        mu_weight_read_rows(bias, 0, bias->n_out, dst);
+    }
+}
+
+void mu_packed_column(const mu_packed *packed, uint32_t column, float *dst) {
+    MU_ASSERT(column / MU_PANEL < packed->n_panels);
+    const uint8_t *panel = packed->panels + column / MU_PANEL * packed->panel_bytes;
+    packed->matmul->unpack_column(dst, panel, packed->n_in, column % MU_PANEL);
+}

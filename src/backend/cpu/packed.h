@@ -1,0 +1,49 @@
+/* packed.h - a weight matrix in panels, ready for the kernels (kernels.h says how a panel looks).
+ *
+ * Memory: nothing is owned; panels and bias point into a region that the backend carved.
+ * Threads: immutable once packed.
+ */
+#ifndef MU_BACKEND_CPU_PACKED_H
+#define MU_BACKEND_CPU_PACKED_H
+
+#include "backend/cpu/kernels.h"
+#include "base/pool.h"
+
+typedef struct mu_packed {
+    const mu_matmul *matmul; /* borrowed from the backend's kernel table */
+    uint32_t n_in;
+    uint32_t n_panels;
+    size_t panel_bytes; /* multiple of 64 */
+    uint8_t *panels;    /* [n_panels][panel_bytes] */
+    float *bias;        /* [n_panels][MU_PANEL]; zeros where the model has none */
+} mu_packed;
+
+/* A run of memory handed out piece by piece, 64-byte aligned. With base NULL it only counts, so the
+ * same code that lays memory out also says how much it takes. */
+typedef struct mu_region {
+    uint8_t *base;
+    size_t used; /* bytes */
+    size_t cap;  /* bytes behind base */
+} mu_region;
+
+void *mu_region_take(mu_region *region, size_t bytes); /* NULL while counting */
+
+static inline uint32_t mu_panels_of(uint32_t n_out) {
+    return (n_out + MU_PANEL - 1) / MU_PANEL;
+}
+
+/* Take memory for a matrix of n_parts parts of n_out outputs each, side by side; every part starts
+ * at a panel of its own. */
+void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_parts, uint32_t n_out,
+                      uint32_t n_in, mu_region *region);
+
+/* Fill part `part` from a weight and its bias (an empty slot is zeros), by all threads of the pool.
+ * panel_scratch: one [n_in][MU_PANEL] f32 for each thread. Lets go of the file pages it has read.
+ */
+void mu_packed_fill(mu_packed *packed, uint32_t part, const mu_weight *w, const mu_weight *bias,
+                    mu_pool *pool, float *const *panel_scratch);
+
+/* Output `column`'s weights, dst: [n_in]. */
+void mu_packed_column(const mu_packed *packed, uint32_t column, float *dst);
+
+#endif

@@ -1,0 +1,80 @@
+/* The last layer computes attention and what follows only for rows whose logits are wanted; their
+ * results move up to the front (out rows), in order, so an out row is never after its row.
+ */
+#include "backend/cpu/plan.h"
+
+static uint32_t n_wanted(const mu_segment *segment) {
+    if (segment->logits == MU_LOGITS_NONE) return 0;
+    return segment->logits == MU_LOGITS_LAST ? 1 : segment->n_tokens;
+}
+
+static void add_rows(mu_backend *b, const mu_segment *segment) {
+    mu_step_plan *plan = &b->plan;
+    for (uint32_t i = 0; i < segment->n_tokens; i++) {
+        mu_token token = segment->tokens[i];
+        MU_ASSERT(token >= 0 && (uint32_t)token < b->spec.vocab_size);
+        plan->rows[plan->n_rows++] = (mu_step_row){
+            .token = token,
+            .position = segment->first_position + i,
+            .segment = plan->n_segments,
+        };
+    }
+}
+
+static void add_groups(const mu_backend *b, const mu_segment *segment, const uint8_t **groups) {
+    uint32_t n = (segment->first_position + segment->n_tokens + MU_KV_GROUP - 1) / MU_KV_GROUP;
+    for (uint32_t g = 0; g < n; g++) {
+        mu_kv_block_id block = segment->block_table[g / b->kv.groups_per_block];
+        MU_ASSERT(block < b->options.n_kv_blocks);
+        size_t at = (size_t)block * b->kv.groups_per_block + g % b->kv.groups_per_block;
+        groups[g] = b->kv.base + at * b->kv.group_bytes;
+    }
+}
+
+/* Tiles of the rows [first, first + n) of a segment, whose results start at out_row. Tiles start at
+ * multiples of MU_QUERY_TILE from first: how rows are tiled changes no row's result. */
+static void add_tiles(mu_query_tile *tiles, uint32_t *n_tiles, mu_query_tile rows) {
+    for (uint32_t i = 0; i < rows.n_rows; i += MU_QUERY_TILE) {
+        uint32_t left = rows.n_rows - i;
+        tiles[(*n_tiles)++] = (mu_query_tile){
+            .segment = rows.segment,
+            .first_row = rows.first_row + i,
+            .n_rows = left < MU_QUERY_TILE ? left : MU_QUERY_TILE,
+            .out_row = rows.out_row + i,
+        };
+    }
+}
+
+void mu_step_plan_make(mu_backend *b, const mu_step *step) {
+    mu_step_plan *plan = &b->plan;
+    plan->n_rows = plan->n_segments = plan->n_tiles = plan->n_last_tiles = plan->n_out = 0;
+    uint32_t n_groups_max = (b->options.n_ctx + b->options.block_tokens - 1) /
+                            b->options.block_tokens * b->kv.groups_per_block;
+
+    for (uint32_t i = 0; i < step->n_segments; i++) {
+        const mu_segment *segment = &step->segments[i];
+        MU_ASSERT(segment->n_tokens > 0);
+        MU_ASSERT(segment->n_tokens <= b->options.step_tokens_max - plan->n_rows);
+        MU_ASSERT(segment->first_position + segment->n_tokens <= b->options.n_ctx);
+        uint32_t wanted = n_wanted(segment);
+        MU_ASSERT(wanted <= b->options.step_rows_max - plan->n_out);
+
+        uint32_t first_row = plan->n_rows;
+        const uint8_t **groups = plan->groups + (size_t)i * n_groups_max;
+        add_rows(b, segment);
+        add_groups(b, segment, groups);
+        uint32_t first_wanted = first_row + segment->n_tokens - wanted;
+        add_tiles(plan->tiles, &plan->n_tiles,
+                  (mu_query_tile){i, first_row, segment->n_tokens, first_row});
+        add_tiles(plan->last_tiles, &plan->n_last_tiles,
+                  (mu_query_tile){i, first_wanted, wanted, plan->n_out});
+        plan->segments[plan->n_segments++] = (mu_step_segment){
+            .first_wanted = first_wanted,
+            .n_wanted = wanted,
+            .first_out = plan->n_out,
+            .groups = groups,
+        };
+        plan->n_out += wanted;
+    }
+    MU_ASSERT(plan->n_out <= plan->n_rows);
+}

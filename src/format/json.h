@@ -1,0 +1,19 @@
+/* json.h - the one way JSON enters the program: jansson, with our allocator, duplicate keys
+ * rejected and depth limited before anything is built. */
+#ifndef MU_FORMAT_JSON_H
+#define MU_FORMAT_JSON_H
+
+#include <jansson.h>
+
+#include "base/status.h"
+
+enum { MU_JSON_DEPTH_MAX = 64 };
+
+/* Parse exactly one JSON value. On success the caller owns one reference of *out (json_decref).
+ * Errors: MU_ERR_FORMAT with line and column, MU_ERR_LIMIT (depth), MU_ERR_NOMEM. */
+mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) MU_MUST_USE;
+
+/* The same for a file, errors prefixed with its path. */
+mu_status mu_json_load(const char *path, json_t **out, mu_err *err) MU_MUST_USE;
+
+#endif

@@ -1,0 +1,41 @@
+/* model.h - a model found, checked and bound: its spec, its weights where the file has them, its
+ * tokenizer. Nothing is computed and nothing is copied; a backend packs from it.
+ *
+ *     mu_ref ──▶ files (safetensors + config.json + tokenizer.json | GGUF | none) ──▶ mu_model
+ *
+ * Threads: immutable once open, any thread may read. Memory: weights borrow the mapped files.
+ */
+#ifndef MU_MODEL_MODEL_H
+#define MU_MODEL_MODEL_H
+
+#include "base/status.h"
+#include "hub/ref.h"
+#include "model/decoder.h"
+#include "model/weight.h"
+#include "text/tokenizer.h"
+
+typedef struct mu_model mu_model;
+
+mu_status mu_model_open(const mu_ref *ref, const mu_hub_env *env, mu_model **out,
+                        mu_err *err) MU_MUST_USE;
+void mu_model_close(mu_model *model); /* NULL is allowed */
+
+const char *mu_model_name(const mu_model *model);         /* as in the reference */
+const char *mu_model_architecture(const mu_model *model); /* "gpt2" */
+const char *mu_model_source(const mu_model *model); /* "safetensors", "GGUF v3", "synthetic" */
+const mu_decoder_spec *mu_model_spec(const mu_model *model);
+const mu_weight *mu_model_weight(const mu_model *model, mu_model_slot slot);
+const mu_weight *mu_model_layer_weight(const mu_model *model, uint32_t layer, mu_layer_slot slot);
+bool mu_model_is_tied(const mu_model *model); /* OUTPUT is EMBED */
+
+/* The model's own tokenizer, or the built-in byte-level one (has_own_tokenizer false). */
+const mu_tokenizer *mu_model_tokenizer(const mu_model *model);
+bool mu_model_has_own_tokenizer(const mu_model *model);
+mu_token mu_model_eos(const mu_model *model); /* MU_TOKEN_NONE when there is none */
+
+uint64_t mu_model_n_parameters(const mu_model *model); /* distinct weights, tied ones once */
+uint64_t mu_model_file_bytes(const mu_model *model);   /* 0 for synthetic */
+/* For `show`: tensors and bytes of each type in the file. out_*: [MU_N_DTYPES]. */
+void mu_model_bytes_by_type(const mu_model *model, uint64_t *out_n_tensors, uint64_t *out_bytes);
+
+#endif

@@ -1,0 +1,36 @@
+/* weight.h - one bound weight: which part of which tensor fills a slot, and how to read it as f32
+ * whatever its type and orientation in the file.
+ *
+ * Backends read weights once, at load, to pack them in their own layout. The unit is a panel: all
+ * inputs of `width` neighbouring outputs, input-major, because every packed layout starts from it.
+ *
+ * Threads: reading is a pure function, any thread.
+ */
+#ifndef MU_MODEL_WEIGHT_H
+#define MU_MODEL_WEIGHT_H
+
+#include "tensor/tensor.h"
+
+typedef struct mu_weight {
+    uint32_t n_out;          /* 0: the slot is empty, its value is zero */
+    uint32_t n_in;           /* 1 for vectors */
+    const mu_tensor *tensor; /* borrowed; NULL: synthetic, computed from seed */
+    uint32_t first_out;      /* of the tensor's outputs (Q, K, V are thirds of one tensor) */
+    bool is_transposed;      /* the tensor is [n_in, all outputs] (GPT-2's Conv1D) */
+    uint64_t seed;           /* synthetic: value(out, in) is a hash of seed and index ... */
+    float mean, deviation;   /* ... approximately normal with these */
+} mu_weight;
+
+/* dst[i][j] = w[first_out + j][i] for i < n_in, j < width; zero where first_out + j >= n_out.
+ * dst: [n_in, width] f32. */
+void mu_weight_read_panel(const mu_weight *w, uint32_t first_out, uint32_t width, float *dst);
+
+/* dst[j][i] = w[first_out + j][i].  dst: [n, n_in] f32, first_out + n <= n_out. */
+void mu_weight_read_rows(const mu_weight *w, uint32_t first_out, uint32_t n, float *dst);
+
+/* Let go of the file pages behind n outputs from first_out on (they may be read again, more slowly).
+ * Outputs past the end are ignored. A transposed tensor has no pages of single outputs: it goes whole
+ * when its last output does. */
+void mu_weight_drop(const mu_weight *w, uint32_t first_out, uint32_t n);
+
+#endif

@@ -1,0 +1,65 @@
+/* dtype.h - element types of tensors, and the block layouts of the quantized ones as GGUF stores
+ * them (ggml's block structs; the sizes are part of the file format). */
+#ifndef MU_TENSOR_DTYPE_H
+#define MU_TENSOR_DTYPE_H
+
+#include "base/base.h"
+
+typedef enum mu_dtype {
+    MU_F32,
+    MU_F16,
+    MU_BF16,
+    MU_Q8_0,
+    MU_Q4_0,
+    MU_Q4_1,
+    MU_Q4_K,
+    MU_Q6_K,
+    MU_N_DTYPES
+} mu_dtype;
+
+typedef struct mu_block_q8_0 {
+    uint16_t scale; /* f16 bits */
+    int8_t quants[32];
+} mu_block_q8_0;
+
+typedef struct mu_block_q4_0 {
+    uint16_t scale;     /* f16 bits */
+    uint8_t quants[16]; /* element i: low nibble of byte i, element 16 + i: high nibble */
+} mu_block_q4_0;
+
+typedef struct mu_block_q4_1 {
+    uint16_t scale; /* f16 bits */
+    uint16_t min;   /* f16 bits */
+    uint8_t quants[16];
+} mu_block_q4_1;
+
+typedef struct mu_block_q4_k {
+    uint16_t scale;      /* f16 bits: scale of the 6-bit scales */
+    uint16_t scale_min;  /* f16 bits: scale of the 6-bit mins */
+    uint8_t scales[12];  /* 8 scales and 8 mins, 6 bits each */
+    uint8_t quants[128]; /* 256 weights, 4 bits each */
+} mu_block_q4_k;
+
+typedef struct mu_block_q6_k {
+    uint8_t quants_low[128]; /* low 4 bits of 256 weights */
+    uint8_t quants_high[64]; /* high 2 bits */
+    int8_t scales[16];
+    uint16_t scale; /* f16 bits */
+} mu_block_q6_k;
+
+typedef struct mu_dtype_info {
+    const char *name; /* "f32", "q4_k", ... */
+    uint32_t block_elems;
+    uint32_t block_bytes;
+} mu_dtype_info;
+
+const mu_dtype_info *mu_dtype_get(mu_dtype dtype);
+
+/* Bytes of n_elems elements. False when n_elems is not whole blocks or the product overflows. */
+bool mu_dtype_bytes(mu_dtype dtype, uint64_t n_elems, uint64_t *out_bytes) MU_MUST_USE;
+
+/* Reference dequantization: the specification of every layout above. src: n_elems elements of
+ * dtype, whole blocks, any alignment. dst: [n_elems] f32. */
+void mu_dequantize(mu_dtype dtype, const void *src, size_t n_elems, float *dst);
+
+#endif
