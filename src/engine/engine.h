@@ -118,7 +118,7 @@ typedef struct mu_step_report {
     uint32_t n_prefill_tokens; /* of this step */
     uint32_t n_decode_tokens;
     uint32_t n_finished;
-    bool is_idle; /* nothing was waiting or running */
+    bool is_idle; /* nothing is waiting or running any more */
 } mu_step_report;
 
 /* model must outlive the engine (its tokenizer makes the text). */

@@ -28,9 +28,9 @@ void mu_weight_read_panel(const mu_weight *w, uint32_t first_out, uint32_t width
 /* dst[j][i] = w[first_out + j][i].  dst: [n, n_in] f32, first_out + n <= n_out. */
 void mu_weight_read_rows(const mu_weight *w, uint32_t first_out, uint32_t n, float *dst);
 
-/* Let go of the file pages behind n outputs from first_out on (they may be read again, more slowly).
- * Outputs past the end are ignored. A transposed tensor has no pages of single outputs: it goes whole
- * when its last output does. */
+/* Let go of the file pages behind n outputs from first_out on (they may be read again, more
+ * slowly). Outputs past the end are ignored. A transposed tensor has no pages of single outputs: it
+ * goes whole when its last output does. */
 void mu_weight_drop(const mu_weight *w, uint32_t first_out, uint32_t n);
 
 #endif

@@ -1,0 +1,305 @@
+/* The engine's state is one arena (accounting, scratch) and a list of sequences. A step is: end
+ * what was canceled, ask the scheduler, let the backend compute, extend each sequence.
+ */
+#include "engine/engine.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/seq.h"
+
+struct mu_engine {
+    const mu_model *model; /* borrowed */
+    mu_engine_options options;
+    mu_backend *backend;
+    mu_arena arena;
+    mu_kv_blocks *kv;
+    mu_sampler *sampler;
+    mu_scheduler scheduler;
+    mu_sched_item *items;  /* [n_seqs_max] */
+    mu_segment *segments;  /* [n_seqs_max] */
+    mu_seq *seqs;          /* all that are not freed */
+    mu_engine_stats stats; /* counters; gauges are filled in when asked */
+};
+
+mu_engine_options mu_engine_options_default(void) {
+    return (mu_engine_options){
+        .weight_type = MU_F32,
+        .kv_type = MU_F32,
+        .isa_max = MU_ISA_AVX512,
+        .n_seqs_max = 32,
+        .n_waiting_max = 1024,
+        .step_tokens_max = 512,
+        .block_tokens = 16,
+    };
+}
+
+mu_sampling mu_sampling_default(void) {
+    return (mu_sampling){.top_p = 1.0f, .repetition_penalty = 1.0f, .n_logprobs = -1};
+}
+
+static uint32_t blocks_for(const mu_engine *e, uint32_t n_tokens) {
+    return (n_tokens + e->options.block_tokens - 1) / e->options.block_tokens;
+}
+
+static uint64_t block_bytes(const mu_engine *e) {
+    const mu_decoder_spec *spec = mu_model_spec(e->model);
+    uint64_t elem_bytes = mu_dtype_get(e->options.kv_type)->block_bytes;
+    return 2 * elem_bytes * spec->n_layers * spec->hidden_dim * e->options.block_tokens;
+}
+
+static mu_status settle_options(mu_engine *e, uint32_t *out_n_blocks, mu_err *err) {
+    mu_engine_options *o = &e->options;
+    uint32_t model_ctx = mu_model_spec(e->model)->n_ctx;
+    if (o->n_ctx == 0) o->n_ctx = model_ctx;
+    if (o->n_ctx > model_ctx) {
+        return mu_fail(err, MU_ERR_LIMIT, "context of %u tokens: the model has %u positions",
+                       o->n_ctx, model_ctx);
+    }
+    if (o->n_seqs_max == 0 || o->block_tokens == 0 || o->block_tokens > 1024) {
+        return mu_fail(err, MU_ERR_INVALID, "%u sequences, KV blocks of %u tokens", o->n_seqs_max,
+                       o->block_tokens);
+    }
+    if (o->step_tokens_max < o->n_seqs_max) o->step_tokens_max = o->n_seqs_max;
+    if (o->prefill_chunk_max == 0) o->prefill_chunk_max = o->step_tokens_max;
+    uint64_t n_blocks = (uint64_t)o->n_seqs_max * blocks_for(e, o->n_ctx);
+    if (o->kv_cache_bytes > 0) n_blocks = o->kv_cache_bytes / block_bytes(e);
+    if (n_blocks == 0 || n_blocks > UINT32_MAX / 4) {
+        return mu_fail(err, MU_ERR_LIMIT, "KV cache of %llu blocks of %llu bytes",
+                       (unsigned long long)n_blocks, (unsigned long long)block_bytes(e));
+    }
+    *out_n_blocks = (uint32_t)n_blocks;
+    return MU_OK;
+}
+
+static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
+    const mu_engine_options *o = &e->options;
+    uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
+    size_t bytes = mu_kv_blocks_bytes(n_blocks, o->block_tokens) + mu_sampler_bytes(vocab_size) +
+                   o->n_seqs_max * (sizeof(*e->items) + sizeof(*e->segments)) + 1024;
+    mu_status status = mu_arena_init(&e->arena, bytes, err);
+    if (status != MU_OK) return status;
+    e->kv = mu_kv_blocks_create(&e->arena, n_blocks, o->block_tokens);
+    e->sampler = mu_sampler_create(&e->arena, vocab_size);
+    e->items = MU_NEW(&e->arena, mu_sched_item, o->n_seqs_max);
+    e->segments = MU_NEW(&e->arena, mu_segment, o->n_seqs_max);
+    MU_ASSERT(e->kv && e->sampler && e->items && e->segments); /* the arena was sized for them */
+    mu_scheduler_init(&e->scheduler,
+                      &(mu_scheduler_options){.n_seqs_max = o->n_seqs_max,
+                                              .step_tokens_max = o->step_tokens_max,
+                                              .prefill_chunk_max = o->prefill_chunk_max},
+                      e->kv);
+    return MU_OK;
+}
+
+mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options, mu_engine **out,
+                         mu_err *err) {
+    mu_engine *e = mu_alloc(sizeof(*e));
+    if (!e) return mu_fail(err, MU_ERR_NOMEM, "engine");
+    e->model = model;
+    e->options = *options;
+    uint32_t n_blocks = 0;
+    mu_status status = settle_options(e, &n_blocks, err);
+    if (status == MU_OK) status = open_accounting(e, n_blocks, err);
+    if (status == MU_OK) {
+        const mu_engine_options *o = &e->options;
+        status = mu_backend_open(model,
+                                 &(mu_backend_options){.weight_type = o->weight_type,
+                                                       .kv_type = o->kv_type,
+                                                       .n_threads = o->n_threads,
+                                                       .isa_max = o->isa_max,
+                                                       .n_ctx = o->n_ctx,
+                                                       .block_tokens = o->block_tokens,
+                                                       .n_kv_blocks = n_blocks,
+                                                       .step_tokens_max = o->step_tokens_max,
+                                                       .step_rows_max = o->n_seqs_max},
+                                 &e->backend, err);
+    }
+    if (status != MU_OK) {
+        mu_engine_close(e);
+        return status;
+    }
+    *out = e;
+    return MU_OK;
+}
+
+void mu_engine_close(mu_engine *e) {
+    if (!e) return;
+    while (e->seqs) {
+        mu_seq_free(e->seqs);
+    }
+    mu_backend_close(e->backend);
+    mu_arena_deinit(&e->arena);
+    mu_free(e);
+}
+
+static mu_status check_token(const char *what, mu_token token, uint32_t vocab_size, mu_err *err) {
+    if (token >= 0 && (uint32_t)token < vocab_size) return MU_OK;
+    return mu_fail(err, MU_ERR_INVALID, "%s: token %d is not in [0, %u]", what, token,
+                   vocab_size - 1);
+}
+
+static mu_status check_seq(const mu_engine *e, const mu_seq_options *o, mu_err *err) {
+    uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
+    if (o->n_prompt == 0) return mu_fail(err, MU_ERR_INVALID, "prompt: empty");
+    if (o->n_output_max == 0)
+        return mu_fail(err, MU_ERR_INVALID, "max_tokens: 0 is not in [1, n_ctx]");
+    uint64_t total = (uint64_t)o->n_prompt + o->n_output_max;
+    if (total > e->options.n_ctx) {
+        return mu_fail(err, MU_ERR_LIMIT,
+                       "%u prompt tokens and %u output tokens do not fit the context of %u",
+                       o->n_prompt, o->n_output_max, e->options.n_ctx);
+    }
+    if (blocks_for(e, (uint32_t)total) > mu_kv_blocks_n(e->kv)) {
+        return mu_fail(err, MU_ERR_LIMIT, "%llu tokens do not fit the KV cache of %u",
+                       (unsigned long long)total, mu_kv_blocks_n(e->kv) * e->options.block_tokens);
+    }
+    mu_status status = mu_sampling_check(&o->sampling, vocab_size, err);
+    for (uint32_t i = 0; i < o->n_prompt && status == MU_OK; i++) {
+        status = check_token("prompt", o->prompt[i], vocab_size, err);
+    }
+    for (uint32_t i = 0; i < o->n_stop_tokens && status == MU_OK; i++) {
+        status = check_token("stop_tokens", o->stop_tokens[i], vocab_size, err);
+    }
+    return status;
+}
+
+mu_status mu_engine_submit(mu_engine *e, const mu_seq_options *options, mu_seq **out, mu_err *err) {
+    mu_status status = check_seq(e, options, err);
+    if (status != MU_OK) return status;
+    if (e->scheduler.waiting.n >= e->options.n_waiting_max) {
+        return mu_fail(err, MU_ERR_BUSY, "%u sequences are waiting", e->scheduler.waiting.n);
+    }
+    mu_seq_options o = *options;
+    o.no_prefix_cache |= e->options.no_prefix_cache;
+    mu_seq *seq;
+    status = mu_seq_create(&o, e->model, blocks_for(e, o.n_prompt + o.n_output_max), &seq, err);
+    if (status != MU_OK) return status;
+    seq->engine = e;
+    seq->next = e->seqs;
+    if (e->seqs) e->seqs->prev = seq;
+    e->seqs = seq;
+    mu_scheduler_add(&e->scheduler, &seq->sched);
+    *out = seq;
+    return MU_OK;
+}
+
+void mu_seq_free(mu_seq *seq) {
+    if (!seq) return;
+    mu_engine *e = seq->engine;
+    if (seq->finish == MU_FINISH_NONE) {
+        mu_scheduler_remove(&e->scheduler, &seq->sched);
+        e->stats.n_canceled++;
+    }
+    *(seq->prev ? &seq->prev->next : &e->seqs) = seq->next;
+    if (seq->next) seq->next->prev = seq->prev;
+    mu_seq_destroy(seq);
+}
+
+static void end_seq(mu_engine *e, mu_seq *seq, mu_finish finish) {
+    mu_scheduler_remove(&e->scheduler, &seq->sched);
+    if (seq->finish == MU_FINISH_NONE) mu_seq_end(seq, finish);
+    *(seq->finish == MU_FINISH_CANCELED ? &e->stats.n_canceled : &e->stats.n_finished) += 1;
+}
+
+static void end_canceled(mu_engine *e) {
+    for (mu_seq *seq = e->seqs; seq; seq = seq->next) {
+        if (seq->is_canceled && seq->finish == MU_FINISH_NONE) end_seq(e, seq, MU_FINISH_CANCELED);
+    }
+}
+
+/* Sample from a row of logits and extend the sequence. */
+static void extend(mu_engine *e, mu_seq *seq, const float *logits) {
+    uint32_t n_output = mu_seq_n_output(seq);
+    int32_t n_top = seq->options.sampling.n_logprobs;
+    float logprob;
+    mu_sample_args args = {
+        .logits = logits,
+        .sampling = &seq->options.sampling,
+        .tokens = seq->tokens,
+        .n_prompt = seq->options.n_prompt,
+        .n_tokens = seq->sched.n_tokens,
+        .banned = seq->stop_tokens,
+        .n_banned = mu_seq_n_banned(seq),
+    };
+    mu_logprob *top = n_top > 0 ? seq->tops + (size_t)n_output * (uint32_t)n_top : seq->tops;
+    mu_token token = mu_sampler_run(e->sampler, &args, &logprob, top);
+    if (token == MU_TOKEN_NONE) { /* broken weights: this sequence ends, the program goes on */
+        mu_fail(&seq->error, MU_ERR_DEVICE, "the model gave logits that are not numbers");
+        end_seq(e, seq, MU_FINISH_ERROR);
+        return;
+    }
+    if (n_top >= 0) seq->logprobs[n_output] = logprob;
+    mu_seq_append(seq, token);
+    if (seq->finish != MU_FINISH_NONE) end_seq(e, seq, seq->finish);
+}
+
+static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report) {
+    for (uint32_t i = 0; i < n_items; i++) {
+        const mu_sched_item *item = &e->items[i];
+        const mu_sched_seq *seq = item->seq;
+        e->segments[i] = (mu_segment){
+            .tokens = seq->tokens + seq->n_computed,
+            .n_tokens = item->n_tokens,
+            .first_position = seq->n_computed,
+            .block_table = seq->table,
+            .logits = item->wants_logits ? MU_LOGITS_LAST : MU_LOGITS_NONE,
+        };
+        bool is_decode = item->wants_logits && mu_seq_n_output((const mu_seq *)seq) > 0;
+        uint32_t n_decode = is_decode ? 1 : 0; /* a redone prefill ends with a decode token */
+        report->n_decode_tokens += n_decode;
+        report->n_prefill_tokens += item->n_tokens - n_decode;
+    }
+}
+
+mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
+    mu_step_report report = {0};
+    uint64_t n_finished = e->stats.n_finished + e->stats.n_canceled;
+    end_canceled(e);
+    uint32_t n_items = mu_scheduler_plan(&e->scheduler, e->items);
+    make_segments(e, n_items, &report);
+    if (n_items > 0) {
+        const float *logits = NULL;
+        mu_step step = {.segments = e->segments, .n_segments = n_items};
+        mu_status status = mu_backend_forward(e->backend, &step, &logits, err);
+        if (status != MU_OK) return status;
+        uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
+        for (uint32_t i = 0; i < n_items; i++) {
+            mu_seq *seq = (mu_seq *)e->items[i].seq;
+            if (seq->sched.n_admissions == 1 && seq->sched.n_computed == seq->sched.n_cached) {
+                e->stats.n_prefix_tokens += seq->sched.n_cached;
+            }
+            mu_scheduler_computed(&e->scheduler, &e->items[i]);
+            if (!e->items[i].wants_logits) continue;
+            extend(e, seq, logits);
+            logits += vocab_size;
+        }
+        e->stats.n_steps++;
+    }
+    e->stats.n_prefill_tokens += report.n_prefill_tokens;
+    e->stats.n_decode_tokens += report.n_decode_tokens;
+    report.n_finished = (uint32_t)(e->stats.n_finished + e->stats.n_canceled - n_finished);
+    report.is_idle = e->scheduler.running.n == 0 && e->scheduler.waiting.n == 0;
+    *out = report;
+    return MU_OK;
+}
+
+mu_engine_stats mu_engine_get_stats(const mu_engine *e) {
+    mu_engine_stats stats = e->stats;
+    stats.n_waiting = e->scheduler.waiting.n;
+    stats.n_running = e->scheduler.running.n;
+    stats.n_kv_blocks = mu_kv_blocks_n(e->kv);
+    stats.n_kv_blocks_free = mu_kv_blocks_n_free(e->kv);
+    stats.n_preemptions = e->scheduler.n_preemptions;
+    return stats;
+}
+
+uint32_t mu_engine_n_ctx(const mu_engine *e) {
+    return e->options.n_ctx;
+}
+
+const mu_backend *mu_engine_backend(const mu_engine *e) {
+    return e->backend;
+}

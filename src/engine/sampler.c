@@ -1,0 +1,295 @@
+/* Top-k and top-p need the likely tokens in order, not all of them. One pass counts tokens and
+ * their probability in buckets by distance from the largest logit; the buckets that together hold
+ * enough are collected and only those are sorted. The result is exact.
+ */
+#include "engine/sampler.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+enum { N_BUCKETS = 512 };
+static const float buckets_per_nat = 16.0f; /* the last bucket holds all beyond 32 nats */
+
+typedef struct candidate {
+    float logit; /* minus the largest, over the temperature */
+    float p;     /* exp(logit), not normalised */
+    mu_token token;
+} candidate;
+
+struct mu_sampler {
+    uint32_t vocab_size;
+    float *logits;         /* [vocab_size] after bias and penalties */
+    uint32_t *counts;      /* [vocab_size], zero between calls */
+    candidate *candidates; /* [vocab_size] */
+};
+
+size_t mu_sampler_bytes(uint32_t vocab_size) {
+    size_t per_token = sizeof(float) + sizeof(uint32_t) + sizeof(candidate);
+    return sizeof(mu_sampler) + vocab_size * per_token + 4 * 64;
+}
+
+mu_sampler *mu_sampler_create(mu_arena *model_arena, uint32_t vocab_size) {
+    mu_sampler *s = MU_NEW(model_arena, mu_sampler, 1);
+    if (!s) return NULL;
+    *s = (mu_sampler){
+        .vocab_size = vocab_size,
+        .logits = MU_NEW(model_arena, float, vocab_size),
+        .counts = MU_NEW(model_arena, uint32_t, vocab_size),
+        .candidates = MU_NEW(model_arena, candidate, vocab_size),
+    };
+    return s->logits && s->counts && s->candidates ? s : NULL;
+}
+
+static const struct {
+    const char *name;
+    size_t offset; /* of a float in mu_sampling */
+    double min, max;
+} ranges[] = {
+#define AT(member) offsetof(mu_sampling, member)
+    {"temperature", AT(temperature), 0, 100},
+    {"top_p", AT(top_p), 0, 1},
+    {"min_p", AT(min_p), 0, 1},
+    {"repetition_penalty", AT(repetition_penalty), 0.01, 100},
+    {"frequency_penalty", AT(frequency_penalty), -100, 100},
+    {"presence_penalty", AT(presence_penalty), -100, 100},
+#undef AT
+};
+
+mu_status mu_sampling_check(const mu_sampling *sampling, uint32_t vocab_size, mu_err *err) {
+    for (size_t i = 0; i < MU_COUNTOF(ranges); i++) {
+        float value;
+        memcpy(&value, (const uint8_t *)sampling + ranges[i].offset, sizeof(value));
+        if (!((double)value >= ranges[i].min && (double)value <= ranges[i].max)) { /* or NaN */
+            return mu_fail(err, MU_ERR_INVALID, "%s: %g is not in [%g, %g]", ranges[i].name,
+                           (double)value, ranges[i].min, ranges[i].max);
+        }
+    }
+    if (sampling->n_logprobs < -1 || sampling->n_logprobs > MU_TOP_LOGPROBS_MAX) {
+        return mu_fail(err, MU_ERR_INVALID, "logprobs: %d is not in [0, %d]", sampling->n_logprobs,
+                       MU_TOP_LOGPROBS_MAX);
+    }
+    for (uint32_t i = 0; i < sampling->n_biases; i++) {
+        const mu_logit_bias *bias = &sampling->biases[i];
+        if (bias->token < 0 || (uint32_t)bias->token >= vocab_size) {
+            return mu_fail(err, MU_ERR_INVALID, "logit_bias: token %d is not in [0, %u]",
+                           bias->token, vocab_size - 1);
+        }
+        if (!(bias->bias >= -100.0f && bias->bias <= 100.0f)) {
+            return mu_fail(err, MU_ERR_INVALID, "logit_bias: %g is not in [-100, 100]",
+                           (double)bias->bias);
+        }
+    }
+    return MU_OK;
+}
+
+/* The largest logit; *all_finite says whether every logit is a finite number. LANES independent
+ * lanes, so that the compiler may use vectors: one greedy token reads the whole vocabulary. */
+static float maximum(const float *logits, uint32_t n, bool *all_finite) {
+    enum { LANES = 16 };
+    float max[LANES], check[LANES];
+    for (uint32_t j = 0; j < LANES; j++) {
+        max[j] = -INFINITY;
+        check[j] = 0.0f;
+    }
+    uint32_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (uint32_t j = 0; j < LANES; j++) {
+            float x = logits[i + j];
+            max[j] = x > max[j] ? x : max[j];
+            check[j] += x * 0.0f; /* NaN for NaN and for infinities */
+        }
+    }
+    for (; i < n; i++) {
+        max[0] = logits[i] > max[0] ? logits[i] : max[0];
+        check[0] += logits[i] * 0.0f;
+    }
+    for (uint32_t j = 1; j < LANES; j++) {
+        max[0] = max[j] > max[0] ? max[j] : max[0];
+        check[0] += check[j];
+    }
+    *all_finite = !isnan(check[0]);
+    return max[0];
+}
+
+/* The first of the largest, or MU_TOKEN_NONE when any logit is NaN or none is finite. */
+static mu_token largest(const float *logits, uint32_t n) {
+    bool all_finite;
+    float max = maximum(logits, n, &all_finite);
+    for (uint32_t i = 0; i < n && !all_finite; i++) { /* banned tokens are -infinity */
+        if (isnan(logits[i]) || logits[i] == INFINITY) return MU_TOKEN_NONE;
+    }
+    if (!isfinite(max)) return MU_TOKEN_NONE;
+    for (uint32_t i = 0; i < n; i++) {
+        if (logits[i] == max) return (mu_token)i;
+    }
+    return MU_TOKEN_NONE;
+}
+
+static bool changes_logits(const mu_sample_args *a) {
+    const mu_sampling *p = a->sampling;
+    return p->n_biases > 0 || a->n_banned > 0 || p->repetition_penalty != 1.0f ||
+           p->frequency_penalty != 0.0f || p->presence_penalty != 0.0f;
+}
+
+static void penalize(mu_sampler *s, const mu_sample_args *a) {
+    const mu_sampling *p = a->sampling;
+    for (uint32_t i = 0; i < a->n_tokens; i++) { /* once for each distinct token */
+        float *logit = &s->logits[a->tokens[i]];
+        if (s->counts[a->tokens[i]]++ > 0 || p->repetition_penalty == 1.0f) continue;
+        *logit = *logit > 0 ? *logit / p->repetition_penalty : *logit * p->repetition_penalty;
+    }
+    for (uint32_t i = 0; i < a->n_tokens; i++) {
+        s->counts[a->tokens[i]] = 0;
+    }
+    for (uint32_t i = a->n_prompt; i < a->n_tokens; i++) {
+        float *logit = &s->logits[a->tokens[i]];
+        if (s->counts[a->tokens[i]]++ == 0) *logit -= p->presence_penalty;
+        *logit -= p->frequency_penalty;
+    }
+    for (uint32_t i = a->n_prompt; i < a->n_tokens; i++) {
+        s->counts[a->tokens[i]] = 0;
+    }
+}
+
+/* Logits after bias, bans and penalties; the model's own when there are none. */
+static const float *adjust(mu_sampler *s, const mu_sample_args *a) {
+    if (!changes_logits(a)) return a->logits;
+    memcpy(s->logits, a->logits, s->vocab_size * sizeof(float));
+    for (uint32_t i = 0; i < a->sampling->n_biases; i++) {
+        const mu_logit_bias *bias = &a->sampling->biases[i];
+        s->logits[bias->token] =
+            bias->bias <= -100.0f ? -INFINITY : s->logits[bias->token] + bias->bias;
+    }
+    penalize(s, a);
+    for (uint32_t i = 0; i < a->n_banned; i++) {
+        s->logits[a->banned[i]] = -INFINITY;
+    }
+    return s->logits;
+}
+
+static int most_likely_first(const void *x, const void *y) {
+    const candidate *a = x, *b = y;
+    if (a->logit != b->logit) return a->logit > b->logit ? -1 : 1;
+    return a->token < b->token ? -1 : 1;
+}
+
+static uint32_t bucket_of(float logit) { /* logit <= 0 */
+    float bucket = -logit * buckets_per_nat;
+    return bucket < N_BUCKETS - 1 ? (uint32_t)bucket : N_BUCKETS - 1;
+}
+
+/* How many leading candidates of the whole vocabulary are needed for top-k and top-p, as a bucket.
+ * Fills candidates in token order. */
+static uint32_t last_bucket(mu_sampler *s, const float *logits, float max, const mu_sampling *p) {
+    uint32_t counts[N_BUCKETS] = {0};
+    double mass[N_BUCKETS] = {0}, total = 0.0, sum = 0.0;
+    for (uint32_t i = 0; i < s->vocab_size; i++) {
+        float logit = (logits[i] - max) / p->temperature;
+        candidate *c = &s->candidates[i];
+        *c = (candidate){logit, expf(logit), (mu_token)i};
+        uint32_t bucket = bucket_of(logit);
+        counts[bucket]++;
+        mass[bucket] += (double)c->p;
+        total += (double)c->p;
+    }
+    uint32_t n = 0, bucket = 0;
+    for (; bucket < N_BUCKETS - 1; bucket++) {
+        n += counts[bucket];
+        sum += mass[bucket];
+        if (p->top_k > 0 && n >= p->top_k) break;
+        if (p->top_k == 0 && sum >= (double)p->top_p * total) break;
+    }
+    return bucket;
+}
+
+/* Candidates that top-k and top-p leave, in order where order matters. Returns their number. */
+static uint32_t truncate(mu_sampler *s, const float *logits, float max, const mu_sampling *p) {
+    uint32_t last = last_bucket(s, logits, max, p), n = 0;
+    if (p->top_k == 0 && p->top_p >= 1.0f) return s->vocab_size;
+    double total = 0.0, sum = 0.0;
+    for (uint32_t i = 0; i < s->vocab_size; i++) {
+        total += (double)s->candidates[i].p;
+        if (bucket_of(s->candidates[i].logit) <= last) s->candidates[n++] = s->candidates[i];
+    }
+    qsort(s->candidates, n, sizeof(*s->candidates), most_likely_first);
+    if (p->top_k > 0) {
+        if (n > p->top_k) n = p->top_k;
+        total = 0.0;
+        for (uint32_t i = 0; i < n; i++) {
+            total += (double)s->candidates[i].p;
+        }
+    }
+    if (p->top_p >= 1.0f) return n;
+    for (uint32_t i = 0; i < n; i++) { /* the smallest set whose mass reaches top_p, at least one */
+        sum += (double)s->candidates[i].p;
+        if (sum >= (double)p->top_p * total) return i + 1;
+    }
+    return n;
+}
+
+static mu_token draw(mu_sampler *s, const float *logits, float max, const mu_sample_args *a) {
+    const mu_sampling *p = a->sampling;
+    uint32_t n = truncate(s, logits, max, p);
+    double total = 0.0, sum = 0.0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->candidates[i].p < p->min_p) s->candidates[i].p = 0.0f; /* the most likely has 1 */
+        total += (double)s->candidates[i].p;
+    }
+    mu_rng rng = {mu_mix64(p->seed) + (a->n_tokens - a->n_prompt)};
+    double target = mu_rng_f64(&rng) * total;
+    mu_token chosen = MU_TOKEN_NONE;
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->candidates[i].p == 0.0f) continue;
+        chosen = s->candidates[i].token; /* the last possible one if rounding leaves target over */
+        sum += (double)s->candidates[i].p;
+        if (sum > target) break;
+    }
+    return chosen;
+}
+
+static double log_sum_exp(const float *logits, uint32_t n, float max) {
+    double sum = 0.0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += (double)expf(logits[i] - max);
+    }
+    return (double)max + log(sum);
+}
+
+/* The n largest by insertion: n is at most MU_TOP_LOGPROBS_MAX and insertions become rare. */
+static void top_logprobs(const float *logits, uint32_t vocab_size, double log_total, uint32_t n,
+                         mu_logprob *out) {
+    for (uint32_t i = 0; i < n; i++) {
+        out[i] = (mu_logprob){MU_TOKEN_NONE, -FLT_MAX};
+    }
+    for (uint32_t i = 0; i < vocab_size && n > 0; i++) {
+        float logprob = (float)((double)logits[i] - log_total);
+        if (logprob <= out[n - 1].logprob) continue;
+        uint32_t at = n - 1;
+        for (; at > 0 && out[at - 1].logprob < logprob; at--) {
+            out[at] = out[at - 1];
+        }
+        out[at] = (mu_logprob){(mu_token)i, logprob};
+    }
+}
+
+mu_token mu_sampler_run(mu_sampler *s, const mu_sample_args *a, float *out_logprob,
+                        mu_logprob *out_top) {
+    const mu_sampling *p = a->sampling;
+    mu_token best = largest(a->logits, s->vocab_size);
+    if (best == MU_TOKEN_NONE) return MU_TOKEN_NONE;
+    if (p->n_logprobs >= 0) {
+        double log_total = log_sum_exp(a->logits, s->vocab_size, a->logits[best]);
+        top_logprobs(a->logits, s->vocab_size, log_total, (uint32_t)p->n_logprobs, out_top);
+        *out_logprob = (float)log_total; /* until the token is known */
+    }
+    const float *logits = adjust(s, a);
+    mu_token token = logits == a->logits ? best : largest(logits, s->vocab_size);
+    if (token == MU_TOKEN_NONE) return MU_TOKEN_NONE;
+    if (p->temperature > 0.0f) token = draw(s, logits, logits[token], a);
+    if (p->n_logprobs >= 0) *out_logprob = a->logits[token] - *out_logprob;
+    return token;
+}

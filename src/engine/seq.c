@@ -1,0 +1,177 @@
+#include "engine/seq.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* A copy of n elements. NULL also when n is 0: *failed tells. */
+static void *copy(const void *from, size_t n, size_t elem_size, bool *failed) {
+    if (n == 0) return NULL;
+    void *to = mu_alloc_array(n, elem_size);
+    if (!to) {
+        *failed = true;
+        return NULL;
+    }
+    return memcpy(to, from, n * elem_size);
+}
+
+static bool copy_tokens(mu_seq *seq, const mu_seq_options *o, mu_token eos) {
+    bool failed = false;
+    seq->tokens = MU_ALLOC(mu_token, (size_t)o->n_prompt + o->n_output_max);
+    seq->stop_tokens = MU_ALLOC(mu_token, (size_t)o->n_stop_tokens + 1);
+    seq->biases = copy(o->sampling.biases, o->sampling.n_biases, sizeof(*seq->biases), &failed);
+    if (failed || !seq->tokens || !seq->stop_tokens) return false;
+    memcpy(seq->tokens, o->prompt, o->n_prompt * sizeof(*seq->tokens));
+    if (o->n_stop_tokens > 0) {
+        memcpy(seq->stop_tokens, o->stop_tokens, o->n_stop_tokens * sizeof(*seq->stop_tokens));
+    }
+    seq->n_stop_tokens = o->n_stop_tokens;
+    if (eos != MU_TOKEN_NONE && !o->ignore_eos) seq->stop_tokens[seq->n_stop_tokens++] = eos;
+    return true;
+}
+
+static bool make_room(mu_seq *seq, uint32_t table_blocks) {
+    const mu_seq_options *o = &seq->options;
+    seq->sched.table = MU_ALLOC(mu_kv_block_id, table_blocks);
+    if (!seq->sched.table) return false;
+    if (o->sampling.n_logprobs >= 0) {
+        size_t n_top = (size_t)o->sampling.n_logprobs;
+        seq->logprobs = MU_ALLOC(float, o->n_output_max);
+        seq->tops = MU_ALLOC(mu_logprob, n_top * o->n_output_max);
+        if (!seq->logprobs || !seq->tops) return false;
+    }
+    /* Text is reserved for tokens of usual length; it grows when nobody reads for long. */
+    void *data = NULL;
+    if (!mu_grow(&data, &seq->text.cap, 256 + 8 * (size_t)o->n_output_max, 1)) return false;
+    seq->text.data = data;
+    data = NULL;
+    if (!mu_grow(&data, &seq->piece.cap, 256, 1)) return false;
+    seq->piece.data = data;
+    return true;
+}
+
+mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model, uint32_t table_blocks,
+                        mu_seq **out, mu_err *err) {
+    mu_seq *seq = mu_alloc(sizeof(*seq));
+    if (!seq) return mu_fail(err, MU_ERR_NOMEM, "sequence");
+    seq->options = *options;
+    mu_status status =
+        mu_stop_init(&seq->stop, options->stop_strings, options->n_stop_strings, err);
+    if (status == MU_OK &&
+        (!copy_tokens(seq, options, mu_model_eos(model)) || !make_room(seq, table_blocks))) {
+        status = mu_fail(err, MU_ERR_NOMEM, "sequence of %u + %u tokens", options->n_prompt,
+                         options->n_output_max);
+    }
+    if (status != MU_OK) {
+        mu_seq_destroy(seq);
+        return status;
+    }
+    seq->options.prompt = NULL;
+    seq->options.stop_tokens = NULL;
+    seq->options.stop_strings = NULL;
+    seq->options.sampling.biases = seq->biases;
+    seq->sched.tokens = seq->tokens;
+    seq->sched.n_tokens = options->n_prompt;
+    seq->sched.use_prefix_cache = !options->no_prefix_cache;
+    mu_detokenizer_init(&seq->detokenizer, mu_model_tokenizer(model), options->show_special);
+    *out = seq;
+    return MU_OK;
+}
+
+void mu_seq_destroy(mu_seq *seq) {
+    if (!seq) return;
+    mu_free(seq->sched.table);
+    mu_free(seq->tokens);
+    mu_free(seq->biases);
+    mu_free(seq->stop_tokens);
+    mu_free(seq->logprobs);
+    mu_free(seq->tops);
+    mu_stop_deinit(&seq->stop);
+    mu_buf_deinit(&seq->piece);
+    mu_buf_deinit(&seq->text);
+    mu_free(seq);
+}
+
+static bool is_stop_token(const mu_seq *seq, mu_token token) {
+    for (uint32_t i = 0; i < seq->n_stop_tokens; i++) {
+        if (seq->stop_tokens[i] == token) return true;
+    }
+    return false;
+}
+
+void mu_seq_end(mu_seq *seq, mu_finish finish) {
+    MU_ASSERT(seq->finish == MU_FINISH_NONE && finish != MU_FINISH_NONE);
+    seq->finish = finish;
+    if (seq->stop.is_hit) return; /* nothing after a stop string comes out */
+    mu_buf_clear(&seq->piece);
+    mu_detokenizer_finish(&seq->detokenizer, &seq->piece);
+    mu_stop_push(&seq->stop, seq->piece.data, seq->piece.n, &seq->text);
+    mu_stop_finish(&seq->stop, &seq->text);
+}
+
+void mu_seq_append(mu_seq *seq, mu_token token) {
+    MU_ASSERT(seq->sched.n_tokens < seq->options.n_prompt + seq->options.n_output_max);
+    seq->tokens[seq->sched.n_tokens++] = token;
+    uint32_t n_output = seq->sched.n_tokens - seq->options.n_prompt;
+    bool is_stop = is_stop_token(seq, token);
+    if (!is_stop || seq->options.show_special) {
+        mu_buf_clear(&seq->piece);
+        mu_detokenizer_push(&seq->detokenizer, token, &seq->piece);
+        is_stop |= mu_stop_push(&seq->stop, seq->piece.data, seq->piece.n, &seq->text) &&
+                   n_output >= seq->options.n_output_min;
+    }
+    if (is_stop) {
+        mu_seq_end(seq, MU_FINISH_STOP);
+    } else if (n_output == seq->options.n_output_max) {
+        mu_seq_end(seq, MU_FINISH_LENGTH);
+    }
+}
+
+uint32_t mu_seq_n_banned(const mu_seq *seq) {
+    uint32_t n_output = seq->sched.n_tokens - seq->options.n_prompt;
+    return n_output < seq->options.n_output_min ? seq->n_stop_tokens : 0;
+}
+
+/* The caller's side */
+
+uint32_t mu_seq_read(mu_seq *seq, mu_output *out, uint32_t cap, mu_buf *text) {
+    uint32_t n_output = mu_seq_n_output(seq), n = n_output - seq->n_read;
+    if (out && n > cap) n = cap;
+    int32_t n_top = seq->options.sampling.n_logprobs;
+    for (uint32_t i = 0; i < n && out; i++) {
+        uint32_t at = seq->n_read + i;
+        out[i] = (mu_output){.token = seq->tokens[seq->options.n_prompt + at]};
+        if (n_top < 0) continue;
+        out[i].logprob = seq->logprobs[at];
+        out[i].n_top = (uint32_t)n_top;
+        memcpy(out[i].top, seq->tops + (size_t)at * (uint32_t)n_top,
+               (uint32_t)n_top * sizeof(*out[i].top));
+    }
+    seq->n_read += n;
+    if (text && seq->text.n > 0) {
+        mu_buf_append(text, seq->text.data, seq->text.n);
+        mu_buf_clear(&seq->text);
+    }
+    return n;
+}
+
+mu_seq_state mu_seq_get_state(const mu_seq *seq) {
+    if (seq->finish != MU_FINISH_NONE) return MU_SEQ_FINISHED;
+    return seq->sched.is_running ? MU_SEQ_RUNNING : MU_SEQ_WAITING;
+}
+
+mu_finish mu_seq_finish(const mu_seq *seq) {
+    return seq->finish;
+}
+
+uint32_t mu_seq_n_cached(const mu_seq *seq) {
+    return seq->sched.n_cached;
+}
+
+uint32_t mu_seq_n_output(const mu_seq *seq) {
+    return seq->sched.n_tokens - seq->options.n_prompt;
+}
+
+void mu_seq_cancel(mu_seq *seq) {
+    seq->is_canceled = true;
+}

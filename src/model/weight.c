@@ -1,0 +1,137 @@
+/* Reading is arranged so that both sides stay in cache: a panel of a transposed f32 tensor is one
+ * short copy per input; a panel of anything else goes through a block of rows that is dequantized
+ * and then turned.
+ */
+#include "model/weight.h"
+
+#include <string.h>
+
+#include "base/map.h"
+#include "base/rng.h"
+
+enum {
+    BLOCK = 256, /* elements: the largest quantization block, so that a run is whole blocks */
+    TURN_ROWS = 32,
+};
+
+/* Synthetic values: four 16-bit uniform pieces of one hash; their sum is close to normal
+ * (Irwin-Hall) with variance 4 / 12. Integer arithmetic and one multiplication by a power of two:
+ * the same on every machine. */
+static float synthetic(const mu_weight *w, uint64_t index) {
+    uint64_t h = mu_mix64(w->seed + 0x9e3779b97f4a7c15u * (index + 1));
+    int32_t sum = (int32_t)(h & 0xffff) + (int32_t)(h >> 16 & 0xffff) +
+                  (int32_t)(h >> 32 & 0xffff) + (int32_t)(h >> 48) - 2 * 65535;
+    const float unit = 1.7320508f / 65536.0f; /* sqrt(12 / 4) */
+    return w->mean + w->deviation * unit * (float)sum;
+}
+
+/* n consecutive elements of the tensor from element `first` on. */
+static void read_run(const mu_tensor *tensor, uint64_t first, uint32_t n, float *dst) {
+    const mu_dtype_info *info = mu_dtype_get(tensor->dtype);
+    const uint8_t *data = tensor->data;
+    float block[BLOCK];
+    while (n > 0) {
+        uint32_t into = (uint32_t)(first % info->block_elems);
+        const uint8_t *at = data + first / info->block_elems * info->block_bytes;
+        uint32_t take = n / info->block_elems * info->block_elems;
+        if (into == 0 && take > 0) {
+            mu_dequantize(tensor->dtype, at, take, dst);
+        } else { /* part of a block */
+            take = info->block_elems - into < n ? info->block_elems - into : n;
+            mu_dequantize(tensor->dtype, at, info->block_elems, block);
+            memcpy(dst, block + into, take * sizeof(*dst));
+        }
+        first += take;
+        dst += take;
+        n -= take;
+    }
+}
+
+static uint64_t n_tensor_outputs(const mu_weight *w) {
+    return w->is_transposed ? w->tensor->dims[w->tensor->n_dims - 1]
+                            : mu_tensor_n_elems(w->tensor) / w->n_in;
+}
+
+/* One output's inputs [first_in, first_in + n). */
+static void read_inputs(const mu_weight *w, uint32_t out, uint32_t first_in, uint32_t n,
+                        float *dst) {
+    if (!w->tensor) {
+        for (uint32_t i = 0; i < n; i++) {
+            dst[i] = synthetic(w, (uint64_t)out * w->n_in + first_in + i);
+        }
+        return;
+    }
+    uint64_t row = (uint64_t)w->first_out + out;
+    if (!w->is_transposed) {
+        read_run(w->tensor, row * w->n_in + first_in, n, dst);
+        return;
+    }
+    uint64_t stride = n_tensor_outputs(w);
+    for (uint32_t i = 0; i < n; i++) {
+        read_run(w->tensor, (first_in + i) * stride + row, 1, dst + i);
+    }
+}
+
+void mu_weight_read_rows(const mu_weight *w, uint32_t first_out, uint32_t n, float *dst) {
+    MU_ASSERT(first_out + n <= w->n_out);
+    for (uint32_t j = 0; j < n; j++) {
+        read_inputs(w, first_out + j, 0, w->n_in, dst + (size_t)j * w->n_in);
+    }
+}
+
+/* Transposed: each input is a run of outputs. */
+static void read_transposed(const mu_weight *w, uint32_t first_out, uint32_t n, uint32_t width,
+                            float *dst) {
+    uint64_t stride = n_tensor_outputs(w);
+    for (uint32_t i = 0; i < w->n_in; i++) {
+        uint64_t at = i * stride + w->first_out + first_out;
+        read_run(w->tensor, at, n, dst + (size_t)i * width);
+    }
+}
+
+/* Everything else: a square of outputs and inputs at a time. */
+static void read_turned(const mu_weight *w, uint32_t first_out, uint32_t n, uint32_t width,
+                        float *dst) {
+    float square[TURN_ROWS][BLOCK];
+    for (uint32_t j0 = 0; j0 < n; j0 += TURN_ROWS) {
+        uint32_t n_rows = n - j0 < TURN_ROWS ? n - j0 : TURN_ROWS;
+        for (uint32_t i0 = 0; i0 < w->n_in; i0 += BLOCK) {
+            uint32_t n_inputs = w->n_in - i0 < BLOCK ? w->n_in - i0 : BLOCK;
+            for (uint32_t j = 0; j < n_rows; j++) {
+                read_inputs(w, first_out + j0 + j, i0, n_inputs, square[j]);
+            }
+            for (uint32_t i = 0; i < n_inputs; i++) {
+                float *to = dst + (size_t)(i0 + i) * width + j0;
+                for (uint32_t j = 0; j < n_rows; j++) {
+                    to[j] = square[j][i];
+                }
+            }
+        }
+    }
+}
+
+void mu_weight_read_panel(const mu_weight *w, uint32_t first_out, uint32_t width, float *dst) {
+    MU_ASSERT(first_out < w->n_out);
+    uint32_t n = w->n_out - first_out < width ? w->n_out - first_out : width;
+    if (n < width) memset(dst, 0, (size_t)w->n_in * width * sizeof(*dst));
+    if (w->tensor && w->is_transposed) {
+        read_transposed(w, first_out, n, width, dst);
+    } else {
+        read_turned(w, first_out, n, width, dst);
+    }
+}
+
+void mu_weight_drop(const mu_weight *w, uint32_t first_out, uint32_t n) {
+    if (!w->tensor || first_out >= w->n_out) return;
+    if (n > w->n_out - first_out) n = w->n_out - first_out;
+    uint64_t n_outputs = n_tensor_outputs(w), first = (uint64_t)w->first_out + first_out;
+    if (w->is_transposed) {
+        if (first + n == n_outputs) mu_map_drop(w->tensor->data, w->tensor->n_bytes);
+        return;
+    }
+    /* Rows need not be whole blocks: bytes in proportion, which map_drop() rounds to whole pages.
+     */
+    const uint8_t *data = w->tensor->data;
+    uint64_t row_bytes = w->tensor->n_bytes / n_outputs;
+    mu_map_drop(data + first * row_bytes, n * row_bytes);
+}

@@ -1,0 +1,35 @@
+#include "tensor/dtype.h"
+
+/* One row per type, and the byte counts come from the structs the readers use. A number typed by
+ * hand here could disagree with the layout and nobody would notice until a model spoke nonsense. */
+static const mu_dtype_info dtypes[] = {
+    [MU_F32] = {"f32", 1, 4},
+    [MU_F16] = {"f16", 1, 2},
+    [MU_BF16] = {"bf16", 1, 2},
+    [MU_Q8_0] = {"q8_0", 32, sizeof(mu_block_q8_0)},
+    [MU_Q4_0] = {"q4_0", 32, sizeof(mu_block_q4_0)},
+    [MU_Q4_1] = {"q4_1", 32, sizeof(mu_block_q4_1)},
+    [MU_Q4_K] = {"q4_k", 256, sizeof(mu_block_q4_k)},
+    [MU_Q6_K] = {"q6_k", 256, sizeof(mu_block_q6_k)},
+};
+
+_Static_assert(MU_COUNTOF(dtypes) == MU_N_DTYPES, "every dtype has a row");
+_Static_assert(sizeof(mu_block_q8_0) == 34, "GGUF q8_0 block: f16 scale + 32 x i8");
+_Static_assert(sizeof(mu_block_q4_0) == 18, "GGUF q4_0 block: f16 scale + 16");
+_Static_assert(sizeof(mu_block_q4_1) == 20, "GGUF q4_1 block: 2 x f16 + 16");
+_Static_assert(sizeof(mu_block_q4_k) == 144, "GGUF q4_k block: 2 x f16 + 12 + 128");
+_Static_assert(sizeof(mu_block_q6_k) == 210, "GGUF q6_k block: 128 + 64 + 16 + f16");
+
+const mu_dtype_info *mu_dtype_get(mu_dtype dtype) {
+    MU_ASSERT((size_t)dtype < MU_COUNTOF(dtypes));
+    return &dtypes[dtype];
+}
+
+bool mu_dtype_bytes(mu_dtype dtype, uint64_t n_elems, uint64_t *out_bytes) {
+    const mu_dtype_info *info = mu_dtype_get(dtype);
+    if (n_elems % info->block_elems != 0) return false;
+    uint64_t n_blocks = n_elems / info->block_elems;
+    if (n_blocks > UINT64_MAX / info->block_bytes) return false;
+    *out_bytes = n_blocks * info->block_bytes;
+    return true;
+}
