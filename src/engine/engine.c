@@ -174,6 +174,8 @@ mu_status mu_engine_submit(mu_engine *e, const mu_seq_options *options, mu_seq *
     }
     mu_seq_options o = *options;
     o.no_prefix_cache |= e->options.no_prefix_cache;
+    int32_t vocab_size = (int32_t)mu_model_spec(e->model)->vocab_size;
+    if (o.sampling.n_logprobs > vocab_size) o.sampling.n_logprobs = vocab_size;
     mu_seq *seq;
     status = mu_seq_create(&o, e->model, blocks_for(e, o.n_prompt + o.n_output_max), &seq, err);
     if (status != MU_OK) return status;
@@ -227,7 +229,8 @@ static void extend(mu_engine *e, mu_seq *seq, const float *logits) {
     mu_logprob *top = n_top > 0 ? seq->tops + (size_t)n_output * (uint32_t)n_top : seq->tops;
     mu_token token = mu_sampler_run(e->sampler, &args, &logprob, top);
     if (token == MU_TOKEN_NONE) { /* broken weights: this sequence ends, the program goes on */
-        mu_fail(&seq->error, MU_ERR_DEVICE, "the model gave logits that are not numbers");
+        mu_fail(&seq->error, MU_ERR_DEVICE,
+                "no token: logits are not finite numbers, or all tokens are banned");
         end_seq(e, seq, MU_FINISH_ERROR);
         return;
     }

@@ -4,9 +4,7 @@
  */
 #include "engine/sampler.h"
 
-#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -78,8 +76,8 @@ mu_status mu_sampling_check(const mu_sampling *sampling, uint32_t vocab_size, mu
             return mu_fail(err, MU_ERR_INVALID, "logit_bias: token %d is not in [0, %u]",
                            bias->token, vocab_size - 1);
         }
-        if (!(bias->bias >= -100.0f && bias->bias <= 100.0f)) {
-            return mu_fail(err, MU_ERR_INVALID, "logit_bias: %g is not in [-100, 100]",
+        if (!(bias->bias <= 100.0f)) { /* or NaN; anything from -100 down bans */
+            return mu_fail(err, MU_ERR_INVALID, "logit_bias: %g is more than 100",
                            (double)bias->bias);
         }
     }
@@ -115,11 +113,13 @@ static float maximum(const float *logits, uint32_t n, bool *all_finite) {
     return max[0];
 }
 
-/* The first of the largest, or MU_TOKEN_NONE when any logit is NaN or none is finite. */
-static mu_token largest(const float *logits, uint32_t n) {
+/* The first of the largest. MU_TOKEN_NONE when a logit is not a finite number; -infinity, a banned
+ * token, is allowed on request, but not everywhere. */
+static mu_token largest(const float *logits, uint32_t n, bool may_be_banned) {
     bool all_finite;
     float max = maximum(logits, n, &all_finite);
-    for (uint32_t i = 0; i < n && !all_finite; i++) { /* banned tokens are -infinity */
+    if (!all_finite && !may_be_banned) return MU_TOKEN_NONE;
+    for (uint32_t i = 0; i < n && !all_finite; i++) {
         if (isnan(logits[i]) || logits[i] == INFINITY) return MU_TOKEN_NONE;
     }
     if (!isfinite(max)) return MU_TOKEN_NONE;
@@ -171,10 +171,34 @@ static const float *adjust(mu_sampler *s, const mu_sample_args *a) {
     return s->logits;
 }
 
-static int most_likely_first(const void *x, const void *y) {
-    const candidate *a = x, *b = y;
-    if (a->logit != b->logit) return a->logit > b->logit ? -1 : 1;
-    return a->token < b->token ? -1 : 1;
+static bool is_less_likely(const candidate *a, const candidate *b) {
+    if (a->logit != b->logit) return a->logit < b->logit;
+    return a->token > b->token;
+}
+
+/* c[at] sinks until both its children, 2 at + 1 and 2 at + 2, are more likely. */
+static void sift_down(candidate *c, uint32_t n, uint32_t at) {
+    candidate moved = c[at];
+    for (uint32_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        if (child + 1 < n && is_less_likely(&c[child + 1], &c[child])) child++;
+        if (!is_less_likely(&c[child], &moved)) break;
+        c[at] = c[child];
+        at = child;
+    }
+    c[at] = moved;
+}
+
+/* Most likely first. A heap sort, because qsort() of the C library may allocate. */
+static void sort(candidate *c, uint32_t n) {
+    for (uint32_t at = n / 2; at-- > 0;) {
+        sift_down(c, n, at);
+    }
+    for (uint32_t left = n; left-- > 1;) { /* the least likely of what is left goes last */
+        candidate least = c[0];
+        c[0] = c[left];
+        c[left] = least;
+        sift_down(c, left, 0);
+    }
 }
 
 static uint32_t bucket_of(float logit) { /* logit <= 0 */
@@ -215,7 +239,7 @@ static uint32_t truncate(mu_sampler *s, const float *logits, float max, const mu
         total += (double)s->candidates[i].p;
         if (bucket_of(s->candidates[i].logit) <= last) s->candidates[n++] = s->candidates[i];
     }
-    qsort(s->candidates, n, sizeof(*s->candidates), most_likely_first);
+    sort(s->candidates, n);
     if (p->top_k > 0) {
         if (n > p->top_k) n = p->top_k;
         total = 0.0;
@@ -259,37 +283,40 @@ static double log_sum_exp(const float *logits, uint32_t n, float max) {
     return (double)max + log(sum);
 }
 
-/* The n largest by insertion: n is at most MU_TOP_LOGPROBS_MAX and insertions become rare. */
+/* The n largest by insertion: n is at most MU_TOP_LOGPROBS_MAX and insertions become rare. Logits
+ * stand in the logprobs' place until all are known. */
 static void top_logprobs(const float *logits, uint32_t vocab_size, double log_total, uint32_t n,
                          mu_logprob *out) {
+    MU_ASSERT(n <= vocab_size);
     for (uint32_t i = 0; i < n; i++) {
-        out[i] = (mu_logprob){MU_TOKEN_NONE, -FLT_MAX};
+        out[i] = (mu_logprob){MU_TOKEN_NONE, -INFINITY};
     }
     for (uint32_t i = 0; i < vocab_size && n > 0; i++) {
-        float logprob = (float)((double)logits[i] - log_total);
-        if (logprob <= out[n - 1].logprob) continue;
+        if (logits[i] <= out[n - 1].logprob) continue;
         uint32_t at = n - 1;
-        for (; at > 0 && out[at - 1].logprob < logprob; at--) {
+        for (; at > 0 && out[at - 1].logprob < logits[i]; at--) {
             out[at] = out[at - 1];
         }
-        out[at] = (mu_logprob){(mu_token)i, logprob};
+        out[at] = (mu_logprob){(mu_token)i, logits[i]};
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        out[i].logprob = (float)((double)out[i].logprob - log_total);
     }
 }
 
 mu_token mu_sampler_run(mu_sampler *s, const mu_sample_args *a, float *out_logprob,
                         mu_logprob *out_top) {
     const mu_sampling *p = a->sampling;
-    mu_token best = largest(a->logits, s->vocab_size);
+    mu_token best = largest(a->logits, s->vocab_size, false);
     if (best == MU_TOKEN_NONE) return MU_TOKEN_NONE;
-    if (p->n_logprobs >= 0) {
-        double log_total = log_sum_exp(a->logits, s->vocab_size, a->logits[best]);
-        top_logprobs(a->logits, s->vocab_size, log_total, (uint32_t)p->n_logprobs, out_top);
-        *out_logprob = (float)log_total; /* until the token is known */
-    }
     const float *logits = adjust(s, a);
-    mu_token token = logits == a->logits ? best : largest(logits, s->vocab_size);
+    mu_token token = logits == a->logits ? best : largest(logits, s->vocab_size, true);
     if (token == MU_TOKEN_NONE) return MU_TOKEN_NONE;
     if (p->temperature > 0.0f) token = draw(s, logits, logits[token], a);
-    if (p->n_logprobs >= 0) *out_logprob = a->logits[token] - *out_logprob;
+    if (p->n_logprobs < 0) return token;
+
+    double log_total = log_sum_exp(a->logits, s->vocab_size, a->logits[best]);
+    *out_logprob = (float)((double)a->logits[token] - log_total);
+    top_logprobs(a->logits, s->vocab_size, log_total, (uint32_t)p->n_logprobs, out_top);
     return token;
 }

@@ -31,8 +31,9 @@ typedef struct mu_sample_args {
 size_t mu_sampler_bytes(uint32_t vocab_size); /* create() takes at most */
 mu_sampler *mu_sampler_create(mu_arena *model_arena, uint32_t vocab_size);
 
-/* The next token; MU_TOKEN_NONE when the logits are not all numbers, or every token is banned.
- * out_top: [max(n_logprobs, 0)], most likely first; out_logprob is written when n_logprobs >= 0. */
+/* The next token; MU_TOKEN_NONE when a logit is not a finite number, or every token is banned.
+ * out_top: [max(n_logprobs, 0)], most likely first, n_logprobs <= vocab_size; out_logprob is
+ * written when n_logprobs >= 0. */
 mu_token mu_sampler_run(mu_sampler *sampler, const mu_sample_args *args, float *out_logprob,
                         mu_logprob *out_top);
 

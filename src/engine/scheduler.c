@@ -190,8 +190,8 @@ void mu_scheduler_computed(mu_scheduler *s, const mu_sched_item *item) {
     }
 }
 
-static uint32_t check_list(const mu_scheduler *s, const mu_sched_list *list, bool is_running) {
-    uint32_t n = 0, n_blocks = 0;
+static void check_list(const mu_scheduler *s, const mu_sched_list *list, bool is_running) {
+    uint32_t n = 0;
     uint64_t arrival = 0;
     for (const mu_sched_seq *seq = list->first; seq; seq = seq->next, n++) {
         MU_ASSERT(seq->is_running == is_running);
@@ -204,20 +204,30 @@ static uint32_t check_list(const mu_scheduler *s, const mu_sched_list *list, boo
         for (uint32_t i = 0; i < seq->n_blocks; i++) {
             MU_ASSERT(mu_kv_blocks_n_refs(s->kv, seq->table[i]) > 0);
         }
-        n_blocks += seq->n_blocks;
     }
     MU_ASSERT(n == list->n);
-    return n_blocks;
+}
+
+static uint32_t n_entries(const mu_sched_seq *seq, mu_kv_block_id id) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < seq->n_blocks; i++) {
+        if (seq->table[i] == id) n++;
+    }
+    return n;
 }
 
 void mu_scheduler_check(const mu_scheduler *s) {
     MU_ASSERT(s->running.n <= s->options.n_seqs_max);
-    uint32_t n_used = check_list(s, &s->running, true);
-    MU_ASSERT(check_list(s, &s->waiting, false) == 0);
-    uint64_t n_refs = 0;
+    check_list(s, &s->running, true);
+    check_list(s, &s->waiting, false);
     for (mu_kv_block_id id = 0; id < mu_kv_blocks_n(s->kv); id++) {
-        n_refs += mu_kv_blocks_n_refs(s->kv, id);
+        uint32_t n_held = 0;
+        for (const mu_sched_seq *seq = s->running.first; seq; seq = seq->next) {
+            uint32_t n = n_entries(seq, id);
+            MU_ASSERT(n <= 1);
+            n_held += n;
+        }
+        MU_ASSERT(n_held == mu_kv_blocks_n_refs(s->kv, id));
     }
-    MU_ASSERT(n_refs == n_used); /* every use is in exactly one table */
     mu_kv_blocks_check(s->kv);
 }

@@ -73,7 +73,7 @@ void mu_scheduler_remove(mu_scheduler *s, mu_sched_seq *seq); /* finished or can
 uint32_t mu_scheduler_plan(mu_scheduler *s, mu_sched_item *items);
 void mu_scheduler_computed(mu_scheduler *s, const mu_sched_item *item);
 
-/* Walk every invariant; asserts. */
+/* Walk every invariant; asserts. O(n_blocks * blocks held): for tests. */
 void mu_scheduler_check(const mu_scheduler *s);
 
 #endif
