@@ -79,6 +79,9 @@ const char *mu_backend_isa(const mu_backend *backend); /* "ref", "avx2", "avx512
 uint32_t mu_backend_n_threads(const mu_backend *backend);
 mu_backend_bytes mu_backend_get_bytes(const mu_backend *backend);
 
+/* The level that runs on this CPU, not above max: "ref", "avx2", "avx512", "avx512bf16". */
+const char *mu_isa_best(mu_isa max);
+
 /* What the machine can do, measured now (about a second): the denominators of every speed figure.
  * 0 where the CPU has no such instruction. */
 typedef struct mu_machine_rates {

@@ -20,6 +20,7 @@ struct mu_engine {
     mu_scheduler scheduler;
     mu_sched_item *items;  /* [n_seqs_max] */
     mu_segment *segments;  /* [n_seqs_max] */
+    size_t piece_bytes;    /* of the vocabulary's longest token */
     mu_seq *seqs;          /* all that are not freed */
     mu_engine_stats stats; /* counters; gauges are filled in when asked */
 };
@@ -36,10 +37,6 @@ mu_engine_options mu_engine_options_default(void) {
     };
 }
 
-mu_sampling mu_sampling_default(void) {
-    return (mu_sampling){.top_p = 1.0f, .repetition_penalty = 1.0f, .n_logprobs = -1};
-}
-
 static uint32_t blocks_for(const mu_engine *e, uint32_t n_tokens) {
     return (n_tokens + e->options.block_tokens - 1) / e->options.block_tokens;
 }
@@ -50,17 +47,50 @@ static uint64_t block_bytes(const mu_engine *e) {
     return 2 * elem_bytes * spec->n_layers * spec->hidden_dim * e->options.block_tokens;
 }
 
+/* The upper ends are far above what is useful, and low enough that no size computed from them
+ * overflows. */
+static const struct {
+    const char *name;
+    size_t offset; /* of a uint32_t in mu_engine_options */
+    uint32_t min, max;
+} ranges[] = {
+#define AT(member) offsetof(mu_engine_options, member)
+    {"threads", AT(n_threads), 0, 1024},
+    {"sequences", AT(n_seqs_max), 1, 4096},
+    {"waiting sequences", AT(n_waiting_max), 1, 1 << 20},
+    {"tokens per step", AT(step_tokens_max), 1, 1 << 16},
+    {"tokens per prefill chunk", AT(prefill_chunk_max), 0, 1 << 16},
+    {"tokens per KV block", AT(block_tokens), 16, 1024},
+#undef AT
+};
+
+static mu_status check_options(const mu_engine_options *o, mu_err *err) {
+    for (size_t i = 0; i < MU_COUNTOF(ranges); i++) {
+        uint32_t value;
+        memcpy(&value, (const uint8_t *)o + ranges[i].offset, sizeof(value));
+        if (value < ranges[i].min || value > ranges[i].max) {
+            return mu_fail(err, MU_ERR_INVALID, "%s: %u is not in [%u, %u]", ranges[i].name, value,
+                           ranges[i].min, ranges[i].max);
+        }
+    }
+    if (o->weight_type != MU_F32 && o->weight_type != MU_BF16) {
+        return mu_fail(err, MU_ERR_INVALID, "weight type: must be f32 or bf16");
+    }
+    if (o->kv_type != MU_F32 && o->kv_type != MU_BF16 && o->kv_type != MU_F16) {
+        return mu_fail(err, MU_ERR_INVALID, "KV type: must be f32, bf16 or f16");
+    }
+    return MU_OK;
+}
+
 static mu_status settle_options(mu_engine *e, uint32_t *out_n_blocks, mu_err *err) {
     mu_engine_options *o = &e->options;
+    mu_status status = check_options(o, err);
+    if (status != MU_OK) return status;
     uint32_t model_ctx = mu_model_spec(e->model)->n_ctx;
     if (o->n_ctx == 0) o->n_ctx = model_ctx;
     if (o->n_ctx > model_ctx) {
         return mu_fail(err, MU_ERR_LIMIT, "context of %u tokens: the model has %u positions",
                        o->n_ctx, model_ctx);
-    }
-    if (o->n_seqs_max == 0 || o->block_tokens == 0 || o->block_tokens > 1024) {
-        return mu_fail(err, MU_ERR_INVALID, "%u sequences, KV blocks of %u tokens", o->n_seqs_max,
-                       o->block_tokens);
     }
     if (o->step_tokens_max < o->n_seqs_max) o->step_tokens_max = o->n_seqs_max;
     if (o->prefill_chunk_max == 0) o->prefill_chunk_max = o->step_tokens_max;
@@ -74,9 +104,21 @@ static mu_status settle_options(mu_engine *e, uint32_t *out_n_blocks, mu_err *er
     return MU_OK;
 }
 
+static size_t longest_piece(const mu_model *model) {
+    const mu_tokenizer *tokenizer = mu_model_tokenizer(model);
+    uint32_t vocab_size = mu_tokenizer_vocab_size(tokenizer);
+    size_t longest = 0;
+    for (uint32_t token = 0; token < vocab_size; token++) {
+        size_t n = mu_tokenizer_piece(tokenizer, (mu_token)token).n;
+        if (n > longest) longest = n;
+    }
+    return longest;
+}
+
 static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     const mu_engine_options *o = &e->options;
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
+    e->piece_bytes = longest_piece(e->model);
     size_t bytes = mu_kv_blocks_bytes(n_blocks, o->block_tokens) + mu_sampler_bytes(vocab_size) +
                    o->n_seqs_max * (sizeof(*e->items) + sizeof(*e->segments)) + 1024;
     mu_status status = mu_arena_init(&e->arena, bytes, err);
@@ -177,7 +219,11 @@ mu_status mu_engine_submit(mu_engine *e, const mu_seq_options *options, mu_seq *
     int32_t vocab_size = (int32_t)mu_model_spec(e->model)->vocab_size;
     if (o.sampling.n_logprobs > vocab_size) o.sampling.n_logprobs = vocab_size;
     mu_seq *seq;
-    status = mu_seq_create(&o, e->model, blocks_for(e, o.n_prompt + o.n_output_max), &seq, err);
+    mu_seq_room room = {
+        .table_blocks = blocks_for(e, o.n_prompt + o.n_output_max),
+        .piece_bytes = e->piece_bytes,
+    };
+    status = mu_seq_create(&o, e->model, &room, &seq, err);
     if (status != MU_OK) return status;
     seq->engine = e;
     seq->next = e->seqs;

@@ -42,7 +42,8 @@ typedef struct mu_engine_options {
     bool no_prefix_cache;
 } mu_engine_options;
 
-/* f32 weights and KV, block_tokens 16, 32 sequences, prefix cache on ... */
+/* f32 weights and KV, block_tokens 16, 32 sequences, prefix cache on ... open() checks ranges and
+ * names what is outside: MU_ERR_INVALID. */
 mu_engine_options mu_engine_options_default(void);
 
 typedef struct mu_logit_bias {
@@ -72,7 +73,7 @@ typedef struct mu_seq_options {
     const mu_token *prompt; /* [n_prompt], n_prompt > 0, copied */
     uint32_t n_prompt;
     uint32_t n_output_max; /* tokens; prompt + output must fit n_ctx */
-    uint32_t n_output_min; /* stop tokens are banned before */
+    uint32_t n_output_min; /* before, stop tokens are banned and stop strings do not count */
     mu_sampling sampling;
     bool ignore_eos;
     const mu_token *stop_tokens; /* [n_stop_tokens], besides the model's eos; copied */
@@ -142,7 +143,8 @@ const mu_backend *mu_engine_backend(const mu_engine *engine);
 uint32_t mu_seq_read(mu_seq *seq, mu_output *out, uint32_t cap, mu_buf *text);
 mu_seq_state mu_seq_get_state(const mu_seq *seq);
 mu_finish mu_seq_finish(const mu_seq *seq);
-uint32_t mu_seq_n_cached(const mu_seq *seq); /* prompt tokens that came from the prefix cache */
+const mu_err *mu_seq_error(const mu_seq *seq); /* why, for MU_FINISH_ERROR; else NULL */
+uint32_t mu_seq_n_cached(const mu_seq *seq);   /* prompt tokens that came from the prefix cache */
 uint32_t mu_seq_n_output(const mu_seq *seq);
 void mu_seq_cancel(mu_seq *seq); /* ends it before the next step */
 void mu_seq_free(mu_seq *seq);   /* cancels if still running; NULL is allowed */

@@ -79,12 +79,18 @@ static void shared_block_is_freed_by_its_last_user(void **state) {
     assert_int_equal(mu_kv_blocks_n_free(kv), N_BLOCKS);
 }
 
-static void freed_block_is_reused_last(void **state) {
+static const mu_token ab[] = {1, 2}, cd[] = {3, 4};
+
+/* Known content stays findable for as long as there is anything else to hand out. */
+static void block_with_known_content_is_reused_last_and_another_first(void **state) {
     mu_kv_blocks *kv = *state;
-    mu_kv_block_id freed = acquire_one(kv), rest[N_BLOCKS];
-    mu_kv_blocks_unref(kv, freed);
+    mu_kv_block_id known = acquire_one(kv), unknown = acquire_one(kv), rest[N_BLOCKS];
+    mu_kv_blocks_register(kv, known, MU_KV_ROOT, ab);
+    mu_kv_blocks_unref(kv, known);
+    mu_kv_blocks_unref(kv, unknown);
     assert_true(mu_kv_blocks_acquire(kv, N_BLOCKS, rest));
-    assert_int_equal(rest[N_BLOCKS - 1], freed);
+    assert_int_equal(rest[0], unknown);
+    assert_int_equal(rest[N_BLOCKS - 1], known);
 }
 
 static void free_block_can_be_revived(void **state) {
@@ -100,8 +106,6 @@ static void free_block_can_be_revived(void **state) {
         assert_int_not_equal(rest[i], ids[1]);
     }
 }
-
-static const mu_token ab[] = {1, 2}, cd[] = {3, 4};
 
 static bool finds(const mu_kv_blocks *kv, uint64_t parent, const mu_token *tokens,
                   mu_kv_block_id want) {
@@ -247,7 +251,7 @@ int main(void) {
         cmocka_unit_test(too_small_an_arena_gives_null),
         WITH_BLOCKS(acquire_takes_all_or_nothing),
         WITH_BLOCKS(shared_block_is_freed_by_its_last_user),
-        WITH_BLOCKS(freed_block_is_reused_last),
+        WITH_BLOCKS(block_with_known_content_is_reused_last_and_another_first),
         WITH_BLOCKS(free_block_can_be_revived),
         WITH_BLOCKS(same_tokens_after_another_parent_are_another_content),
         WITH_BLOCKS(second_block_with_the_same_content_names_the_first),

@@ -45,25 +45,29 @@ mu_sampler *mu_sampler_create(mu_arena *model_arena, uint32_t vocab_size) {
 static const struct {
     const char *name;
     size_t offset; /* of a float in mu_sampling */
-    double min, max;
+    float min, max;
 } ranges[] = {
 #define AT(member) offsetof(mu_sampling, member)
-    {"temperature", AT(temperature), 0, 100},
-    {"top_p", AT(top_p), 0, 1},
-    {"min_p", AT(min_p), 0, 1},
-    {"repetition_penalty", AT(repetition_penalty), 0.01, 100},
-    {"frequency_penalty", AT(frequency_penalty), -100, 100},
-    {"presence_penalty", AT(presence_penalty), -100, 100},
+    {"temperature", AT(temperature), 0.0f, 100.0f},
+    {"top_p", AT(top_p), 0.0f, 1.0f},
+    {"min_p", AT(min_p), 0.0f, 1.0f},
+    {"repetition_penalty", AT(repetition_penalty), 0.01f, 100.0f},
+    {"frequency_penalty", AT(frequency_penalty), -100.0f, 100.0f},
+    {"presence_penalty", AT(presence_penalty), -100.0f, 100.0f},
 #undef AT
 };
+
+mu_sampling mu_sampling_default(void) {
+    return (mu_sampling){.top_p = 1.0f, .repetition_penalty = 1.0f, .n_logprobs = -1};
+}
 
 mu_status mu_sampling_check(const mu_sampling *sampling, uint32_t vocab_size, mu_err *err) {
     for (size_t i = 0; i < MU_COUNTOF(ranges); i++) {
         float value;
         memcpy(&value, (const uint8_t *)sampling + ranges[i].offset, sizeof(value));
-        if (!((double)value >= ranges[i].min && (double)value <= ranges[i].max)) { /* or NaN */
+        if (!(value >= ranges[i].min && value <= ranges[i].max)) { /* or NaN */
             return mu_fail(err, MU_ERR_INVALID, "%s: %g is not in [%g, %g]", ranges[i].name,
-                           (double)value, ranges[i].min, ranges[i].max);
+                           (double)value, (double)ranges[i].min, (double)ranges[i].max);
         }
     }
     if (sampling->n_logprobs < -1 || sampling->n_logprobs > MU_TOP_LOGPROBS_MAX) {

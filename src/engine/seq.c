@@ -30,9 +30,9 @@ static bool copy_tokens(mu_seq *seq, const mu_seq_options *o, mu_token eos) {
     return true;
 }
 
-static bool make_room(mu_seq *seq, uint32_t table_blocks) {
+static bool make_room(mu_seq *seq, const mu_seq_room *room) {
     const mu_seq_options *o = &seq->options;
-    seq->sched.table = MU_ALLOC(mu_kv_block_id, table_blocks);
+    seq->sched.table = MU_ALLOC(mu_kv_block_id, room->table_blocks);
     if (!seq->sched.table) return false;
     if (o->sampling.n_logprobs >= 0) {
         size_t n_top = (size_t)o->sampling.n_logprobs;
@@ -40,25 +40,24 @@ static bool make_room(mu_seq *seq, uint32_t table_blocks) {
         seq->tops = MU_ALLOC(mu_logprob, n_top * o->n_output_max);
         if (!seq->logprobs || !seq->tops) return false;
     }
-    /* Text is reserved for tokens of usual length; it grows when nobody reads for long. */
+    if (o->n_stop_strings == 0) return true;
+    /* A byte that is no character becomes 3, and so do those that the detokenizer held. */
+    size_t n_bytes = 3 * (room->piece_bytes + sizeof(seq->watcher.held)) + 1;
     void *data = NULL;
-    if (!mu_grow(&data, &seq->text.cap, 256 + 8 * (size_t)o->n_output_max, 1)) return false;
-    seq->text.data = data;
-    data = NULL;
-    if (!mu_grow(&data, &seq->piece.cap, 256, 1)) return false;
+    if (!mu_grow(&data, &seq->piece.cap, n_bytes, 1)) return false;
     seq->piece.data = data;
     return true;
 }
 
-mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model, uint32_t table_blocks,
-                        mu_seq **out, mu_err *err) {
+mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,
+                        const mu_seq_room *room, mu_seq **out, mu_err *err) {
     mu_seq *seq = mu_alloc(sizeof(*seq));
     if (!seq) return mu_fail(err, MU_ERR_NOMEM, "sequence");
     seq->options = *options;
     mu_status status =
         mu_stop_init(&seq->stop, options->stop_strings, options->n_stop_strings, err);
     if (status == MU_OK &&
-        (!copy_tokens(seq, options, mu_model_eos(model)) || !make_room(seq, table_blocks))) {
+        (!copy_tokens(seq, options, mu_model_eos(model)) || !make_room(seq, room))) {
         status = mu_fail(err, MU_ERR_NOMEM, "sequence of %u + %u tokens", options->n_prompt,
                          options->n_output_max);
     }
@@ -73,7 +72,8 @@ mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model, ui
     seq->sched.tokens = seq->tokens;
     seq->sched.n_tokens = options->n_prompt;
     seq->sched.use_prefix_cache = !options->no_prefix_cache;
-    mu_detokenizer_init(&seq->detokenizer, mu_model_tokenizer(model), options->show_special);
+    mu_detokenizer_init(&seq->reader, mu_model_tokenizer(model), options->show_special);
+    mu_detokenizer_init(&seq->watcher, mu_model_tokenizer(model), options->show_special);
     *out = seq;
     return MU_OK;
 }
@@ -88,7 +88,6 @@ void mu_seq_destroy(mu_seq *seq) {
     mu_free(seq->tops);
     mu_stop_deinit(&seq->stop);
     mu_buf_deinit(&seq->piece);
-    mu_buf_deinit(&seq->text);
     mu_free(seq);
 }
 
@@ -102,25 +101,29 @@ static bool is_stop_token(const mu_seq *seq, mu_token token) {
 void mu_seq_end(mu_seq *seq, mu_finish finish) {
     MU_ASSERT(seq->finish == MU_FINISH_NONE && finish != MU_FINISH_NONE);
     seq->finish = finish;
-    if (seq->stop.is_hit) return; /* nothing after a stop string comes out */
+    mu_stop_end(&seq->stop);
+}
+
+/* True when the token's text completes a stop string. Those that do so before n_output_min do not
+ * count, as stop tokens do not. */
+static bool watch_text(mu_seq *seq, mu_token token, uint32_t n_output) {
+    if (seq->stop.n_strings == 0) return false;
+    size_t cap = seq->piece.cap;
     mu_buf_clear(&seq->piece);
-    mu_detokenizer_finish(&seq->detokenizer, &seq->piece);
-    mu_stop_push(&seq->stop, seq->piece.data, seq->piece.n, &seq->text);
-    mu_stop_finish(&seq->stop, &seq->text);
+    mu_detokenizer_push(&seq->watcher, token, &seq->piece);
+    MU_ASSERT(seq->piece.cap == cap && !seq->piece.failed); /* no step allocates */
+    return mu_stop_push(&seq->stop, seq->piece.data, seq->piece.n,
+                        n_output >= seq->options.n_output_min);
 }
 
 void mu_seq_append(mu_seq *seq, mu_token token) {
     MU_ASSERT(seq->sched.n_tokens < seq->options.n_prompt + seq->options.n_output_max);
     seq->tokens[seq->sched.n_tokens++] = token;
     uint32_t n_output = seq->sched.n_tokens - seq->options.n_prompt;
-    bool is_stop = is_stop_token(seq, token);
-    if (!is_stop || seq->options.show_special) {
-        mu_buf_clear(&seq->piece);
-        mu_detokenizer_push(&seq->detokenizer, token, &seq->piece);
-        is_stop |= mu_stop_push(&seq->stop, seq->piece.data, seq->piece.n, &seq->text) &&
-                   n_output >= seq->options.n_output_min;
-    }
-    if (is_stop) {
+    if (is_stop_token(seq, token)) {
+        seq->ended_by_token = true;
+        mu_seq_end(seq, MU_FINISH_STOP);
+    } else if (watch_text(seq, token, n_output)) {
         mu_seq_end(seq, MU_FINISH_STOP);
     } else if (n_output == seq->options.n_output_max) {
         mu_seq_end(seq, MU_FINISH_LENGTH);
@@ -133,6 +136,43 @@ uint32_t mu_seq_n_banned(const mu_seq *seq) {
 }
 
 /* The caller's side */
+
+/* Append the next token's text. False when it has to wait, or there is no memory: as before. */
+static bool read_token_text(mu_seq *seq, mu_buf *text) {
+    mu_detokenizer before = seq->reader;
+    size_t n_before = text->n;
+    mu_detokenizer_push(&seq->reader, seq->tokens[seq->options.n_prompt + seq->n_texted], text);
+    uint64_t n_after = seq->n_text_bytes + (text->n - n_before);
+    bool is_hidden = seq->stop.n_strings > 0 && n_after > seq->stop.n_visible;
+    if (is_hidden && seq->finish != MU_FINISH_NONE) { /* the stop string starts in this token */
+        text->n = n_before + (size_t)(seq->stop.n_visible - seq->n_text_bytes);
+        text->data[text->n] = '\0';
+        seq->n_text_bytes = seq->stop.n_visible;
+        seq->is_text_ended = true;
+        return false;
+    }
+    if (is_hidden || text->failed) { /* it may become one; asked again next time */
+        text->n = n_before;
+        if (text->data) text->data[n_before] = '\0';
+        seq->reader = before;
+        return false;
+    }
+    seq->n_text_bytes = n_after;
+    seq->n_texted++;
+    return true;
+}
+
+static void read_text(mu_seq *seq, mu_buf *text) {
+    if (seq->is_text_ended || text->failed) return;
+    uint32_t n_tokens = mu_seq_n_output(seq);
+    if (seq->ended_by_token && !seq->options.show_special) n_tokens--;
+    while (seq->n_texted < n_tokens) {
+        if (!read_token_text(seq, text)) return;
+    }
+    if (seq->finish == MU_FINISH_NONE) return;
+    mu_detokenizer_finish(&seq->reader, text);
+    seq->is_text_ended = true;
+}
 
 uint32_t mu_seq_read(mu_seq *seq, mu_output *out, uint32_t cap, mu_buf *text) {
     uint32_t n_output = mu_seq_n_output(seq), n = n_output - seq->n_read;
@@ -148,10 +188,7 @@ uint32_t mu_seq_read(mu_seq *seq, mu_output *out, uint32_t cap, mu_buf *text) {
                (uint32_t)n_top * sizeof(*out[i].top));
     }
     seq->n_read += n;
-    if (text && seq->text.n > 0) {
-        mu_buf_append(text, seq->text.data, seq->text.n);
-        mu_buf_clear(&seq->text);
-    }
+    if (text) read_text(seq, text);
     return n;
 }
 
@@ -162,6 +199,10 @@ mu_seq_state mu_seq_get_state(const mu_seq *seq) {
 
 mu_finish mu_seq_finish(const mu_seq *seq) {
     return seq->finish;
+}
+
+const mu_err *mu_seq_error(const mu_seq *seq) {
+    return seq->finish == MU_FINISH_ERROR ? &seq->error : NULL;
 }
 
 uint32_t mu_seq_n_cached(const mu_seq *seq) {

@@ -1,8 +1,10 @@
 /* seq.h - one sequence: what it was asked, what it has, what the caller has not read yet. Private
  * to engine/.
  *
- * Memory: init() allocates all that the sequence will need while it runs, but for text that nobody
- * reads.
+ * Tokens are what a sequence keeps; its text is made from them when the caller reads, into the
+ * caller's memory. Only stop strings need text while the sequence runs, one token's at a time.
+ *
+ * Memory: create() allocates all that the sequence will ever need.
  */
 #ifndef MU_ENGINE_SEQ_H
 #define MU_ENGINE_SEQ_H
@@ -25,21 +27,33 @@ struct mu_seq {
     mu_finish finish;
     mu_err error; /* for MU_FINISH_ERROR */
     bool is_canceled;
-    uint32_t n_read; /* outputs already read */
-    mu_detokenizer detokenizer;
+    bool ended_by_token; /* the last output is a stop token */
+    uint32_t n_read;     /* outputs already read */
+
+    /* Text as the caller reads it. */
+    mu_detokenizer reader;
+    uint32_t n_texted;     /* outputs that became text */
+    uint64_t n_text_bytes; /* of them */
+    bool is_text_ended;
+
+    /* Text as stop strings see it; unused when there are none. */
+    mu_detokenizer watcher;
     mu_stop stop;
-    mu_buf piece; /* text of the last token */
-    mu_buf text;  /* not read yet */
+    mu_buf piece; /* text of one token, reserved */
 };
 
-/* table_blocks: KV blocks of the longest the sequence may become. */
-mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model, uint32_t table_blocks,
-                        mu_seq **out, mu_err *err) MU_MUST_USE;
+typedef struct mu_seq_room {
+    uint32_t table_blocks; /* KV blocks of the longest the sequence may become */
+    size_t piece_bytes;    /* of the longest token of the vocabulary */
+} mu_seq_room;
+
+mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,
+                        const mu_seq_room *room, mu_seq **out, mu_err *err) MU_MUST_USE;
 void mu_seq_destroy(mu_seq *seq); /* half-built ones too; NULL is allowed */
 
 /* The next token has been sampled. Sets finish when the sequence ends with it. */
 void mu_seq_append(mu_seq *seq, mu_token token);
-void mu_seq_end(mu_seq *seq, mu_finish finish); /* text that was held back is given out */
+void mu_seq_end(mu_seq *seq, mu_finish finish); /* text that was held back may be read */
 
 /* The tokens that may not come next: stop tokens while the output is shorter than n_output_min. */
 uint32_t mu_seq_n_banned(const mu_seq *seq);

@@ -252,6 +252,10 @@ const char *mu_backend_isa(const mu_backend *b) {
     return b->kernels.isa;
 }
 
+const char *mu_isa_best(mu_isa max) {
+    return mu_kernels_get(max).isa;
+}
+
 uint32_t mu_backend_n_threads(const mu_backend *b) {
     return b->options.n_threads;
 }

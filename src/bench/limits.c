@@ -1,0 +1,41 @@
+#include "bench/limits.h"
+
+static double layer_values(const mu_decoder_spec *spec) { /* of one layer's matrices */
+    double h = spec->hidden_dim, f = spec->ffn_dim;
+    return 4 * h * h + 2 * h * f;
+}
+
+static double output_values(const mu_decoder_spec *spec) {
+    return (double)spec->vocab_size * spec->hidden_dim;
+}
+
+double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens) {
+    double n = n_tokens, h = spec->hidden_dim, full_layers = spec->n_layers - 1;
+    double mean_positions = (n + 1) / 2;
+    double ops = full_layers * n * (2 * layer_values(spec) + 4 * h * mean_positions);
+    ops += n * 2 * 3 * h * h;                                /* Q, K, V of the last layer */
+    ops += 2 * (layer_values(spec) - 3 * h * h) + 4 * h * n; /* the rest of it, one row */
+    return ops + 2 * output_values(spec);
+}
+
+static double peak_gops(const mu_limit_args *args) {
+    bool has_bf16 = args->weight_type == MU_BF16 && args->rates->bf16_gflop_s > 0.0;
+    return has_bf16 ? args->rates->bf16_gflop_s : args->rates->f32_gflop_s;
+}
+
+double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens) {
+    return n_tokens * peak_gops(args) * 1e9 / mu_prefill_ops(args->spec, n_tokens);
+}
+
+double mu_decode_limit(const mu_limit_args *args, uint32_t n_seqs, uint32_t n_positions) {
+    const mu_decoder_spec *spec = args->spec;
+    double values = spec->n_layers * layer_values(spec) + output_values(spec);
+    double kv_values = 2.0 * spec->n_layers * spec->hidden_dim * n_positions * n_seqs;
+    double bytes = values * mu_dtype_get(args->weight_type)->block_bytes +
+                   kv_values * mu_dtype_get(args->kv_type)->block_bytes;
+    double ops = n_seqs * 2 * values + 2 * kv_values;
+    double memory_seconds = bytes / (args->rates->dram_gb_s * 1e9);
+    double peak = peak_gops(args);
+    double compute_seconds = peak > 0.0 ? ops / (peak * 1e9) : 0.0;
+    return n_seqs / (memory_seconds > compute_seconds ? memory_seconds : compute_seconds);
+}

@@ -1,0 +1,37 @@
+/* limits.h - how fast a model could run on a machine: the denominators of every speed figure.
+ *
+ * Work is what the forward pass really does. With L layers, width h, FFN width f, vocabulary V and
+ * n tokens at an average of p positions to attend to:
+ *
+ *     matrix operations of a layer and token    2 (4 h h + 2 h f)
+ *     attention of a layer and token            4 h p
+ *     output projection of a row                2 V h
+ *
+ * The last layer computes only Q, K and V for rows without logits. Bytes of a decode step are all
+ * matrices once, and K and V of every sequence.
+ *
+ * Pure functions; no state, any thread.
+ */
+#ifndef MU_BENCH_LIMITS_H
+#define MU_BENCH_LIMITS_H
+
+#include "backend/backend.h"
+
+typedef struct mu_limit_args {
+    const mu_decoder_spec *spec;
+    mu_dtype weight_type, kv_type;
+    const mu_machine_rates *rates;
+} mu_limit_args;
+
+/* Operations of a prefill of n_tokens whose last row wants logits. */
+double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens);
+
+/* Tokens per second of that prefill at the peak rate of the weight type; 0 when the rate is
+ * unknown. */
+double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens);
+
+/* Tokens per second of all of n_seqs sequences that decode together, each with n_positions in its
+ * cache: the smaller of what memory and arithmetic allow. */
+double mu_decode_limit(const mu_limit_args *args, uint32_t n_seqs, uint32_t n_positions);
+
+#endif

@@ -1,0 +1,20 @@
+/* cmd.h - one function a sub-command. argv[0] is the command's name; the result is the exit code.
+ */
+#ifndef MU_CMD_CMD_H
+#define MU_CMD_CMD_H
+
+enum {
+    MU_EXIT_OK = 0,
+    MU_EXIT_FAILURE = 1,
+    MU_EXIT_USAGE = 2,
+    MU_EXIT_INTERRUPTED = 130, /* as a shell reports SIGINT */
+};
+
+int mu_cmd_run(int argc, char **argv);
+int mu_cmd_show(int argc, char **argv);
+int mu_cmd_tokenize(int argc, char **argv);
+int mu_cmd_doctor(int argc, char **argv);
+int mu_cmd_bench(int argc, char **argv);
+int mu_cmd_version(int argc, char **argv);
+
+#endif

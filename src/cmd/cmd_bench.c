@@ -1,0 +1,151 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "bench/engine_suite.h"
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/options.h"
+
+static void show_progress(void *ctx, uint32_t n_done, uint32_t n_total, const char *what) {
+    (void)ctx;
+    enum { WIDTH = 30 };
+    uint32_t filled = n_total > 0 ? n_done * WIDTH / n_total : 0;
+    fprintf(stderr, "\r[%.*s%*s] %u/%u %-16s", (int)filled, "##############################",
+            (int)(WIDTH - filled), "", n_done, n_total, what);
+}
+
+static void print_table(const mu_model *model, const mu_bench_engine_options *o,
+                        const mu_bench_engine_result *r) {
+    printf("%s, %s weights, %s KV, %s kernels, %u threads, loaded in %.2f s\n",
+           mu_model_name(model), mu_dtype_get(o->engine.weight_type)->name,
+           mu_dtype_get(o->engine.kv_type)->name, r->isa, r->n_threads, r->load_seconds);
+    printf("limits measured in this run: memory %.1f GB/s, f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, "
+           "int8 %.0f GOP/s\n\n",
+           r->rates.dram_gb_s, r->rates.f32_gflop_s, r->rates.bf16_gflop_s, r->rates.int8_gop_s);
+    printf("%-14s %10s %10s %10s %10s %9s %10s\n", "cell", "tok/s", "min", "max", "limit",
+           "of limit", "peak MB");
+    for (uint32_t i = 0; i < r->n_cells; i++) {
+        const mu_bench_cell *cell = &r->cells[i];
+        mu_summary s = mu_samples_summary(&cell->tokens_per_second);
+        double limit = cell->limit_tokens_per_second;
+        printf("%-14s %10.1f %10.1f %10.1f %10.1f %8.0f%% %10.1f\n", cell->id, s.median, s.min,
+               s.max, limit, limit > 0.0 ? 100.0 * s.median / limit : 0.0,
+               (double)cell->peak_memory_bytes / 1e6);
+    }
+    printf("\nmedian of %u runs; decode counts the tokens of all sequences together\n",
+           o->n_repeat);
+}
+
+typedef struct bench_options {
+    const char *model, *dtype, *kv;
+    uint32_t threads, gen, repeat, warmup;
+    mu_list prompts, batches;
+    bool json;
+} bench_options;
+
+static mu_status settle(const bench_options *b, const mu_ref *ref, mu_bench_engine_options *out,
+                        mu_err *err) {
+    mu_bench_engine_options o = {.n_gen = b->gen, .n_repeat = b->repeat, .n_warmup = b->warmup};
+    o.engine = mu_engine_options_default();
+    o.engine.n_threads = b->threads;
+    o.engine.step_tokens_max = 1024;
+    o.is_canceled = mu_is_interrupted;
+    if (isatty(STDERR_FILENO)) o.progress = show_progress;
+    o.n_prompts = b->prompts.n;
+    o.n_batches = b->batches.n;
+    memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
+    memcpy(o.batches, b->batches.items, sizeof(o.batches));
+    bool in_reference = ref->weight_type[0] != '\0';
+    const char *dtype = in_reference ? ref->weight_type : b->dtype;
+    mu_status status =
+        mu_parse_weight_type(in_reference ? "model" : "--dtype", dtype, &o.engine.weight_type, err);
+    if (status == MU_OK) status = mu_parse_kv_type("--kv", b->kv, &o.engine.kv_type, err);
+    if (status == MU_OK) status = mu_isa_read(&o.engine.isa_max, err);
+    if (status == MU_OK) *out = o;
+    return status;
+}
+
+static mu_status bench_model(const bench_options *b, mu_err *err) {
+    mu_ref ref;
+    mu_model *model = NULL;
+    mu_bench_engine_options o;
+    mu_bench_engine_result *result = mu_alloc(sizeof(*result));
+    if (!result) return mu_fail(err, MU_ERR_NOMEM, "bench");
+    mu_status status = mu_open_model(b->model, &ref, &model, err);
+    if (status == MU_OK) status = settle(b, &ref, &o, err);
+    if (status == MU_OK) {
+        status = mu_bench_engine(model, &o, result, err);
+        if (o.progress) fprintf(stderr, "\r\033[K");
+    }
+    if (status == MU_OK && b->json) {
+        json_t *json = mu_bench_engine_json(model, &o, result);
+        char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+        if (text) {
+            puts(text);
+        } else {
+            status = mu_fail(err, MU_ERR_NOMEM, "report");
+        }
+        mu_free(text); /* jansson uses our allocator */
+        json_decref(json);
+    } else if (status == MU_OK) {
+        print_table(model, &o, result);
+    }
+    mu_model_close(model);
+    mu_free(result);
+    return status;
+}
+
+int mu_cmd_bench(int argc, char **argv) {
+    bench_options b = {
+        .model = "synthetic:gpt2",
+        .dtype = "f32",
+        .kv = "f32",
+        .gen = 64,
+        .repeat = 5,
+        .warmup = 1,
+        .prompts = {{128, 512}, 2},
+        .batches = {{1, 8, 32}, 3},
+    };
+    const mu_option options[] = {
+        {"model", 'm', MU_OPTION_TEXT, &b.model, 0, 0, "MODEL", "model reference"},
+        {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE", "weights as f32 or bf16"},
+        {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16"},
+        {"threads", 't', MU_OPTION_U32, &b.threads, 0, 1024, "N",
+         "0: what affinity and quota allow"},
+        {"prompt", 0, MU_OPTION_LIST, &b.prompts, 1, 1 << 20, "N,...", "prompt lengths of prefill"},
+        {"gen", 0, MU_OPTION_U32, &b.gen, 1, 1 << 20, "N", "tokens each sequence decodes"},
+        {"batch", 0, MU_OPTION_LIST, &b.batches, 1, 1024, "N,...",
+         "sequences that decode together"},
+        {"repeat", 'r', MU_OPTION_U32, &b.repeat, 1, MU_SAMPLES_MAX, "N",
+         "measured runs of a cell"},
+        {"warmup", 0, MU_OPTION_U32, &b.warmup, 0, 100, "N", "runs before them, not measured"},
+        {"json", 0, MU_OPTION_FLAG, &b.json, 0, 0, NULL, "one JSON object, schema muai.bench/1"},
+    };
+    const mu_command_line line = {
+        .command = "bench",
+        .usage = "engine",
+        .about = "Measure prefill and decode in this process, beside the limits of the machine\n"
+                 "measured in the same run.",
+        .examples =
+            "  muai bench engine\n"
+            "  muai bench engine -m synthetic:gpt2 --dtype bf16 --threads 2 --json\n"
+            "  muai bench engine -m ./model.gguf --prompt 128,512 --gen 64 --batch 1,8,32\n",
+        .options = options,
+        .n_options = MU_COUNTOF(options),
+        .n_positional_max = 1,
+    };
+    const char *positional[1] = {NULL};
+    uint32_t n_positional;
+    int code;
+    if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
+    if (n_positional == 0 || strcmp(positional[0], "engine") != 0) {
+        fputs("muai bench: the suite of this version is \"engine\"\n", stderr);
+        return MU_EXIT_USAGE;
+    }
+    mu_interrupts_install();
+    mu_err err;
+    return bench_model(&b, &err) == MU_OK ? MU_EXIT_OK : mu_report("bench", &err);
+}

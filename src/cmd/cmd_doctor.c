@@ -1,0 +1,158 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/options.h"
+
+typedef struct findings {
+    mu_cpu_facts cpu;
+    mu_isa isa_max; /* MUAI_ISA */
+    const char *best_isa;
+    char huge_pages[16]; /* "always", "madvise", "never" or "" */
+    bool is_measured;
+    mu_machine_rates rates;
+    const char *warnings[8];
+    uint32_t n_warnings;
+} findings;
+
+/* "always [madvise] never": the one in brackets is in force. */
+static void read_huge_pages(char *out, size_t cap) {
+    char text[128] = "";
+    out[0] = '\0';
+    FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+    if (!file) return;
+    char *open = fgets(text, sizeof(text), file) ? strchr(text, '[') : NULL;
+    if (open) snprintf(out, cap, "%.*s", (int)strcspn(open + 1, "]"), open + 1);
+    fclose(file);
+}
+
+static void judge(findings *f) {
+    if (f->cpu.quota > 0.0 && f->cpu.quota < 1.0) {
+        f->warnings[f->n_warnings++] =
+            "the cgroup quota is below one core: the process will be stopped in every period";
+    }
+    if (strcmp(f->best_isa, "ref") == 0) {
+        f->warnings[f->n_warnings++] = "no AVX2: only the portable kernels run, many times slower";
+    }
+    if (strcmp(f->huge_pages, "never") == 0) {
+        f->warnings[f->n_warnings++] =
+            "huge pages are off (transparent_hugepage/enabled): decode is a few percent slower";
+    }
+    if (f->cpu.memory_available_bytes < UINT64_C(1) << 30) {
+        f->warnings[f->n_warnings++] = "less than 1 GiB of memory is available";
+    }
+}
+
+static mu_status examine(findings *f, bool is_quick, mu_err *err) {
+    mu_cpu_facts_read(&f->cpu);
+    read_huge_pages(f->huge_pages, sizeof(f->huge_pages));
+    mu_status status = mu_isa_read(&f->isa_max, err);
+    if (status != MU_OK) return status;
+    f->best_isa = mu_isa_best(f->isa_max);
+    if (!is_quick) {
+        status = mu_machine_rates_measure(f->cpu.n_usable, f->isa_max, &f->rates, err);
+        if (status != MU_OK) return status;
+        f->is_measured = true;
+    }
+    judge(f);
+    return MU_OK;
+}
+
+/* GPT-2 124M reads 123.7 million values of its matrices a token. */
+static double gpt2_decode_limit(const findings *f, double bytes_per_value) {
+    return f->rates.dram_gb_s * 1e9 / (123.7e6 * bytes_per_value);
+}
+
+static void print_rate(const char *name, double rate, const char *unit) {
+    if (rate > 0.0) {
+        printf("%-14s%.1f %s\n", name, rate, unit);
+    } else {
+        printf("%-14snot on this CPU\n", name);
+    }
+}
+
+static void print_text(const findings *f) {
+    const mu_cpu_facts *c = &f->cpu;
+    printf("CPU           %s\n", c->name[0] ? c->name : "unknown");
+    printf("kernels       %s\n", f->best_isa);
+    printf("cores         %u may be used, limited by the %s (machine %u, affinity %u, ",
+           c->n_usable, c->limited_by, c->n_online, c->n_affinity);
+    if (c->quota > 0.0) {
+        printf("quota %.2f)\n", c->quota);
+    } else {
+        printf("no quota)\n");
+    }
+    printf("memory        %.1f GiB, %.1f GiB available", (double)c->memory_bytes / 0x1p30,
+           (double)c->memory_available_bytes / 0x1p30);
+    if (c->memory_limit_bytes > 0) {
+        printf(", cgroup limit %.1f GiB", (double)c->memory_limit_bytes / 0x1p30);
+    }
+    printf("\nhuge pages    %s\n", f->huge_pages[0] ? f->huge_pages : "unknown");
+    if (f->is_measured) {
+        print_rate("memory read", f->rates.dram_gb_s, "GB/s");
+        print_rate("f32", f->rates.f32_gflop_s, "GFLOP/s");
+        print_rate("bf16", f->rates.bf16_gflop_s, "GFLOP/s");
+        print_rate("int8", f->rates.int8_gop_s, "GOP/s");
+        printf(
+            "GPT-2 124M    one sequence cannot decode faster than about %.0f tok/s in f32, %.0f in "
+            "bf16\n",
+            gpt2_decode_limit(f, 4), gpt2_decode_limit(f, 2));
+    }
+    for (uint32_t i = 0; i < f->n_warnings; i++) {
+        printf("warning       %s\n", f->warnings[i]);
+    }
+    printf("verdict       %s\n", f->n_warnings == 0 ? "ready" : "works, see the warnings");
+}
+
+static void print_json(const findings *f) {
+    const mu_cpu_facts *c = &f->cpu;
+    json_t *warnings = json_array();
+    for (uint32_t i = 0; i < f->n_warnings; i++) {
+        json_array_append_new(warnings, json_string(f->warnings[i]));
+    }
+    json_t *json = json_pack(
+        "{s:s, s:s, s:i, s:i, s:i, s:f, s:s, s:I, s:I, s:I, s:s, s:o}", "cpu", c->name, "isa",
+        f->best_isa, "cores_usable", (int)c->n_usable, "cores_online", (int)c->n_online,
+        "cores_affinity", (int)c->n_affinity, "cgroup_quota_cores", c->quota, "limited_by",
+        c->limited_by, "memory_bytes", (json_int_t)c->memory_bytes, "memory_available_bytes",
+        (json_int_t)c->memory_available_bytes, "memory_limit_bytes",
+        (json_int_t)c->memory_limit_bytes, "huge_pages", f->huge_pages, "warnings", warnings);
+    if (json && f->is_measured) {
+        json_object_set_new(json, "dram_gb_s", json_real(f->rates.dram_gb_s));
+        json_object_set_new(json, "f32_gflop_s", json_real(f->rates.f32_gflop_s));
+        json_object_set_new(json, "bf16_gflop_s", json_real(f->rates.bf16_gflop_s));
+        json_object_set_new(json, "int8_gop_s", json_real(f->rates.int8_gop_s));
+    }
+    char *text = json_dumps(json, JSON_INDENT(2));
+    if (text) puts(text);
+    mu_free(text);
+    json_decref(json);
+}
+
+int mu_cmd_doctor(int argc, char **argv) {
+    bool json = false, quick = false;
+    const mu_option options[] = {
+        {"quick", 0, MU_OPTION_FLAG, &quick, 0, 0, NULL, "do not measure memory and arithmetic"},
+        {"json", 0, MU_OPTION_FLAG, &json, 0, 0, NULL, "one JSON object"},
+    };
+    const mu_command_line line = {
+        .command = "doctor",
+        .usage = "",
+        .about = "Say what this machine can do, what the program will use of it, and why.",
+        .examples = "  muai doctor\n  MUAI_ISA=avx2 muai doctor --json\n",
+        .options = options,
+        .n_options = MU_COUNTOF(options),
+    };
+    uint32_t n_positional;
+    int code;
+    if (!mu_options_start(&line, argc, argv, NULL, &n_positional, &code)) return code;
+    findings f = {0};
+    mu_err err;
+    if (examine(&f, quick, &err) != MU_OK) return mu_report("doctor", &err);
+    (json ? print_json : print_text)(&f);
+    return MU_EXIT_OK;
+}

@@ -1,0 +1,357 @@
+/* One prompt or a loop of prompts, streamed. The engine is stepped here, on the main thread. */
+#include <histedit.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/options.h"
+
+typedef struct run_options {
+    uint32_t max_tokens, min_tokens, top_k, threads, ctx, prefill_chunk;
+    uint64_t seed;
+    float temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty;
+    const char *dtype, *kv, *tokens, *prompt_file;
+    uint32_t logprobs;
+    mu_texts stop, logit_bias;
+    bool greedy, ignore_eos, json, special, has_logprobs;
+} run_options;
+
+typedef struct run {
+    const run_options *o;
+    mu_model *model;
+    mu_engine *engine;
+    mu_logit_bias biases[MU_TEXTS_MAX];
+} run;
+
+/* What one generation took. */
+typedef struct timings {
+    uint64_t start_ns, first_ns, end_ns;
+    uint32_t n_prompt, n_cached, n_output;
+    mu_finish finish;
+} timings;
+
+static const char *finish_name(mu_finish finish) {
+    static const char *const names[] = {"none", "stop", "length", "canceled", "error"};
+    return names[finish];
+}
+
+static mu_status parse_biases(run *r, mu_err *err) {
+    for (uint32_t i = 0; i < r->o->logit_bias.n; i++) {
+        char end;
+        if (sscanf(r->o->logit_bias.items[i], "%d=%f%c", &r->biases[i].token, &r->biases[i].bias,
+                   &end) != 2) {
+            return mu_fail(err, MU_ERR_INVALID, "--logit-bias: \"%.40s\" is not TOKEN=BIAS",
+                           r->o->logit_bias.items[i]);
+        }
+    }
+    return MU_OK;
+}
+
+static mu_seq_options seq_options(const run *r, const mu_token *prompt, uint32_t n_prompt) {
+    const run_options *o = r->o;
+    uint32_t room = mu_engine_n_ctx(r->engine) - n_prompt; /* a wrong one is refused by submit() */
+    bool fits = n_prompt < mu_engine_n_ctx(r->engine);
+    return (mu_seq_options){
+        .prompt = prompt,
+        .n_prompt = n_prompt,
+        .n_output_max = fits && room < o->max_tokens ? room : o->max_tokens,
+        .n_output_min = o->min_tokens,
+        .ignore_eos = o->ignore_eos,
+        .stop_strings = o->stop.items,
+        .n_stop_strings = o->stop.n,
+        .show_special = o->special,
+        .sampling =
+            {
+                .temperature = o->greedy ? 0.0f : o->temperature,
+                .top_k = o->top_k,
+                .top_p = o->top_p,
+                .min_p = o->min_p,
+                .repetition_penalty = o->repetition_penalty,
+                .frequency_penalty = o->frequency_penalty,
+                .presence_penalty = o->presence_penalty,
+                .seed = o->seed,
+                .biases = r->biases,
+                .n_biases = o->logit_bias.n,
+                .n_logprobs = o->has_logprobs ? (int32_t)o->logprobs : -1,
+            },
+    };
+}
+
+static json_t *output_json(const mu_output *output) {
+    json_t *top = json_array();
+    for (uint32_t i = 0; i < output->n_top; i++) {
+        json_array_append_new(top, json_pack("{s:i, s:f}", "token", output->top[i].token, "logprob",
+                                             (double)output->top[i].logprob));
+    }
+    return json_pack("{s:i, s:f, s:o}", "token", output->token, "logprob", (double)output->logprob,
+                     "top", top);
+}
+
+/* Step until the sequence ends; text goes to out as it comes, tokens into the arrays. False: the
+ * output was closed. */
+static mu_status generate(run *r, mu_seq *seq, mu_buf *text, json_t *tokens, json_t *logprobs,
+                          timings *t, mu_err *err) {
+    bool is_streaming = !r->o->json;
+    while (mu_seq_get_state(seq) != MU_SEQ_FINISHED) {
+        if (mu_is_interrupted()) mu_seq_cancel(seq);
+        mu_step_report report;
+        mu_status status = mu_engine_step(r->engine, &report, err);
+        if (status != MU_OK) return status;
+        mu_output output;
+        while (mu_seq_read(seq, &output, 1, text) == 1) {
+            if (t->first_ns == 0) t->first_ns = mu_now_ns();
+            json_array_append_new(tokens, json_integer(output.token));
+            if (r->o->has_logprobs) json_array_append_new(logprobs, output_json(&output));
+        }
+        mu_seq_read(seq, NULL, 0, text);
+        if (is_streaming && text->n > 0) {
+            fwrite(text->data, 1, text->n, stdout);
+            if (fflush(stdout) != 0) return mu_fail_os(err, MU_ERR_IO, "standard output");
+            mu_buf_clear(text);
+        }
+    }
+    t->end_ns = mu_now_ns();
+    t->finish = mu_seq_finish(seq);
+    t->n_output = mu_seq_n_output(seq);
+    t->n_cached = mu_seq_n_cached(seq);
+    if (text->failed) return mu_fail(err, MU_ERR_NOMEM, "output text");
+    if (t->finish == MU_FINISH_ERROR) {
+        return mu_fail(err, MU_ERR_DEVICE, "%s: the model gave logits that are not numbers",
+                       mu_model_name(r->model));
+    }
+    return MU_OK;
+}
+
+static double seconds(uint64_t from_ns, uint64_t to_ns) {
+    return to_ns > from_ns ? (double)(to_ns - from_ns) * 1e-9 : 0.0;
+}
+
+static double decode_rate(const timings *t) {
+    double s = seconds(t->first_ns, t->end_ns);
+    return t->n_output > 1 && s > 0.0 ? (t->n_output - 1) / s : 0.0;
+}
+
+static void print_json(const run *r, const mu_buf *text, json_t *tokens, json_t *logprobs,
+                       const timings *t) {
+    json_t *json = json_pack("{s:s, s:s%, s:O, s:s, s:I, s:{s:i, s:i, s:i}, s:{s:f, s:f}}", "model",
+                             mu_model_name(r->model), "text", text->data ? text->data : "", text->n,
+                             "tokens", tokens, "finish", finish_name(t->finish), "seed",
+                             (json_int_t)r->o->seed, "usage", "prompt_tokens", (int)t->n_prompt,
+                             "cached_tokens", (int)t->n_cached, "output_tokens", (int)t->n_output,
+                             "timings", "ttft_ms", seconds(t->start_ns, t->first_ns) * 1e3,
+                             "decode_tokens_per_second", decode_rate(t));
+    if (json && r->o->has_logprobs) json_object_set(json, "logprobs", logprobs);
+    char *dump = json_dumps(json, JSON_COMPACT);
+    if (dump) puts(dump);
+    mu_free(dump); /* jansson uses our allocator */
+    json_decref(json);
+}
+
+static void print_stats(const timings *t) {
+    if (!isatty(STDERR_FILENO) || !isatty(STDOUT_FILENO)) return;
+    fprintf(stderr,
+            "\033[2m%u prompt tokens, first token %.0f ms, %u tokens, %.1f tok/s, %s\033[0m\n",
+            t->n_prompt, seconds(t->start_ns, t->first_ns) * 1e3, t->n_output, decode_rate(t),
+            finish_name(t->finish));
+}
+
+static mu_status run_prompt(run *r, const mu_token *prompt, uint32_t n_prompt, mu_err *err) {
+    timings t = {.start_ns = mu_now_ns(), .n_prompt = n_prompt};
+    mu_seq_options options = seq_options(r, prompt, n_prompt);
+    mu_seq *seq = NULL;
+    mu_buf text = {0};
+    json_t *tokens = json_array(), *logprobs = json_array();
+    mu_status status = mu_engine_submit(r->engine, &options, &seq, err);
+    if (status == MU_OK) status = generate(r, seq, &text, tokens, logprobs, &t, err);
+    if (status == MU_OK && r->o->json) print_json(r, &text, tokens, logprobs, &t);
+    if (status == MU_OK && !r->o->json) {
+        putchar('\n');
+        fflush(stdout);
+        print_stats(&t);
+    }
+    json_decref(tokens);
+    json_decref(logprobs);
+    mu_buf_deinit(&text);
+    mu_seq_free(seq);
+    return status;
+}
+
+static mu_status run_text(run *r, const char *text, size_t n, mu_err *err) {
+    mu_token *tokens = NULL;
+    uint32_t n_tokens = 0;
+    mu_status status = mu_encode_text(r->model, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &tokens,
+                                      &n_tokens, err);
+    if (status == MU_OK) status = run_prompt(r, tokens, n_tokens, err);
+    mu_free(tokens);
+    return status;
+}
+
+static char *line_prompt(EditLine *editor) {
+    (void)editor;
+    static char prompt[] = "> ";
+    return prompt;
+}
+
+/* Prompts with line editing and history until end of file. Ctrl-C ends a generation, not the loop.
+ */
+static mu_status run_interactive(run *r, mu_err *err) {
+    HistEvent event;
+    EditLine *editor = el_init("muai", stdin, stdout, stderr);
+    History *lines = history_init();
+    mu_status status = MU_OK;
+    if (!editor || !lines) {
+        status = mu_fail(err, MU_ERR_NOMEM, "line editor");
+        goto done;
+    }
+    history(lines, &event, H_SETSIZE, 500);
+    el_set(editor, EL_PROMPT, line_prompt);
+    el_set(editor, EL_EDITOR, "emacs");
+    el_set(editor, EL_HIST, history, lines);
+    fprintf(stderr, "%s. Text is continued from what you type; Ctrl-D ends.\n",
+            mu_model_name(r->model));
+    int n;
+    const char *line;
+    while ((line = el_gets(editor, &n)) != NULL && n > 0 && status == MU_OK) {
+        size_t length = (size_t)n - (line[n - 1] == '\n');
+        if (length == 0) continue;
+        history(lines, &event, H_ENTER, line);
+        mu_err inner;
+        if (run_text(r, line, length, &inner) != MU_OK) mu_report("run", &inner);
+        mu_interrupt_clear();
+    }
+done:
+    if (lines) history_end(lines);
+    if (editor) el_end(editor);
+    return status;
+}
+
+/* Where the prompt comes from: token ids, a file, the command line, standard input, or a person. */
+static mu_status run_all(run *r, const char *prompt, mu_err *err) {
+    mu_status status;
+    if (r->o->tokens) {
+        mu_token *tokens = NULL;
+        uint32_t n = 0;
+        status = mu_parse_tokens(r->o->tokens, &tokens, &n, err);
+        if (status == MU_OK) status = run_prompt(r, tokens, n, err);
+        mu_free(tokens);
+        return status;
+    }
+    if (!mu_model_has_own_tokenizer(r->model)) {
+        fprintf(stderr, "muai run: %s has no tokenizer; text is taken as bytes\n",
+                mu_model_name(r->model));
+    }
+    if (prompt && strcmp(prompt, "-") != 0) return run_text(r, prompt, strlen(prompt), err);
+    if (!prompt && !r->o->prompt_file && isatty(STDIN_FILENO)) return run_interactive(r, err);
+    mu_buf text = {0};
+    status = mu_read_all(r->o->prompt_file ? r->o->prompt_file : "-", &text, err);
+    if (status == MU_OK) status = run_text(r, text.data ? text.data : "", text.n, err);
+    mu_buf_deinit(&text);
+    return status;
+}
+
+static mu_status open_engine(run *r, const mu_ref *ref, mu_err *err) {
+    mu_engine_options e = mu_engine_options_default();
+    e.n_seqs_max = 1;
+    e.n_threads = r->o->threads;
+    e.n_ctx = r->o->ctx;
+    e.prefill_chunk_max = r->o->prefill_chunk;
+    bool in_reference = ref->weight_type[0] != '\0';
+    const char *dtype = in_reference ? ref->weight_type : r->o->dtype;
+    mu_status status =
+        mu_parse_weight_type(in_reference ? "model" : "--dtype", dtype, &e.weight_type, err);
+    if (status == MU_OK) status = mu_parse_kv_type("--kv", r->o->kv, &e.kv_type, err);
+    if (status == MU_OK) status = mu_isa_read(&e.isa_max, err);
+    if (status == MU_OK) status = mu_engine_open(r->model, &e, &r->engine, err);
+    return status;
+}
+
+static int run_model(const run_options *o, const char *reference, const char *prompt) {
+    mu_err err;
+    mu_ref ref;
+    run r = {.o = o};
+    mu_interrupts_install();
+    signal(SIGPIPE, SIG_IGN); /* a closed output is an error of fflush(), not a signal */
+    mu_status status = parse_biases(&r, &err);
+    if (status == MU_OK) status = mu_open_model(reference, &ref, &r.model, &err);
+    if (status == MU_OK) status = open_engine(&r, &ref, &err);
+    if (status == MU_OK) status = run_all(&r, prompt, &err);
+    mu_engine_close(r.engine);
+    mu_model_close(r.model);
+    if (status != MU_OK) return mu_report("run", &err);
+    return mu_is_interrupted() ? MU_EXIT_INTERRUPTED : MU_EXIT_OK;
+}
+
+int mu_cmd_run(int argc, char **argv) {
+    run_options o = {
+        .max_tokens = 128,
+        .temperature = 0.8f,
+        .top_p = 0.95f,
+        .repetition_penalty = 1.0f,
+        .dtype = "f32",
+        .kv = "f32",
+        .logprobs = UINT32_MAX,
+    };
+    const mu_option options[] = {
+        {"max-tokens", 'n', MU_OPTION_U32, &o.max_tokens, 1, 1 << 20, "N", "output tokens at most"},
+        {"min-tokens", 0, MU_OPTION_U32, &o.min_tokens, 0, 1 << 20, "N", "output tokens at least"},
+        {"temperature", 't', MU_OPTION_F32, &o.temperature, 0, 100, "X", "randomness; 0 is greedy"},
+        {"greedy", 0, MU_OPTION_FLAG, &o.greedy, 0, 0, NULL, "always the most likely token"},
+        {"top-k", 0, MU_OPTION_U32, &o.top_k, 0, 1 << 22, "N", "of the N most likely; 0: no limit"},
+        {"top-p", 0, MU_OPTION_F32, &o.top_p, 0, 1, "X",
+         "of the smallest set with this probability"},
+        {"min-p", 0, MU_OPTION_F32, &o.min_p, 0, 1, "X", "drop tokens below X times the best"},
+        {"repetition-penalty", 0, MU_OPTION_F32, &o.repetition_penalty, 0.01, 100, "X",
+         "against tokens of prompt and output; 1: none"},
+        {"frequency-penalty", 0, MU_OPTION_F32, &o.frequency_penalty, -100, 100, "X",
+         "per occurrence in the output"},
+        {"presence-penalty", 0, MU_OPTION_F32, &o.presence_penalty, -100, 100, "X",
+         "once for tokens of the output"},
+        {"logit-bias", 0, MU_OPTION_TEXTS, &o.logit_bias, 0, 0, "ID=X",
+         "add X to a token's logit; -100 bans; may be repeated"},
+        {"seed", 's', MU_OPTION_U64, &o.seed, 0, 9e15, "N", "same seed, same text"},
+        {"stop", 0, MU_OPTION_TEXTS, &o.stop, 0, 0, "TEXT", "end before TEXT; may be repeated"},
+        {"ignore-eos", 0, MU_OPTION_FLAG, &o.ignore_eos, 0, 0, NULL, "go on after end of text"},
+        {"special", 0, MU_OPTION_FLAG, &o.special, 0, 0, NULL, "show special tokens"},
+        {"logprobs", 0, MU_OPTION_U32, &o.logprobs, 0, MU_TOP_LOGPROBS_MAX, "N",
+         "with --json: log-probabilities and the N most likely"},
+        {"tokens", 0, MU_OPTION_TEXT, &o.tokens, 0, 0, "IDS", "the prompt as token ids: 1,2,3"},
+        {"prompt-file", 'f', MU_OPTION_TEXT, &o.prompt_file, 0, 0, "FILE",
+         "the prompt from a file"},
+        {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE", "weights as f32 or bf16"},
+        {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16"},
+        {"threads", 0, MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
+        {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
+        {"prefill-chunk", 0, MU_OPTION_U32, &o.prefill_chunk, 0, 1 << 20, "N",
+         "prompt tokens a step at most; 0: 512"},
+        {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL, "one JSON object at the end"},
+    };
+    const mu_command_line line = {
+        .command = "run",
+        .usage = "MODEL [PROMPT]",
+        .about = "Generate text. Without PROMPT, reads standard input, or asks when that is a\n"
+                 "terminal.",
+        .examples = "  muai run gpt2 \"Once upon a time\"\n"
+                    "  muai run ./gpt2.gguf -n 64 --greedy < prompt.txt\n"
+                    "  muai run synthetic:gpt2 --tokens 464,3797 --json\n",
+        .options = options,
+        .n_options = MU_COUNTOF(options),
+        .n_positional_max = 2,
+    };
+    const char *positional[2] = {NULL, NULL};
+    uint32_t n_positional;
+    int code;
+    if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
+    if (n_positional == 0) {
+        fputs("muai run: no MODEL given, such as gpt2 or synthetic:gpt2\n", stderr);
+        return MU_EXIT_USAGE;
+    }
+    o.has_logprobs = o.logprobs != UINT32_MAX;
+    return run_model(&o, positional[0], positional[1]);
+}

@@ -1,0 +1,129 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/options.h"
+
+/* Memory of a model with one sequence of the whole context. */
+static mu_backend_bytes plan(const mu_model *model, mu_dtype weight_type) {
+    const mu_decoder_spec *spec = mu_model_spec(model);
+    mu_engine_options o = mu_engine_options_default();
+    return mu_backend_plan(spec, mu_model_is_tied(model),
+                           &(mu_backend_options){
+                               .weight_type = weight_type,
+                               .kv_type = o.kv_type,
+                               .isa_max = o.isa_max,
+                               .n_ctx = spec->n_ctx,
+                               .block_tokens = o.block_tokens,
+                               .n_kv_blocks = (spec->n_ctx + o.block_tokens - 1) / o.block_tokens,
+                               .step_tokens_max = o.step_tokens_max,
+                               .step_rows_max = 1,
+                           });
+}
+
+static uint64_t kv_token_bytes(const mu_decoder_spec *spec, mu_dtype type) {
+    return 2ull * spec->n_layers * spec->hidden_dim * mu_dtype_get(type)->block_bytes;
+}
+
+static void print_json(const mu_model *model) {
+    const mu_decoder_spec *spec = mu_model_spec(model);
+    uint64_t n_tensors[MU_N_DTYPES], bytes[MU_N_DTYPES];
+    mu_model_bytes_by_type(model, n_tensors, bytes);
+    json_t *types = json_object();
+    for (int i = 0; i < MU_N_DTYPES; i++) {
+        if (n_tensors[i] == 0) continue;
+        json_object_set_new(types, mu_dtype_get((mu_dtype)i)->name,
+                            json_pack("{s:I, s:I}", "tensors", (json_int_t)n_tensors[i], "bytes",
+                                      (json_int_t)bytes[i]));
+    }
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, "
+        "s:I, s:I}}",
+        "name", mu_model_name(model), "source", mu_model_source(model), "architecture",
+        mu_model_architecture(model), "parameters", (json_int_t)mu_model_n_parameters(model),
+        "file_bytes", (json_int_t)mu_model_file_bytes(model), "tied_output",
+        (int)mu_model_is_tied(model), "tokenizer",
+        mu_model_has_own_tokenizer(model) ? "own" : "bytes", "shape", "n_layers",
+        (int)spec->n_layers, "n_heads", (int)spec->n_heads, "head_dim", (int)spec->head_dim,
+        "hidden_dim", (int)spec->hidden_dim, "ffn_dim", (int)spec->ffn_dim, "vocab_size",
+        (int)spec->vocab_size, "n_ctx", (int)spec->n_ctx, "file_types", types, "memory_bytes",
+        "f32_weights", (json_int_t)plan(model, MU_F32).weights, "bf16_weights",
+        (json_int_t)plan(model, MU_BF16).weights, "kv_per_token_f32",
+        (json_int_t)kv_token_bytes(spec, MU_F32));
+    char *text = json_dumps(json, JSON_INDENT(2));
+    if (text) puts(text);
+    mu_free(text); /* jansson uses our allocator */
+    json_decref(json);
+}
+
+static void print_text(const mu_model *model) {
+    const mu_decoder_spec *spec = mu_model_spec(model);
+    uint64_t n_tensors[MU_N_DTYPES], bytes[MU_N_DTYPES];
+    mu_model_bytes_by_type(model, n_tensors, bytes);
+    printf("name          %s\n", mu_model_name(model));
+    printf("source        %s", mu_model_source(model));
+    if (mu_model_file_bytes(model) > 0) {
+        printf(", %.1f MB", (double)mu_model_file_bytes(model) / 1e6);
+    }
+    printf("\narchitecture  %s, %.1f million parameters, output %s\n", mu_model_architecture(model),
+           (double)mu_model_n_parameters(model) / 1e6,
+           mu_model_is_tied(model) ? "tied to the embedding" : "its own matrix");
+    printf("shape         %u layers, %u heads of %u, width %u, FFN %u\n", spec->n_layers,
+           spec->n_heads, spec->head_dim, spec->hidden_dim, spec->ffn_dim);
+    printf("              vocabulary %u, context %u tokens\n", spec->vocab_size, spec->n_ctx);
+    printf("tokenizer     %s, %u tokens\n",
+           mu_model_has_own_tokenizer(model) ? "the model's own" : "built-in bytes",
+           mu_tokenizer_vocab_size(mu_model_tokenizer(model)));
+    for (int i = 0; i < MU_N_DTYPES; i++) {
+        if (n_tensors[i] == 0) continue;
+        printf("in the file   %-5s %4llu tensors, %10.1f MB\n", mu_dtype_get((mu_dtype)i)->name,
+               (unsigned long long)n_tensors[i], (double)bytes[i] / 1e6);
+    }
+    static const mu_dtype types[] = {MU_F32, MU_BF16};
+    for (size_t i = 0; i < MU_COUNTOF(types); i++) {
+        mu_backend_bytes need = plan(model, types[i]);
+        printf("as %-5s      %8.1f MB weights, %.1f MB scratch\n", mu_dtype_get(types[i])->name,
+               (double)need.weights / 1e6, (double)need.scratch / 1e6);
+    }
+    printf("KV cache      %.1f kB a token in f32, %.1f kB in bf16 or f16\n",
+           (double)kv_token_bytes(spec, MU_F32) / 1e3, (double)kv_token_bytes(spec, MU_BF16) / 1e3);
+}
+
+int mu_cmd_show(int argc, char **argv) {
+    bool json = false;
+    const mu_option options[] = {
+        {"json", 0, MU_OPTION_FLAG, &json, 0, 0, NULL, "one JSON object"},
+    };
+    const mu_command_line line = {
+        .command = "show",
+        .usage = "MODEL",
+        .about = "Print what a model is, without loading its weights.",
+        .examples = "  muai show gpt2\n  muai show ./model.gguf --json\n",
+        .options = options,
+        .n_options = MU_COUNTOF(options),
+        .n_positional_max = 1,
+    };
+    const char *positional[1];
+    uint32_t n_positional;
+    int code;
+    if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
+    mu_err err;
+    if (n_positional == 0) {
+        mu_fail(&err, MU_ERR_INVALID, "no MODEL given, such as gpt2 or synthetic:gpt2");
+        mu_report("show", &err);
+        return MU_EXIT_USAGE;
+    }
+    mu_ref ref;
+    mu_model *model = NULL;
+    if (mu_open_model(positional[0], &ref, &model, &err) != MU_OK) return mu_report("show", &err);
+    if (json) {
+        print_json(model);
+    } else {
+        print_text(model);
+    }
+    mu_model_close(model);
+    return MU_EXIT_OK;
+}

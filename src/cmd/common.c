@@ -1,0 +1,177 @@
+#include "cmd/common.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cmd/cmd.h"
+
+int mu_report(const char *command, const mu_err *err) {
+    if (err->status == MU_ERR_CANCELED) {
+        fprintf(stderr, "muai %s: %s\n", command, err->text);
+        return MU_EXIT_INTERRUPTED;
+    }
+    fprintf(stderr, "muai %s: %s\n", command, err->text);
+    return MU_EXIT_FAILURE;
+}
+
+mu_hub_env mu_hub_env_read(void) {
+    return (mu_hub_env){
+        .hf_hub_cache = getenv("HF_HUB_CACHE"),
+        .hf_home = getenv("HF_HOME"),
+        .xdg_cache = getenv("XDG_CACHE_HOME"),
+        .home = getenv("HOME"),
+    };
+}
+
+mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, mu_err *err) {
+    mu_hub_env env = mu_hub_env_read();
+    mu_status status = mu_ref_resolve(reference, &env, out_ref, err);
+    return status == MU_OK ? mu_model_open(out_ref, &env, out, err) : status;
+}
+
+static mu_status parse_type(const char *what, const char *name, const mu_dtype *known, size_t n,
+                            mu_dtype *out, mu_err *err) {
+    char list[64] = "";
+    for (size_t i = 0; i < n; i++) {
+        const char *known_name = mu_dtype_get(known[i])->name;
+        if (strcmp(name, known_name) == 0) {
+            *out = known[i];
+            return MU_OK;
+        }
+        size_t at = strlen(list);
+        snprintf(list + at, sizeof(list) - at, "%s%s", i > 0 ? ", " : "", known_name);
+    }
+    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of %s", what, name, list);
+}
+
+mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
+    static const mu_dtype known[] = {MU_F32, MU_BF16};
+    return parse_type(what, name, known, MU_COUNTOF(known), out, err);
+}
+
+mu_status mu_parse_kv_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
+    static const mu_dtype known[] = {MU_F32, MU_BF16, MU_F16};
+    return parse_type(what, name, known, MU_COUNTOF(known), out, err);
+}
+
+mu_status mu_isa_read(mu_isa *out, mu_err *err) {
+    static const char *const names[MU_N_ISAS] = {"ref", "avx2", "avx512"};
+    const char *name = getenv("MUAI_ISA");
+    *out = MU_ISA_AVX512;
+    if (!name || name[0] == '\0') return MU_OK;
+    for (int isa = 0; isa < MU_N_ISAS; isa++) {
+        if (strcmp(name, names[isa]) != 0) continue;
+        *out = (mu_isa)isa;
+        return MU_OK;
+    }
+    return mu_fail(err, MU_ERR_INVALID, "MUAI_ISA: \"%.40s\" is not one of ref, avx2, avx512",
+                   name);
+}
+
+mu_status mu_parse_tokens(const char *text, mu_token **out_tokens, uint32_t *out_n, mu_err *err) {
+    size_t cap = 1;
+    for (const char *c = text; *c; c++) {
+        cap += *c == ',' || isspace((unsigned char)*c);
+    }
+    mu_token *tokens = MU_ALLOC(mu_token, cap);
+    if (!tokens) return mu_fail(err, MU_ERR_NOMEM, "tokens");
+    uint32_t n = 0;
+    for (const char *at = text; *at;) {
+        if (*at == ',' || isspace((unsigned char)*at)) {
+            at++;
+            continue;
+        }
+        char *end;
+        errno = 0;
+        long token = strtol(at, &end, 10);
+        bool ends_well = *end == '\0' || *end == ',' || isspace((unsigned char)*end);
+        if (!isdigit((unsigned char)*at) || !ends_well || errno || token > INT32_MAX) {
+            mu_free(tokens);
+            return mu_fail(err, MU_ERR_INVALID, "\"%.40s\": not a list of token ids", at);
+        }
+        tokens[n++] = (mu_token)token;
+        at = end;
+    }
+    *out_tokens = tokens;
+    *out_n = n;
+    return MU_OK;
+}
+
+mu_status mu_read_all(const char *path, mu_buf *out, mu_err *err) {
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    if (!file) return mu_fail_os(err, MU_ERR_IO, "%s", path);
+    char chunk[1 << 16];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
+        mu_buf_append(out, chunk, n);
+    }
+    mu_status status = MU_OK;
+    if (ferror(file)) status = mu_fail_os(err, MU_ERR_IO, "%s: read", path);
+    if (out->failed) status = mu_fail(err, MU_ERR_NOMEM, "%s", path);
+    if (!is_stdin) fclose(file);
+    return status;
+}
+
+mu_status mu_encode_text(const mu_model *model, const char *text, size_t n, uint32_t flags,
+                         mu_token **out_tokens, uint32_t *out_n, mu_err *err) {
+    mu_encoder *encoder = NULL;
+    const mu_token *tokens = NULL;
+    size_t n_tokens = 0;
+    mu_status status = mu_encoder_open(mu_model_tokenizer(model), &encoder, err);
+    if (status == MU_OK) status = mu_encode(encoder, text, n, flags, &tokens, &n_tokens, err);
+    if (status == MU_OK && n_tokens > UINT32_MAX) {
+        status = mu_fail(err, MU_ERR_LIMIT, "%zu tokens of text", n_tokens);
+    }
+    if (status == MU_OK) {
+        mu_token *copy = MU_ALLOC(mu_token, n_tokens);
+        if (copy) {
+            if (n_tokens > 0) memcpy(copy, tokens, n_tokens * sizeof(*copy));
+            *out_tokens = copy;
+            *out_n = (uint32_t)n_tokens;
+        } else {
+            status = mu_fail(err, MU_ERR_NOMEM, "%zu tokens", n_tokens);
+        }
+    }
+    mu_encoder_close(encoder);
+    return status;
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    if (interrupted) _exit(MU_EXIT_INTERRUPTED);
+    interrupted = 1;
+}
+
+/* A mapped model file that shrinks raises SIGBUS: say so instead of dying silently. */
+static void on_bus_error(int signal_number) {
+    static const char text[] = "muai: a model file was cut short while it was being read\n";
+    (void)signal_number;
+    ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+    (void)n;
+    _exit(MU_EXIT_FAILURE);
+}
+
+void mu_interrupts_install(void) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = on_bus_error;
+    sigaction(SIGBUS, &action, NULL);
+}
+
+bool mu_is_interrupted(void) {
+    return interrupted != 0;
+}
+
+void mu_interrupt_clear(void) {
+    interrupted = 0;
+}

@@ -1,0 +1,40 @@
+/* common.h - what several commands do: open a model by reference, read type names and prompts from
+ * the command line, notice Ctrl-C, report an error. */
+#ifndef MU_CMD_COMMON_H
+#define MU_CMD_COMMON_H
+
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "model/model.h"
+
+/* Print "muai COMMAND: text" and return the exit code for it. */
+int mu_report(const char *command, const mu_err *err);
+
+mu_hub_env mu_hub_env_read(void);
+
+/* Find and open a model; *out_ref tells the weight type the reference asked for. */
+mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, mu_err *err);
+
+/* "f32" and the like; what names the option in the error. */
+mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err);
+mu_status mu_parse_kv_type(const char *what, const char *name, mu_dtype *out, mu_err *err);
+
+/* MUAI_ISA, or the best level. */
+mu_status mu_isa_read(mu_isa *out, mu_err *err);
+
+/* "1,2,3" to tokens. Memory: *out_tokens is the caller's, mu_free(). */
+mu_status mu_parse_tokens(const char *text, mu_token **out_tokens, uint32_t *out_n, mu_err *err);
+
+/* A whole file, or standard input for "-". */
+mu_status mu_read_all(const char *path, mu_buf *out, mu_err *err);
+
+/* Text to tokens with the model's tokenizer; the caller's, mu_free(). */
+mu_status mu_encode_text(const mu_model *model, const char *text, size_t n, uint32_t flags,
+                         mu_token **out_tokens, uint32_t *out_n, mu_err *err);
+
+/* From the first Ctrl-C on mu_is_interrupted() is true; a second one ends the process at once. */
+void mu_interrupts_install(void);
+bool mu_is_interrupted(void);
+void mu_interrupt_clear(void);
+
+#endif

@@ -1,0 +1,47 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "cmd/cmd.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"run", mu_cmd_run, "generate text, streaming; interactive without a prompt"},
+    {"show", mu_cmd_show, "what a model is: shape, bytes by type, memory it needs"},
+    {"tokenize", mu_cmd_tokenize, "text to token ids and back"},
+    {"bench", mu_cmd_bench, "measure prefill and decode beside the machine's limits"},
+    {"doctor", mu_cmd_doctor, "what this machine can do and what the program will use"},
+    {"version", mu_cmd_version, "print the version"},
+};
+
+int mu_cmd_version(int argc, char **argv) {
+    (void)argc, (void)argv;
+    puts("muai " MUAI_VERSION);
+    return MU_EXIT_OK;
+}
+
+static int usage(FILE *out) {
+    fputs("usage: muai <command> [options]\n\n", out);
+    for (size_t i = 0; i < MU_COUNTOF(commands); i++) {
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    }
+    fputs("\n'muai <command> --help' lists the options of a command.\n", out);
+    return out == stderr ? MU_EXIT_USAGE : MU_EXIT_OK;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) return usage(stderr);
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        return usage(stdout);
+    }
+    if (strcmp(name, "--version") == 0) name = "version";
+    for (size_t i = 0; i < MU_COUNTOF(commands); i++) {
+        if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "muai: \"%.60s\" is not a command\n\n", name);
+    return usage(stderr);
+}
