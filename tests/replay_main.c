@@ -1,5 +1,6 @@
 /* Runs a fuzz target over the files of the folders named on the command line: a crash found once is
- * a file that is tested for ever. A folder without files is an error, so a silent replay is noticed.
+ * a file that is tested for ever. A folder without files is an error, so a silent replay is
+ * noticed.
  */
 #include <dirent.h>
 #include <stdio.h>

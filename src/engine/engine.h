@@ -7,8 +7,9 @@
  *
  *     submit ──▶ waiting ──prefill──▶ running ──decode──▶ finished
  *                   ▲                    │
- *                   └────── preempt ─────┘        (KV cache full; its tokens are kept, prefill is
- * redone)
+ *                   └────── preempt ─────┘
+ *
+ * A sequence is preempted when the KV cache is full: its tokens are kept, its prefill is redone.
  *
  * mu_engine_step() runs one round: the scheduler picks a ragged batch of decode tokens and prefill
  * chunks, the backend computes it, the sampler extends each sequence. Same seed, same text: what a
@@ -132,6 +133,7 @@ void mu_engine_close(mu_engine *engine); /* frees its sequences; NULL is allowed
  * range, which it names. */
 mu_status mu_engine_submit(mu_engine *engine, const mu_seq_options *options, mu_seq **out,
                            mu_err *err) MU_MUST_USE;
+/* An error comes from the device: nothing was computed, every sequence is as it was. */
 mu_status mu_engine_step(mu_engine *engine, mu_step_report *out, mu_err *err) MU_MUST_USE;
 mu_engine_stats mu_engine_get_stats(const mu_engine *engine);
 uint32_t mu_engine_n_ctx(const mu_engine *engine);

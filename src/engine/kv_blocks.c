@@ -17,7 +17,7 @@
 
 #include "base/rng.h"
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX
 
 struct mu_kv_blocks {
     uint32_t n_blocks;

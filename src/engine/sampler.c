@@ -1,6 +1,6 @@
-/* Top-k and top-p need the likely tokens in order, not all of them. One pass counts tokens and
- * their probability in buckets by distance from the largest logit; the buckets that together hold
- * enough are collected and only those are sorted. The result is exact.
+/* Top-k and top-p need to know where they cut, not the order of everything. One pass counts tokens
+ * and their probability in buckets by distance from the largest logit; only the bucket where the
+ * cut falls is sorted (a flat distribution would cost 5 ms to sort whole). The result is exact.
  */
 #include "engine/sampler.h"
 
@@ -22,12 +22,13 @@ struct mu_sampler {
     uint32_t vocab_size;
     float *logits;         /* [vocab_size] after bias and penalties */
     uint32_t *counts;      /* [vocab_size], zero between calls */
-    candidate *candidates; /* [vocab_size] */
+    candidate *candidates; /* [vocab_size] in order of tokens */
+    candidate *sorted;     /* [vocab_size] those whose order matters */
 };
 
 size_t mu_sampler_bytes(uint32_t vocab_size) {
-    size_t per_token = sizeof(float) + sizeof(uint32_t) + sizeof(candidate);
-    return sizeof(mu_sampler) + vocab_size * per_token + 4 * 64;
+    size_t per_token = sizeof(float) + sizeof(uint32_t) + 2 * sizeof(candidate);
+    return sizeof(mu_sampler) + vocab_size * per_token + 5 * 64;
 }
 
 mu_sampler *mu_sampler_create(mu_arena *model_arena, uint32_t vocab_size) {
@@ -38,8 +39,9 @@ mu_sampler *mu_sampler_create(mu_arena *model_arena, uint32_t vocab_size) {
         .logits = MU_NEW(model_arena, float, vocab_size),
         .counts = MU_NEW(model_arena, uint32_t, vocab_size),
         .candidates = MU_NEW(model_arena, candidate, vocab_size),
+        .sorted = MU_NEW(model_arena, candidate, vocab_size),
     };
-    return s->logits && s->counts && s->candidates ? s : NULL;
+    return s->logits && s->counts && s->candidates && s->sorted ? s : NULL;
 }
 
 static const struct {
@@ -210,67 +212,85 @@ static uint32_t bucket_of(float logit) { /* logit <= 0 */
     return bucket < N_BUCKETS - 1 ? (uint32_t)bucket : N_BUCKETS - 1;
 }
 
-/* How many leading candidates of the whole vocabulary are needed for top-k and top-p, as a bucket.
- * Fills candidates in token order. */
-static uint32_t last_bucket(mu_sampler *s, const float *logits, float max, const mu_sampling *p) {
-    uint32_t counts[N_BUCKETS] = {0};
-    double mass[N_BUCKETS] = {0}, total = 0.0, sum = 0.0;
+/* Candidates and their probability by bucket. */
+typedef struct histogram {
+    uint32_t counts[N_BUCKETS];
+    double mass[N_BUCKETS];
+    double total;
+} histogram;
+
+static void make_candidates(mu_sampler *s, const float *logits, float max, float temperature,
+                            histogram *h) {
+    *h = (histogram){.total = 0.0};
     for (uint32_t i = 0; i < s->vocab_size; i++) {
-        float logit = (logits[i] - max) / p->temperature;
+        float logit = (logits[i] - max) / temperature;
         candidate *c = &s->candidates[i];
         *c = (candidate){logit, expf(logit), (mu_token)i};
         uint32_t bucket = bucket_of(logit);
-        counts[bucket]++;
-        mass[bucket] += (double)c->p;
-        total += (double)c->p;
+        h->counts[bucket]++;
+        h->mass[bucket] += (double)c->p;
+        h->total += (double)c->p;
     }
-    uint32_t n = 0, bucket = 0;
-    for (; bucket < N_BUCKETS - 1; bucket++) {
-        n += counts[bucket];
-        sum += mass[bucket];
-        if (p->top_k > 0 && n >= p->top_k) break;
-        if (p->top_k == 0 && sum >= (double)p->top_p * total) break;
-    }
-    return bucket;
 }
 
-/* Candidates that top-k and top-p leave, in order where order matters. Returns their number. */
-static uint32_t truncate(mu_sampler *s, const float *logits, float max, const mu_sampling *p) {
-    uint32_t last = last_bucket(s, logits, max, p), n = 0;
-    if (p->top_k == 0 && p->top_p >= 1.0f) return s->vocab_size;
-    double total = 0.0, sum = 0.0;
-    for (uint32_t i = 0; i < s->vocab_size; i++) {
-        total += (double)s->candidates[i].p;
-        if (bucket_of(s->candidates[i].logit) <= last) s->candidates[n++] = s->candidates[i];
+/* The least likely candidate that top-k and top-p leave; they limit something. With both, top-p
+ * needs the order of all that top-k leaves; with one, only that of the bucket where it cuts. */
+static candidate find_cut(mu_sampler *s, const histogram *h, const mu_sampling *p) {
+    bool has_both = p->top_k > 0 && p->top_p < 1.0f;
+    uint32_t last = 0, n_before = 0, n = 0;
+    double total = h->total, sum = 0.0;
+    for (; last < N_BUCKETS - 1; last++) {
+        if (p->top_k > 0 && n_before + h->counts[last] >= p->top_k) break;
+        if (p->top_k == 0 && sum + h->mass[last] >= (double)p->top_p * total) break;
+        n_before += h->counts[last];
+        sum += h->mass[last];
     }
-    sort(s->candidates, n);
-    if (p->top_k > 0) {
-        if (n > p->top_k) n = p->top_k;
+    for (uint32_t i = 0; i < s->vocab_size; i++) {
+        uint32_t bucket = bucket_of(s->candidates[i].logit);
+        if (bucket == last || (has_both && bucket < last)) s->sorted[n++] = s->candidates[i];
+    }
+    if (n == 0) { /* only rounding can ask for more than there is: nothing is cut */
+        return (candidate){.logit = -INFINITY, .token = (mu_token)s->vocab_size};
+    }
+    sort(s->sorted, n);
+    if (has_both) {
+        n_before = 0;
+        sum = 0.0;
+    }
+    if (p->top_k > 0 && n > p->top_k - n_before) n = p->top_k - n_before;
+    if (p->top_p >= 1.0f) return s->sorted[n - 1];
+    if (has_both) {
         total = 0.0;
         for (uint32_t i = 0; i < n; i++) {
-            total += (double)s->candidates[i].p;
+            total += (double)s->sorted[i].p;
         }
     }
-    if (p->top_p >= 1.0f) return n;
-    for (uint32_t i = 0; i < n; i++) { /* the smallest set whose mass reaches top_p, at least one */
-        sum += (double)s->candidates[i].p;
-        if (sum >= (double)p->top_p * total) return i + 1;
+    uint32_t i = 0; /* the smallest set whose mass reaches top_p, at least one */
+    for (; i + 1 < n; i++) {
+        sum += (double)s->sorted[i].p;
+        if (sum >= (double)p->top_p * total) break;
     }
-    return n;
+    return s->sorted[i];
 }
 
 static mu_token draw(mu_sampler *s, const float *logits, float max, const mu_sample_args *a) {
     const mu_sampling *p = a->sampling;
-    uint32_t n = truncate(s, logits, max, p);
+    histogram h;
+    make_candidates(s, logits, max, p->temperature, &h);
+    bool is_cut = p->top_k > 0 || p->top_p < 1.0f;
+    candidate cut = {.logit = -INFINITY};
+    if (is_cut) cut = find_cut(s, &h, p);
     double total = 0.0, sum = 0.0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (s->candidates[i].p < p->min_p) s->candidates[i].p = 0.0f; /* the most likely has 1 */
-        total += (double)s->candidates[i].p;
+    for (uint32_t i = 0; i < s->vocab_size; i++) {
+        candidate *c = &s->candidates[i];
+        bool is_left = c->p >= p->min_p && !(is_cut && is_less_likely(c, &cut));
+        if (!is_left) c->p = 0.0f; /* the most likely has 1 */
+        total += (double)c->p;
     }
     mu_rng rng = {mu_mix64(p->seed) + (a->n_tokens - a->n_prompt)};
     double target = mu_rng_f64(&rng) * total;
     mu_token chosen = MU_TOKEN_NONE;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < s->vocab_size; i++) {
         if (s->candidates[i].p == 0.0f) continue;
         chosen = s->candidates[i].token; /* the last possible one if rounding leaves target over */
         sum += (double)s->candidates[i].p;
@@ -284,6 +304,7 @@ static double log_sum_exp(const float *logits, uint32_t n, float max) {
     for (uint32_t i = 0; i < n; i++) {
         sum += (double)expf(logits[i] - max);
     }
+    MU_ASSERT(sum >= 1.0); /* the largest adds 1 */
     return (double)max + log(sum);
 }
 

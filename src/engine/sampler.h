@@ -2,7 +2,8 @@
  *
  * In this order: logit bias, banned tokens, repetition penalty (prompt and output), frequency and
  * presence penalty (output); then greedy at temperature 0, or: temperature, top-k, top-p among what
- * top-k left (renormalised), min-p (relative to the most likely), and one draw.
+ * top-k left (renormalised), min-p (relative to the most likely), and one draw, which walks what is
+ * left in order of tokens.
  *
  * The draw depends on the seed and on the position in the output only, so the same seed gives the
  * same text whatever else is running and however often the sequence was preempted. Ties go to the

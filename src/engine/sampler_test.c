@@ -125,8 +125,13 @@ static void refer(reference *r, const mu_sample_args *a) {
     }
 }
 
+static int lower_token_first(const void *x, const void *y) {
+    return ((const choice *)x)->token < ((const choice *)y)->token ? -1 : 1;
+}
+
 static mu_token refer_draw(reference *r, const mu_sample_args *a) {
     if (r->n == 1) return r->choices[0].token;
+    qsort(r->choices, r->n, sizeof(*r->choices), lower_token_first);
     mu_rng rng = {mu_mix64(a->sampling->seed) + (a->n_tokens - a->n_prompt)};
     double total = sum_of(r), target = mu_rng_f64(&rng) * total, sum = 0;
     for (uint32_t i = 0; i < r->n; i++) {

@@ -111,15 +111,25 @@ static void take_prefix(mu_scheduler *s, mu_sched_seq *seq) {
     }
 }
 
-/* Let the first of the queue in when all it knows and one token more fit: a sequence admitted with
- * less would be preempted at once. */
+/* Blocks that the running sequences still need for what they know and one token more. */
+static uint32_t n_promised(const mu_scheduler *s) {
+    uint32_t n = 0;
+    for (const mu_sched_seq *seq = s->running.first; seq; seq = seq->next) {
+        uint32_t n_needed = blocks_for(s, seq->n_tokens + 1);
+        if (n_needed > seq->n_blocks) n += n_needed - seq->n_blocks;
+    }
+    return n;
+}
+
+/* Let the first of the queue in when all it knows and one token more fit beside what the running
+ * ones need next: a sequence admitted with less would soon be preempted, its prefill wasted. */
 static bool admit(mu_scheduler *s) {
     mu_sched_seq *seq = s->waiting.first;
     take_prefix(s, seq);
     uint32_t need = blocks_for(s, seq->n_tokens + 1) - seq->n_blocks;
     uint32_t total = blocks_for(s, seq->n_tokens + 1);
     if (total > mu_kv_blocks_n(s->kv)) need--; /* it ends with this token */
-    if (need > mu_kv_blocks_n_free(s->kv)) {
+    if (need + n_promised(s) > mu_kv_blocks_n_free(s->kv)) {
         release_blocks(s, seq);
         return false;
     }

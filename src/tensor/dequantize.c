@@ -1,5 +1,5 @@
-/* The layouts of ggml's blocks, written to be read. Blocks may sit at any address in a file, so each
- * is copied before it is used.
+/* The layouts of ggml's blocks, written to be read. Blocks may sit at any address in a file, so
+ * each is copied before it is used.
  *
  * These have caused bugs elsewhere: the nibbles of a q4 block are not neighbours (element i and
  * element i + 16 share a byte); q4_k has 8 groups of 32 whose scales and mins are 6 bits packed in
@@ -55,13 +55,15 @@ static void q4_k(const void *src, float *dst) {
     mu_block_q4_k b;
     memcpy(&b, src, sizeof(b));
     float scale_of_scales = mu_f16_to_f32(b.scale), scale_of_mins = mu_f16_to_f32(b.scale_min);
-    for (int g = 0; g < 8; g++) { /* groups 2i and 2i + 1 are the low and high nibbles of 32 bytes */
+    for (int g = 0; g < 8;
+         g++) { /* groups 2i and 2i + 1 are the low and high nibbles of 32 bytes */
         int scale, min;
         q4_k_scale_min(b.scales, g, &scale, &min);
         const uint8_t *quants = b.quants + g / 2 * 32;
         for (int i = 0; i < 32; i++) {
             int q = g % 2 == 0 ? quants[i] & 15 : quants[i] >> 4;
-            dst[g * 32 + i] = scale_of_scales * (float)scale * (float)q - scale_of_mins * (float)min;
+            dst[g * 32 + i] =
+                scale_of_scales * (float)scale * (float)q - scale_of_mins * (float)min;
         }
     }
 }
@@ -70,7 +72,8 @@ static void q6_k(const void *src, float *dst) {
     mu_block_q6_k b;
     memcpy(&b, src, sizeof(b));
     float scale = mu_f16_to_f32(b.scale);
-    for (int i = 0; i < 256; i++) { /* halves of 128; in each, four runs of 32 share 32 high bytes */
+    for (int i = 0; i < 256;
+         i++) { /* halves of 128; in each, four runs of 32 share 32 high bytes */
         int half = i / 128, run = i % 128 / 32, at = i % 32;
         int low = b.quants_low[half * 64 + run % 2 * 32 + at] >> (run / 2 * 4) & 15;
         int high = b.quants_high[half * 32 + at] >> (run * 2) & 3;

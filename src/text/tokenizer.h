@@ -39,8 +39,9 @@ typedef struct mu_tokenizer_spec {
         *merges)[2];     /* [n_merges], by rank: left, right; their concatenation is a token */
     const char *pattern; /* PCRE2, NULL: GPT-2's */
     bool add_prefix_space;
-    mu_token bos, eos; /* MU_TOKEN_NONE when absent */
-    bool add_bos;      /* encode() puts bos in front */
+    mu_token bos, eos;  /* MU_TOKEN_NONE when absent */
+    bool add_bos;       /* encode() puts bos in front */
+    bool ignore_merges; /* a word that is a token is not merged (Llama 3) */
 } mu_tokenizer_spec;
 
 /* GPT-2's split pattern (github.com/openai/gpt-2 src/encoder.py). */
