@@ -35,7 +35,7 @@ typedef struct symbol {  /* of a long word */
     uint32_t next, prev; /* NO_SYMBOL at the ends */
 } symbol;
 
-enum { NO_SYMBOL = UINT32_MAX };
+#define NO_SYMBOL UINT32_MAX
 
 struct mu_encoder {
     const mu_tokenizer *t; /* borrowed */

@@ -184,11 +184,10 @@ mu_status mu_pattern_piece_pcre2(const mu_pattern *pattern, mu_matcher *matcher,
     return MU_OK;
 }
 
-/* Classes of ASCII in GPT-2's pattern, sixteen characters a row; OUTSIDE (zero) ends every run. */
-enum { OUTSIDE, L /* letter */, D /* digit */, S /* space */, O /* other */ };
+/* Classes in GPT-2's pattern: outside of ASCII (ends every run), letter, digit, space, other. */
+enum { X, L, D, S, O };
 
-// clang-format off
-static const uint8_t ascii_class[256] = {
+static const uint8_t classes[256] = {
     O, O, O, O, O, O, O, O, O, S, S, S, S, S, O, O,
     O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
     S, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
@@ -198,7 +197,6 @@ static const uint8_t ascii_class[256] = {
     O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
     L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O,
 };
-// clang-format on
 
 /* End of the word of GPT-2's pattern that begins at i, or 0 when bytes above 7F take part in the
  * decision. */
@@ -210,11 +208,11 @@ static size_t scan_gpt2(const uint8_t *t, size_t n, size_t i) {
             return i + 3;
     }
     size_t first = i;
-    if (t[i] == ' ' && n - i >= 2 && ascii_class[t[i + 1]] != S) first++;
-    uint8_t class = ascii_class[t[first]];
-    if (class == OUTSIDE) return 0;
+    if (t[i] == ' ' && n - i >= 2 && classes[t[i + 1]] != S) first++;
+    uint8_t class = classes[t[first]];
+    if (class == X) return 0;
     size_t end = first + 1;
-    while (end < n && ascii_class[t[end]] == class) {
+    while (end < n && classes[t[end]] == class) {
         end++;
     }
     if (end == n) return n;

@@ -9,7 +9,7 @@
 
 /* The lanes of the next vector when n elements are left. */
 static inline __mmask16 mu_tail_mask(size_t n) {
-    return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
+    return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1u);
 }
 
 /* Round to nearest even, NaN kept: as mu_f32_to_bf16(). */

@@ -1,0 +1,185 @@
+/* Logits of the golden models against the reference implementation's, for every file form, ISA
+ * level, thread count, weight type and KV type. Errors are relative to the largest logit of the
+ * model.
+ *
+ *     logits_test            the models of tests/golden/models
+ *     logits_test FOLDER...  other folders with logits.bin, such as make_models.py --full makes
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "backend/backend.h"
+#include "base/alloc.h"
+#include "base/cursor.h"
+#include "base/map.h"
+
+enum { BLOCK_TOKENS = 16, N_CTX_MAX = 1024, SEQUENCES_MAX = 8 };
+
+typedef struct golden {
+    mu_map map;
+    uint32_t n_sequences, vocab_size;
+    struct {
+        uint32_t n;
+        const mu_token *tokens; /* [n] */
+        const float *logits;    /* [n, vocab_size] */
+    } sequences[SEQUENCES_MAX];
+    double largest;
+} golden;
+
+static const char *const models[] = {
+    "tests/golden/models/plain",          "tests/golden/models/prefixed-odd",
+    "tests/golden/models/untied-sharded", "tests/golden/models/one-head-relu",
+    "tests/golden/models/wide-f16",       "tests/golden/models/bf16",
+    "tests/golden/models/gguf",           "tests/golden/models/gguf-q8_0",
+};
+
+static golden golden_open(const char *folder) {
+    golden g = {0};
+    char path[512];
+    mu_err err;
+    snprintf(path, sizeof(path), "%s/logits.bin", folder);
+    if (mu_map_open(path, &g.map, &err) != MU_OK) fail_msg("%s", err.text);
+    mu_cursor c = {.data = g.map.data, .size = g.map.size};
+    g.n_sequences = mu_cursor_u32(&c);
+    g.vocab_size = mu_cursor_u32(&c);
+    assert_in_range(g.n_sequences, 1, SEQUENCES_MAX);
+    for (uint32_t i = 0; i < g.n_sequences; i++) {
+        uint32_t n = g.sequences[i].n = mu_cursor_u32(&c);
+        g.sequences[i].tokens = (const void *)mu_cursor_take(&c, n * sizeof(mu_token));
+        g.sequences[i].logits = (const void *)mu_cursor_take(&c, 4ull * n * g.vocab_size);
+        assert_false(c.overrun);
+        for (size_t j = 0; j < (size_t)n * g.vocab_size; j++) {
+            g.largest = fmax(g.largest, fabs((double)g.sequences[i].logits[j]));
+        }
+    }
+    assert_int_equal(c.pos, c.size);
+    return g;
+}
+
+static mu_model *open_model(const char *folder) {
+    mu_ref ref;
+    mu_hub_env env = {0};
+    mu_err err;
+    mu_model *model = NULL;
+    char path[512];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/model.gguf", folder);
+    if (mu_ref_resolve(stat(path, &st) == 0 ? path : folder, &env, &ref, &err) != MU_OK ||
+        mu_model_open(&ref, &env, &model, &err) != MU_OK) {
+        fail_msg("%s", err.text);
+    }
+    return model;
+}
+
+static mu_backend *open_backend(const mu_model *model, mu_backend_options o) {
+    mu_backend *backend = NULL;
+    mu_err err;
+    o.n_ctx = mu_model_spec(model)->n_ctx;
+    o.block_tokens = BLOCK_TOKENS;
+    o.n_kv_blocks = o.n_ctx / BLOCK_TOKENS + 1;
+    o.step_tokens_max = o.step_rows_max = o.n_ctx;
+    if (mu_backend_open(model, &o, &backend, &err) != MU_OK) fail_msg("%s", err.text);
+    return backend;
+}
+
+/* Largest error over all logits of all sequences, relative to the largest logit. */
+static double worst_error(mu_backend *backend, const golden *g, size_t *n_compared) {
+    mu_kv_block_id table[N_CTX_MAX / BLOCK_TOKENS + 1];
+    for (uint32_t i = 0; i < MU_COUNTOF(table); i++) {
+        table[i] = (uint32_t)MU_COUNTOF(table) > i ? i : 0;
+    }
+    double worst = 0.0;
+    for (uint32_t i = 0; i < g->n_sequences; i++) {
+        const float *logits = NULL, *want = g->sequences[i].logits;
+        uint32_t n = g->sequences[i].n;
+        mu_segment segment = {g->sequences[i].tokens, n, 0, table, MU_LOGITS_ALL};
+        mu_err err;
+        if (mu_backend_forward(backend, &(mu_step){&segment, 1}, &logits, &err) != MU_OK) {
+            fail_msg("%s", err.text);
+        }
+        for (size_t j = 0; j < (size_t)n * g->vocab_size; j++) {
+            double error = fabs((double)logits[j] - (double)want[j]);
+            if (!(error <= worst)) worst = error; /* NaN too */
+        }
+        *n_compared += (size_t)n * g->vocab_size;
+    }
+    return worst / g->largest;
+}
+
+static const struct {
+    mu_dtype weight_type, kv_type;
+    double tolerance;
+} types[] = {
+    {MU_F32, MU_F32, 1e-4},  {MU_F32, MU_F16, 5e-3},   {MU_F32, MU_BF16, 2e-2},
+    {MU_BF16, MU_F32, 2e-2}, {MU_BF16, MU_BF16, 3e-2},
+};
+
+static void check_model(const char *folder) {
+    golden g = golden_open(folder);
+    mu_model *model = open_model(folder);
+    assert_int_equal(mu_model_spec(model)->vocab_size, g.vocab_size);
+    for (size_t t = 0; t < MU_COUNTOF(types); t++) {
+        double worst = 0.0;
+        size_t n = 0;
+        for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+            for (uint32_t threads = 1; threads <= 2; threads++) {
+                mu_backend_options o = {.weight_type = types[t].weight_type,
+                                        .kv_type = types[t].kv_type,
+                                        .isa_max = (mu_isa)isa,
+                                        .n_threads = threads};
+                mu_backend *backend = open_backend(model, o);
+                double error = worst_error(backend, &g, &n);
+                if (!(error <= worst)) worst = error;
+                mu_backend_close(backend);
+            }
+        }
+        print_message("%s: %s weights, %s KV: %zu logits, worst %.1e of the largest\n", folder,
+                      mu_dtype_get(types[t].weight_type)->name,
+                      mu_dtype_get(types[t].kv_type)->name, n, worst);
+        if (!(worst <= types[t].tolerance)) fail_msg("more than %g", types[t].tolerance);
+    }
+    mu_model_close(model);
+    mu_map_close(&g.map);
+}
+
+static void logits_equal_the_reference(void **state) {
+    (void)state;
+    for (size_t i = 0; i < MU_COUNTOF(models); i++) {
+        check_model(models[i]);
+    }
+}
+
+/* The harness itself: with another model's weights of the same shape the comparison must fail. */
+static void other_weights_are_noticed(void **state) {
+    (void)state;
+    golden g = golden_open("tests/golden/models/plain");
+    mu_model *model = open_model("tests/golden/models/gguf"); /* the same shape, other values */
+    size_t n = 0;
+    g.vocab_size = 160; /* of the other model: rows are then misread, which must show as well */
+    g.n_sequences = 1;
+    mu_token first = 7;
+    g.sequences[0].tokens = &first;
+    mu_backend *backend = open_backend(
+        model, (mu_backend_options){.weight_type = MU_F32, .kv_type = MU_F32, .n_threads = 1});
+    assert_true(worst_error(backend, &g, &n) > 1e-2);
+    mu_backend_close(backend);
+    mu_model_close(model);
+    mu_map_close(&g.map);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logits_equal_the_reference),
+        cmocka_unit_test(other_weights_are_noticed),
+    };
+    for (int i = 1; i < argc; i++) {
+        check_model(argv[i]);
+    }
+    return argc > 1 ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
+}
