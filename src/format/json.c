@@ -50,7 +50,8 @@ mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) {
         *out = json;
         return MU_OK;
     }
-    if (json_error_code(&error) == json_error_out_of_memory) {
+    /* Where jansson runs out of memory it mostly leaves no text and no code. */
+    if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0') {
         return mu_fail(err, MU_ERR_NOMEM, "JSON of %zu bytes", n);
     }
     for (char *c = error.text; *c;
