@@ -6,8 +6,14 @@
 #include "base/alloc.h"
 #include "base/map.h"
 
+/* jansson reports running out of memory as whatever it was doing: a syntax error, or no text at all.
+ * So the allocator remembers. */
+static _Thread_local bool ran_out;
+
 static void *json_alloc(size_t size) {
-    return mu_alloc(size > 0 ? size : 1);
+    void *ptr = mu_alloc(size > 0 ? size : 1);
+    if (!ptr) ran_out = true;
+    return ptr;
 }
 
 static void use_our_allocator(void) {
@@ -44,14 +50,15 @@ mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) {
         return mu_fail(err, MU_ERR_LIMIT, "JSON nested deeper than %d", MU_JSON_DEPTH_MAX);
     }
     json_error_t error;
+    ran_out = false;
     json_t *json =
         json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (json) {
+    if (json && !ran_out) {
         *out = json;
         return MU_OK;
     }
-    /* Where jansson runs out of memory it mostly leaves no text and no code. */
-    if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0') {
+    json_decref(json);
+    if (ran_out) {
         return mu_fail(err, MU_ERR_NOMEM, "JSON of %zu bytes", n);
     }
     for (char *c = error.text; *c;
