@@ -1,3 +1,8 @@
+/* jansson 2.14 does not survive an allocation that fails in the middle of a string: its lexer then
+ * reads past the text it has saved. So it never sees one. When memory runs out the allocator notes
+ * it, answers from a spare block, and the input ends early; the parse stops within what jansson has
+ * buffered, and the result is thrown away with the spare.
+ */
 #include "format/json.h"
 
 #include <pthread.h>
@@ -6,18 +11,53 @@
 #include "base/alloc.h"
 #include "base/map.h"
 
-/* jansson reports running out of memory as whatever it was doing: a syntax error, or no text at all.
- * So the allocator remembers. */
-static _Thread_local bool ran_out;
+enum {
+    SPARE_BYTES = 1 << 18, /* for values in the 1 KiB that jansson reads ahead */
+    SPARE_PER_BYTE = 4,    /* for one string, and one object's table, as long as the input */
+    SPARE_ALIGN = 16,
+};
+
+/* One parse at a time per thread. */
+typedef struct parse {
+    const char *text;
+    size_t n, pos;
+    char *spare; /* [spare_cap] */
+    size_t spare_cap, spare_used;
+    bool ran_out;
+} parse;
+
+static _Thread_local parse *current;
 
 static void *json_alloc(size_t size) {
     void *ptr = mu_alloc(size > 0 ? size : 1);
-    if (!ptr) ran_out = true;
+    if (ptr || !current) return ptr;
+    current->ran_out = true;
+    size = (size + SPARE_ALIGN - 1) / SPARE_ALIGN * SPARE_ALIGN;
+    if (size > current->spare_cap - current->spare_used) return NULL;
+    ptr = current->spare + current->spare_used;
+    current->spare_used += size;
     return ptr;
 }
 
+static bool is_spare(const void *ptr) {
+    const char *at = ptr;
+    return current && at >= current->spare && at < current->spare + current->spare_cap;
+}
+
+static void json_release(void *ptr) {
+    if (!is_spare(ptr)) mu_free(ptr);
+}
+
 static void use_our_allocator(void) {
-    json_set_alloc_funcs(json_alloc, mu_free);
+    json_set_alloc_funcs(json_alloc, json_release);
+}
+
+static size_t read_text(void *buffer, size_t size, void *ctx) {
+    parse *p = ctx;
+    size_t left = p->ran_out ? 0 : p->n - p->pos, n = size < left ? size : left;
+    memcpy(buffer, p->text + p->pos, n);
+    p->pos += n;
+    return n;
 }
 
 /* Deepest nesting of arrays and objects, by brackets outside strings. Text that is not JSON gives
@@ -41,32 +81,42 @@ static size_t depth_of(const char *text, size_t n) {
     return deepest;
 }
 
+static mu_status say_what_is_wrong(json_error_t *error, mu_err *err) {
+    for (char *c = error->text; *c; c++) { /* it may quote the input: keep the line clean */
+        if ((unsigned char)*c < ' ' || (unsigned char)*c > '~') *c = '?';
+    }
+    return mu_fail(err, MU_ERR_FORMAT, "line %d column %d: %.120s", error->line, error->column,
+                   error->text);
+}
+
 mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, use_our_allocator);
 
     if (n == 0) return mu_fail(err, MU_ERR_FORMAT, "empty, not JSON");
+    if (n > SIZE_MAX / 2 / SPARE_PER_BYTE) return mu_fail(err, MU_ERR_LIMIT, "%zu bytes", n);
     if (depth_of(text, n) > MU_JSON_DEPTH_MAX) {
         return mu_fail(err, MU_ERR_LIMIT, "JSON nested deeper than %d", MU_JSON_DEPTH_MAX);
     }
+    parse p = {.text = text, .n = n, .spare_cap = n * SPARE_PER_BYTE + SPARE_BYTES};
+    p.spare = mu_alloc(p.spare_cap); /* untouched unless needed */
+    if (!p.spare) return mu_fail(err, MU_ERR_NOMEM, "JSON of %zu bytes", n);
+    current = &p;
     json_error_t error;
-    ran_out = false;
-    json_t *json =
-        json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (json && !ran_out) {
+    json_t *json = json_load_callback(
+        read_text, &p, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    mu_status status = MU_OK;
+    if (p.ran_out) {
+        json_decref(json);
+        status = mu_fail(err, MU_ERR_NOMEM, "JSON of %zu bytes", n);
+    } else if (!json) {
+        status = say_what_is_wrong(&error, err);
+    } else {
         *out = json;
-        return MU_OK;
     }
-    json_decref(json);
-    if (ran_out) {
-        return mu_fail(err, MU_ERR_NOMEM, "JSON of %zu bytes", n);
-    }
-    for (char *c = error.text; *c;
-         c++) { /* it may quote the input: keep the error one clean line */
-        if ((unsigned char)*c < ' ' || (unsigned char)*c > '~') *c = '?';
-    }
-    return mu_fail(err, MU_ERR_FORMAT, "line %d column %d: %.120s", error.line, error.column,
-                   error.text);
+    current = NULL;
+    mu_free(p.spare);
+    return status;
 }
 
 mu_status mu_json_load(const char *path, json_t **out, mu_err *err) {
