@@ -1,0 +1,183 @@
+#include "model/model.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "format/hf_config.h"
+#include "model/architectures.h"
+
+#define GPT2 "{\"model_type\":\"gpt2\","
+#define N(layers, width, heads) \
+    "\"n_layer\":" #layers ",\"n_embd\":" #width ",\"n_head\":" #heads ",\"n_positions\":32"
+#define V99 ",\"vocab_size\":99"
+
+static const struct {
+    const char *what, *json;
+    mu_status status;
+    const char *word;
+} configs[] = {
+    {"good", GPT2 N(2, 64, 4) V99 "}", MU_OK, ""},
+    {"no type", "{\"n_layer\":2}", MU_ERR_FORMAT, "model_type"},
+    {"other type", "{\"model_type\":\"llama\"}", MU_ERR_UNSUPPORTED, "llama"},
+    {"no layers", GPT2 "\"n_embd\":64}", MU_ERR_FORMAT, "n_layer"},
+    {"zero layers", GPT2 N(0, 64, 4) V99 "}", MU_ERR_FORMAT, "n_layer"},
+    {"too many layers", GPT2 N(1025, 64, 4) V99 "}", MU_ERR_FORMAT, "n_layer"},
+    {"width is text", GPT2 N(2, "64", 4) V99 "}", MU_ERR_FORMAT, "n_embd"},
+    {"heads do not divide", GPT2 N(2, 64, 5) V99 "}", MU_ERR_FORMAT, "n_head"},
+    {"huge heads", GPT2 N(2, 4096, 1) V99 "}", MU_ERR_LIMIT, "4096"},
+    {"huge vocabulary", GPT2 N(2, 64, 4) ",\"vocab_size\":99999999}", MU_ERR_FORMAT, "vocab_size"},
+    {"activation", GPT2 N(2, 64, 4) V99 ",\"activation_function\":\"silu\"}", MU_ERR_UNSUPPORTED,
+     "silu"},
+    {"epsilon", GPT2 N(2, 64, 4) V99 ",\"layer_norm_epsilon\":-1}", MU_ERR_FORMAT,
+     "layer_norm_epsilon"},
+};
+
+static void configs_are_checked(void **state) {
+    (void)state;
+    for (size_t r = 0; r < MU_COUNTOF(configs); r++) {
+        mu_hf_config *config = NULL;
+        mu_err err = {0};
+        assert_int_equal(
+            mu_hf_config_parse(configs[r].json, strlen(configs[r].json), &config, &err), MU_OK);
+        const mu_metadata *metadata = mu_hf_config_metadata(config);
+        const mu_architecture *architecture;
+        mu_tensor_set none = {0};
+        mu_decoder_spec spec = {.n_layers = 77};
+        mu_status status = mu_architecture_find(metadata, MU_NAMING_HF, &architecture, &err);
+        if (status == MU_OK) {
+            status = mu_architecture_spec(architecture, MU_NAMING_HF, metadata, &none, &spec, &err);
+        }
+        if (status != configs[r].status || !strstr(err.text, configs[r].word)) {
+            fail_msg("%s: %s, \"%s\"", configs[r].what, mu_status_text(status), err.text);
+        }
+        if (status != MU_OK) assert_int_equal(spec.n_layers, 77); /* untouched on failure */
+        mu_hf_config_close(config);
+    }
+}
+
+static mu_status open_model(const char *reference, mu_model **out, mu_err *err) {
+    mu_ref ref;
+    mu_hub_env env = {0};
+    mu_status status = mu_ref_resolve(reference, &env, &ref, err);
+    return status == MU_OK ? mu_model_open(&ref, &env, out, err) : status;
+}
+
+/* Every allocation of opening a model fails in turn: one clean error each time, nothing leaks. */
+static void failed_allocations_leak_nothing(void **state) {
+    (void)state;
+    static const char *const models[] = {"tests/golden/models/untied-sharded",
+                                         "tests/golden/models/gguf-q8_0/model.gguf",
+                                         "synthetic:gpt2-test"};
+    for (size_t i = 0; i < MU_COUNTOF(models); i++) {
+        int64_t before = mu_alloc_n_alive();
+        mu_status status = MU_ERR_NOMEM;
+        int n = 0;
+        for (; status != MU_OK; n++) {
+            mu_model *model = NULL;
+            mu_err err = {0};
+            mu_alloc_fail_after(n);
+            status = open_model(models[i], &model, &err);
+            mu_alloc_fail_after(-1);
+            mu_model_close(model);
+            assert_int_equal(mu_alloc_n_alive(), before);
+            if (status != MU_OK && status != MU_ERR_NOMEM) fail_msg("%d: %s", n, err.text);
+        }
+        print_message("%s: %d points of failure\n", models[i], n - 1);
+        assert_true(n > 5);
+    }
+}
+
+/* A synthetic weight is the same whichever way it is read, and has the moments it says. */
+static void synthetic_weights_are_deterministic_and_normal(void **state) {
+    (void)state;
+    mu_model *model = NULL;
+    assert_int_equal(open_model("synthetic:gpt2-test", &model, NULL), MU_OK);
+    const mu_weight *w = mu_model_weight(model, MU_EMBED);
+    enum { WIDTH = 32 };
+    float *rows = MU_ALLOC(float, (size_t)w->n_out * w->n_in);
+    float *panel = MU_ALLOC(float, (size_t)w->n_in *WIDTH);
+    mu_weight_read_rows(w, 0, w->n_out, rows);
+    double sum = 0.0, squares = 0.0, n = (double)w->n_out * w->n_in;
+    for (uint32_t first = 0; first < w->n_out; first += WIDTH) {
+        mu_weight_read_panel(w, first, WIDTH, panel);
+        for (uint32_t i = 0; i < w->n_in; i++) {
+            for (uint32_t j = 0; j < WIDTH; j++) {
+                float want = first + j < w->n_out ? rows[(size_t)(first + j) * w->n_in + i] : 0.0f;
+                assert_true(panel[i * WIDTH + j] == want);
+                sum += (double)want;
+                squares += (double)want * (double)want;
+            }
+        }
+    }
+    assert_true(fabs(sum / n) < 5e-4);
+    assert_true(fabs(sqrt(squares / n) - 0.02) < 2e-4);
+    mu_free(rows);
+    mu_free(panel);
+    mu_model_close(model);
+}
+
+/* Parts of a transposed tensor and of a quantized one, against reading element by element. */
+static void panels_equal_rows_in_files(void **state) {
+    (void)state;
+    static const char *const models[] = {"tests/golden/models/prefixed-odd",
+                                         "tests/golden/models/bf16",
+                                         "tests/golden/models/gguf-q8_0/model.gguf"};
+    enum { WIDTH = 32 };
+    for (size_t m = 0; m < MU_COUNTOF(models); m++) {
+        mu_model *model = NULL;
+        assert_int_equal(open_model(models[m], &model, NULL), MU_OK);
+        for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
+            const mu_weight *w = mu_model_layer_weight(model, 1, (mu_layer_slot)slot);
+            float *rows = MU_ALLOC(float, (size_t)w->n_out * w->n_in);
+            float *panel = MU_ALLOC(float, (size_t)w->n_in *WIDTH);
+            mu_weight_read_rows(w, 0, w->n_out, rows);
+            for (uint32_t first = 0; first < w->n_out; first += WIDTH) {
+                mu_weight_read_panel(w, first, WIDTH, panel);
+                for (uint32_t k = 0; k < w->n_in * WIDTH; k++) {
+                    uint32_t i = k / WIDTH, out = first + k % WIDTH;
+                    float want = out < w->n_out ? rows[(size_t)out * w->n_in + i] : 0.0f;
+                    assert_true(panel[k] == want);
+                }
+            }
+            mu_free(rows);
+            mu_free(panel);
+        }
+        mu_model_close(model);
+    }
+}
+
+static void shapes_of_the_family_are_right(void **state) {
+    (void)state;
+    static const struct {
+        const char *reference;
+        uint64_t n_parameters;
+    } rows[] = {
+        /* as transformers counts them */
+        {"synthetic:gpt2", 124439808},
+        {"synthetic:gpt2-medium", 354823168},
+        {"synthetic:gpt2-large", 774030080},
+        {"synthetic:gpt2-xl", 1557611200},
+    };
+    for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
+        mu_model *model = NULL;
+        assert_int_equal(open_model(rows[r].reference, &model, NULL), MU_OK);
+        assert_int_equal(mu_model_n_parameters(model), rows[r].n_parameters);
+        mu_model_close(model);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(configs_are_checked),
+        cmocka_unit_test(failed_allocations_leak_nothing),
+        cmocka_unit_test(synthetic_weights_are_deterministic_and_normal),
+        cmocka_unit_test(panels_equal_rows_in_files),
+        cmocka_unit_test(shapes_of_the_family_are_right),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
