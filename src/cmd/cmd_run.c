@@ -1,4 +1,5 @@
 /* One prompt or a loop of prompts, streamed. The engine is stepped here, on the main thread. */
+#include <errno.h>
 #include <histedit.h>
 #include <jansson.h>
 #include <signal.h>
@@ -284,6 +285,7 @@ static int run_model(const run_options *o, const char *reference, const char *pr
     if (status == MU_OK) status = run_all(&r, prompt, &err);
     mu_engine_close(r.engine);
     mu_model_close(r.model);
+    if (status != MU_OK && err.os_errno == EPIPE) return MU_EXIT_OK; /* as head(1) wants it */
     if (status != MU_OK) return mu_report("run", &err);
     return mu_is_interrupted() ? MU_EXIT_INTERRUPTED : MU_EXIT_OK;
 }
