@@ -83,7 +83,6 @@ static void a_good_file_is_read(void **state) {
     }
 }
 
-// clang-format off
 static void spoiled_files_are_refused(void **state) {
     (void)state;
     const struct {
@@ -92,19 +91,55 @@ static void spoiled_files_are_refused(void **state) {
         mu_status status;
         const char *word;
     } rows[] = {
-        {"version", {1, 1, 1, 4, 64, "k", "x", 2, {32, 2}, 0, 0, 256}, MU_ERR_UNSUPPORTED, "version 1"},
-        {"tensor count", {3, 1ull << 60, 1, 4, 64, "k", "x", 2, {32, 2}, 0, 0, 256}, MU_ERR_LIMIT, "tensors"},
-        {"key count", {3, 1, 1ull << 60, 4, 64, "k", "x", 2, {32, 2}, 0, 0, 256}, MU_ERR_LIMIT, "keys"},
-        {"value type", {3, 1, 1, 99, 64, "k", "x", 2, {32, 2}, 0, 0, 256}, MU_ERR_FORMAT, "type 99"},
-        {"alignment", {3, 1, 1, 4, 48, "general.alignment", "x", 2, {32, 2}, 0, 0, 256}, MU_ERR_FORMAT, "alignment"},
-        {"huge alignment", {3, 1, 1, 4, 1u << 31, "general.alignment", "x", 2, {32, 2}, 0, 0, 256}, MU_ERR_FORMAT, "alignment"},
+        {"version",
+         {1, 1, 1, 4, 64, "k", "x", 2, {32, 2}, 0, 0, 256},
+         MU_ERR_UNSUPPORTED,
+         "version 1"},
+        {"tensor count",
+         {3, 1ull << 60, 1, 4, 64, "k", "x", 2, {32, 2}, 0, 0, 256},
+         MU_ERR_LIMIT,
+         "tensors"},
+        {"key count",
+         {3, 1, 1ull << 60, 4, 64, "k", "x", 2, {32, 2}, 0, 0, 256},
+         MU_ERR_LIMIT,
+         "keys"},
+        {"value type",
+         {3, 1, 1, 99, 64, "k", "x", 2, {32, 2}, 0, 0, 256},
+         MU_ERR_FORMAT,
+         "type 99"},
+        {"alignment",
+         {3, 1, 1, 4, 48, "general.alignment", "x", 2, {32, 2}, 0, 0, 256},
+         MU_ERR_FORMAT,
+         "alignment"},
+        {"huge alignment",
+         {3, 1, 1, 4, 1u << 31, "general.alignment", "x", 2, {32, 2}, 0, 0, 256},
+         MU_ERR_FORMAT,
+         "alignment"},
         {"empty name", {3, 1, 1, 4, 64, "k", "", 2, {32, 2}, 0, 0, 256}, MU_ERR_FORMAT, "tensor 0"},
-        {"tensor type", {3, 1, 1, 4, 64, "k", "x", 2, {32, 2}, 77, 0, 256}, MU_ERR_UNSUPPORTED, "type 77"},
-        {"shape overflow", {3, 1, 1, 4, 64, "k", "x", 2, {1ull << 40, 1ull << 40}, 0, 0, 256}, MU_ERR_FORMAT, "overflow"},
-        {"half a block", {3, 1, 1, 4, 64, "k", "x", 2, {16, 4}, 8, 0, 256}, MU_ERR_FORMAT, "blocks"},
-        {"past the end", {3, 1, 1, 4, 64, "general.alignment", "x", 2, {32, 3}, 0, 0, 256}, MU_ERR_FORMAT, "not inside"},
-        {"offset past the end", {3, 1, 1, 4, 64, "general.alignment", "x", 2, {32, 2}, 0, 1ull << 40, 256}, MU_ERR_FORMAT, "not inside"},
-        {"crooked offset", {3, 1, 1, 4, 64, "general.alignment", "x", 2, {32, 1}, 0, 4, 256}, MU_ERR_FORMAT, "not inside"},
+        {"tensor type",
+         {3, 1, 1, 4, 64, "k", "x", 2, {32, 2}, 77, 0, 256},
+         MU_ERR_UNSUPPORTED,
+         "type 77"},
+        {"shape overflow",
+         {3, 1, 1, 4, 64, "k", "x", 2, {1ull << 40, 1ull << 40}, 0, 0, 256},
+         MU_ERR_FORMAT,
+         "overflow"},
+        {"half a block",
+         {3, 1, 1, 4, 64, "k", "x", 2, {16, 4}, 8, 0, 256},
+         MU_ERR_FORMAT,
+         "blocks"},
+        {"past the end",
+         {3, 1, 1, 4, 64, "general.alignment", "x", 2, {32, 3}, 0, 0, 256},
+         MU_ERR_FORMAT,
+         "not inside"},
+        {"offset past the end",
+         {3, 1, 1, 4, 64, "general.alignment", "x", 2, {32, 2}, 0, 1ull << 40, 256},
+         MU_ERR_FORMAT,
+         "not inside"},
+        {"crooked offset",
+         {3, 1, 1, 4, 64, "general.alignment", "x", 2, {32, 1}, 0, 4, 256},
+         MU_ERR_FORMAT,
+         "not inside"},
     };
     for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
         mu_buf b = build(&rows[r].f);
@@ -118,8 +153,6 @@ static void spoiled_files_are_refused(void **state) {
         mu_buf_deinit(&b);
     }
 }
-
-// clang-format on
 
 /* Every shorter file is refused, and none reads past its end (the sanitizer watches). */
 static void truncated_files_are_refused(void **state) {

@@ -108,39 +108,44 @@ static mu_status gpt2_switches(const mu_metadata *metadata, mu_naming naming, mu
 }
 
 // clang-format off
+#define SD(sd) .deviation = sd
+#define TOP(name, gguf, out, in) {{name, gguf}, out, in
+#define EACH(name, gguf, out, in) {{"h.%u." name, "blk.%u." gguf}, out, in
 static const slot_row gpt2_model_slots[MU_N_MODEL_SLOTS] = {
-    [MU_EMBED]      = {{"wte.weight", "token_embd.weight"}, VOCAB, HIDDEN, .deviation = 0.02f},
-    [MU_POSITIONS]  = {{"wpe.weight", "position_embd.weight"}, CTX, HIDDEN, .deviation = 0.01f},
-    [MU_OUT_NORM_W] = {{"ln_f.weight", "output_norm.weight"}, HIDDEN, ONE, .mean = 1, .deviation = 0.02f},
-    [MU_OUT_NORM_B] = {{"ln_f.bias", "output_norm.bias"}, HIDDEN, ONE, .deviation = 0.02f},
-    [MU_OUTPUT]     = {{"lm_head.weight", "output.weight"}, VOCAB, HIDDEN, .is_optional = true},
+    [MU_EMBED] = TOP("wte.weight", "token_embd.weight", VOCAB, HIDDEN), SD(0.02f)},
+    [MU_POSITIONS] = TOP("wpe.weight", "position_embd.weight", CTX, HIDDEN), SD(0.01f)},
+    [MU_OUT_NORM_W] = TOP("ln_f.weight", "output_norm.weight", HIDDEN, ONE), .mean = 1, SD(0.02f)},
+    [MU_OUT_NORM_B] = TOP("ln_f.bias", "output_norm.bias", HIDDEN, ONE), SD(0.02f)},
+    [MU_OUTPUT] = TOP("lm_head.weight", "output.weight", VOCAB, HIDDEN), .is_optional = true},
 };
 
-#define NORM(name, gguf)  {{"h.%u." name, "blk.%u." gguf}, HIDDEN, ONE, .mean = 1, .deviation = 0.02f}
-#define SHIFT(name, gguf) {{"h.%u." name, "blk.%u." gguf}, HIDDEN, ONE, .deviation = 0.02f}
-#define QKV_W(i) {{"h.%u.attn.c_attn.weight", "blk.%u.attn_qkv.weight"}, HIDDEN, HIDDEN, i, 3, true, .deviation = 0.02f}
-#define QKV_B(i) {{"h.%u.attn.c_attn.bias", "blk.%u.attn_qkv.bias"}, HIDDEN, ONE, i, 3, .deviation = 0.02f}
+#define QKV_W(i) \
+    EACH("attn.c_attn.weight", "attn_qkv.weight", HIDDEN, HIDDEN), i, 3, true, SD(0.02f)}
+#define QKV_B(i) EACH("attn.c_attn.bias", "attn_qkv.bias", HIDDEN, ONE), i, 3, SD(0.02f)}
+#define CONV1D 0, 1, true, SD(0.02f)
 static const slot_row gpt2_layer_slots[MU_N_LAYER_SLOTS] = {
-    [MU_ATTN_NORM_W] = NORM("ln_1.weight", "attn_norm.weight"),
-    [MU_ATTN_NORM_B] = SHIFT("ln_1.bias", "attn_norm.bias"),
+    [MU_ATTN_NORM_W] = EACH("ln_1.weight", "attn_norm.weight", HIDDEN, ONE), .mean = 1, SD(0.02f)},
+    [MU_ATTN_NORM_B] = EACH("ln_1.bias", "attn_norm.bias", HIDDEN, ONE), SD(0.02f)},
     [MU_Q_W] = QKV_W(0), [MU_K_W] = QKV_W(1), [MU_V_W] = QKV_W(2),
     [MU_Q_B] = QKV_B(0), [MU_K_B] = QKV_B(1), [MU_V_B] = QKV_B(2),
-    [MU_O_W] = {{"h.%u.attn.c_proj.weight", "blk.%u.attn_output.weight"}, HIDDEN, HIDDEN, 0, 1, true,
-                .deviation = 0.02f, .is_residual = true},
-    [MU_O_B] = SHIFT("attn.c_proj.bias", "attn_output.bias"),
-    [MU_FFN_NORM_W] = NORM("ln_2.weight", "ffn_norm.weight"),
-    [MU_FFN_NORM_B] = SHIFT("ln_2.bias", "ffn_norm.bias"),
-    [MU_UP_W] = {{"h.%u.mlp.c_fc.weight", "blk.%u.ffn_up.weight"}, FFN, HIDDEN, 0, 1, true, .deviation = 0.02f},
-    [MU_UP_B] = {{"h.%u.mlp.c_fc.bias", "blk.%u.ffn_up.bias"}, FFN, ONE, .deviation = 0.02f},
-    [MU_DOWN_W] = {{"h.%u.mlp.c_proj.weight", "blk.%u.ffn_down.weight"}, HIDDEN, FFN, 0, 1, true,
-                   .deviation = 0.02f, .is_residual = true},
-    [MU_DOWN_B] = SHIFT("mlp.c_proj.bias", "ffn_down.bias"),
+    [MU_O_W] = EACH("attn.c_proj.weight", "attn_output.weight", HIDDEN, HIDDEN), CONV1D,
+                    .is_residual = true},
+    [MU_O_B] = EACH("attn.c_proj.bias", "attn_output.bias", HIDDEN, ONE), SD(0.02f)},
+    [MU_FFN_NORM_W] = EACH("ln_2.weight", "ffn_norm.weight", HIDDEN, ONE), .mean = 1, SD(0.02f)},
+    [MU_FFN_NORM_B] = EACH("ln_2.bias", "ffn_norm.bias", HIDDEN, ONE), SD(0.02f)},
+    [MU_UP_W] = EACH("mlp.c_fc.weight", "ffn_up.weight", FFN, HIDDEN), CONV1D},
+    [MU_UP_B] = EACH("mlp.c_fc.bias", "ffn_up.bias", FFN, ONE), SD(0.02f)},
+    [MU_DOWN_W] = EACH("mlp.c_proj.weight", "ffn_down.weight", HIDDEN, FFN), CONV1D,
+                       .is_residual = true},
+    [MU_DOWN_B] = EACH("mlp.c_proj.bias", "ffn_down.bias", HIDDEN, ONE), SD(0.02f)},
 };
 // clang-format on
-#undef NORM
-#undef SHIFT
+#undef SD
+#undef TOP
+#undef EACH
 #undef QKV_W
 #undef QKV_B
+#undef CONV1D
 
 static const mu_architecture architectures[] = {
     {

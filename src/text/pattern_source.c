@@ -55,7 +55,8 @@ static mu_status write_category(translator *t) {
     const char *at = t->regex + t->pos; /* \p{Name} or \pN */
     const char *name = at[2] == '{' ? at + 3 : at + 2;
     size_t n_name = at[2] == '{' ? strcspn(name, "}") : 1;
-    if (at[2] == '\0' || n_name == 0 || name[n_name - 1] == '\0' || (at[2] == '{' && name[n_name] != '}')) {
+    if (at[2] == '\0' || n_name == 0 || name[n_name - 1] == '\0' ||
+        (at[2] == '{' && name[n_name] != '}')) {
         return refuse(t, 2);
     }
     for (size_t i = 0; i < mu_unicode_additions_n; i++) {

@@ -128,7 +128,7 @@ static void products_match_the_reference_and_are_batch_invariant(void **state) {
     (void)state;
     static const uint32_t n_ins[] = {1, 2, 7, 16, 33, 64, 257, N_IN_MAX};
     static const uint32_t n_rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 23, 24, ROWS_MAX};
-    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS];
+    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
     size_t n_isas = levels(isas), n = 0;
     for (size_t isa = 0; isa < n_isas; isa++) {
         for (int form = 0; form < MU_N_FORMS; form++) {
@@ -267,7 +267,7 @@ static void attention_matches_double_arithmetic(void **state) {
 
 static void layer_norm_matches_the_reference(void **state) {
     (void)state;
-    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS];
+    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
     size_t n_isas = levels(isas);
     for (size_t isa = 0; isa < n_isas; isa++) {
         for (size_t n = 1; n <= 131; n++) {
