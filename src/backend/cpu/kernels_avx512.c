@@ -240,6 +240,23 @@ static void f16_write(const mu_kv_write_args *a) {
     }
 }
 
+/* Two inputs of 16 outputs as pairs. */
+MU_INLINE __m512i bf16_pairs_of(const float *even, const float *odd) {
+    __m512i low = _mm512_cvtepu16_epi32(mu_bf16_from_f32x16(_mm512_loadu_ps(even)));
+    __m512i high = _mm512_setzero_si512();
+    if (odd) high = _mm512_cvtepu16_epi32(mu_bf16_from_f32x16(_mm512_loadu_ps(odd)));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+static void bf16_pack_panel(void *dst, const float *src, size_t n_in) {
+    uint16_t *w = dst;
+    for (size_t i = 0; i < n_in; i += 2, w += 2 * MU_PANEL) {
+        const float *even = src + i * MU_PANEL, *odd = i + 1 < n_in ? even + MU_PANEL : NULL;
+        _mm512_storeu_si512(w, bf16_pairs_of(even, odd));
+        _mm512_storeu_si512(w + MU_PANEL, bf16_pairs_of(even + 16, odd ? odd + 16 : NULL));
+    }
+}
+
 static void bf16_pack_acts(void *dst, const float *x, size_t n_in) {
     uint16_t *acts = dst;
     size_t i = 0;
@@ -316,6 +333,7 @@ void mu_kernels_init_avx512(mu_kernels *k) {
     k->isa = "avx512";
     k->matmul[MU_FORM_F32].run = f32_run;
     k->matmul[MU_FORM_BF16].run = bf16_run;
+    k->matmul[MU_FORM_BF16].pack_panel = bf16_pack_panel;
     k->matmul[MU_FORM_BF16].pack_acts = bf16_pack_acts;
     k->kv[MU_KV_F32].scores = f32_scores;
     k->kv[MU_KV_F32].values = f32_values;

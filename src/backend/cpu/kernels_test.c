@@ -95,6 +95,13 @@ static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, 
     for (uint32_t r = 0; r < c.n_rows; r++) {
         matmul->pack_acts(acts + r * act_bytes, x + r * c.n_in, c.n_in);
     }
+    uint8_t *ref_panel = mu_alloc_aligned(matmul->panel_bytes(c.n_in), 64);
+    uint8_t *ref_acts = mu_alloc_aligned(act_bytes, 64);
+    ref->matmul[form].pack_panel(ref_panel, w, c.n_in);
+    ref->matmul[form].pack_acts(ref_acts, x, c.n_in);
+    assert_memory_equal(panel, ref_panel, matmul->panel_bytes(c.n_in)); /* one layout for all */
+    assert_memory_equal(acts, ref_acts, act_bytes);
+    mu_free(ref_panel), mu_free(ref_acts);
     mu_matmul_args args = {.panel = panel,
                            .acts = acts,
                            .act_bytes = act_bytes,
