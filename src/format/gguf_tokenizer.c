@@ -7,7 +7,6 @@ static const struct {
     bool ignore_merges;
 } patterns[] = {
     {"gpt-2", NULL, false},
-    {"default", NULL, false},
     {"llama-bpe",
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
@@ -22,8 +21,14 @@ static const struct {
 enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER_DEFINED, TYPE_UNUSED };
 
 static mu_status read_pattern(const mu_metadata *metadata, mu_tokenizer_spec *spec, mu_err *err) {
-    mu_meta_string name = {"gpt-2", 5};
-    mu_metadata_string(metadata, "tokenizer.ggml.pre", &name);
+    mu_meta_string name, architecture;
+    if (!mu_metadata_string(metadata, "tokenizer.ggml.pre", &name)) {
+        /* Older GPT-2 files do not name their pattern; of others it could be any. */
+        bool is_gpt2 = mu_metadata_string(metadata, "general.architecture", &architecture) &&
+                       mu_meta_string_is(architecture, "gpt2");
+        if (is_gpt2) return MU_OK;
+        return mu_fail(err, MU_ERR_UNSUPPORTED, "no tokenizer.ggml.pre");
+    }
     for (size_t i = 0; i < MU_COUNTOF(patterns); i++) {
         if (!mu_meta_string_is(name, patterns[i].name)) continue;
         spec->pattern = patterns[i].pattern;

@@ -2,7 +2,7 @@
  *
  * tokenizer.json: model BPE, byte-level; pre_tokenizer ByteLevel (GPT-2's pattern) or a Sequence of
  * Split by regex and ByteLevel; added_tokens. Older folders: vocab.json + merges.txt, GPT-2's
- * pattern, special tokens from special_tokens_map.json when there. GGUF: tokenizer.ggml.model
+ * pattern with <|endoftext|> as bos and eos. GGUF: tokenizer.ggml.model
  * "gpt2" with tokens, token_type, merges, and tokenizer.ggml.pre naming the pattern. Anything else
  * is MU_ERR_UNSUPPORTED and says which field.
  */

@@ -70,7 +70,8 @@ static float int8_loop(uint32_t n_passes) {
     for (int j = 1; j < N_SUMS; j++) {
         sum[0] = _mm512_add_epi32(sum[0], sum[j]);
     }
-    return (float)_mm512_reduce_add_epi32(sum[0]);
+    return (float)_mm_cvtsi128_si32(
+        _mm512_castsi512_si128(sum[0])); /* vectors wrap, ints may not */
 }
 
 void mu_rate_loops_avx512(mu_rate_loops *loops) {
