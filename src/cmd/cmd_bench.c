@@ -81,15 +81,7 @@ static mu_status bench_model(const bench_options *b, mu_err *err) {
         if (o.progress) fprintf(stderr, "\r\033[K");
     }
     if (status == MU_OK && b->json) {
-        json_t *json = mu_bench_engine_json(model, &o, result);
-        char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-        if (text) {
-            puts(text);
-        } else {
-            status = mu_fail(err, MU_ERR_NOMEM, "report");
-        }
-        mu_free(text); /* jansson uses our allocator */
-        json_decref(json);
+        status = mu_print_json(mu_bench_engine_json(model, &o, result), JSON_INDENT(2), err);
     } else if (status == MU_OK) {
         print_table(model, &o, result);
     }

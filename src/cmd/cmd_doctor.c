@@ -108,7 +108,7 @@ static void print_text(const findings *f) {
     printf("verdict       %s\n", f->n_warnings == 0 ? "ready" : "works, see the warnings");
 }
 
-static void print_json(const findings *f) {
+static mu_status print_json(const findings *f, mu_err *err) {
     const mu_cpu_facts *c = &f->cpu;
     json_t *warnings = json_array();
     for (uint32_t i = 0; i < f->n_warnings; i++) {
@@ -127,10 +127,7 @@ static void print_json(const findings *f) {
         json_object_set_new(json, "bf16_gflop_s", json_real(f->rates.bf16_gflop_s));
         json_object_set_new(json, "int8_gop_s", json_real(f->rates.int8_gop_s));
     }
-    char *text = json_dumps(json, JSON_INDENT(2));
-    if (text) puts(text);
-    mu_free(text);
-    json_decref(json);
+    return mu_print_json(json, JSON_INDENT(2), err);
 }
 
 int mu_cmd_doctor(int argc, char **argv) {
@@ -152,7 +149,9 @@ int mu_cmd_doctor(int argc, char **argv) {
     if (!mu_options_start(&line, argc, argv, NULL, &n_positional, &code)) return code;
     findings f = {0};
     mu_err err;
-    if (examine(&f, quick, &err) != MU_OK) return mu_report("doctor", &err);
-    (json ? print_json : print_text)(&f);
+    mu_status status = examine(&f, quick, &err);
+    if (status == MU_OK && json) status = print_json(&f, &err);
+    if (status != MU_OK) return mu_report("doctor", &err);
+    if (!json) print_text(&f);
     return MU_EXIT_OK;
 }

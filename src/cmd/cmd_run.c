@@ -139,8 +139,8 @@ static double decode_rate(const timings *t) {
     return t->n_output > 1 && s > 0.0 ? (t->n_output - 1) / s : 0.0;
 }
 
-static void print_json(const run *r, const mu_buf *text, json_t *tokens, json_t *logprobs,
-                       const timings *t) {
+static mu_status print_json(const run *r, const mu_buf *text, json_t *tokens, json_t *logprobs,
+                            const timings *t, mu_err *err) {
     json_t *json = json_pack("{s:s, s:s%, s:O, s:s, s:I, s:{s:i, s:i, s:i}, s:{s:f, s:f}}", "model",
                              mu_model_name(r->model), "text", text->data ? text->data : "", text->n,
                              "tokens", tokens, "finish", finish_name(t->finish), "seed",
@@ -149,10 +149,7 @@ static void print_json(const run *r, const mu_buf *text, json_t *tokens, json_t 
                              "timings", "ttft_ms", seconds(t->start_ns, t->first_ns) * 1e3,
                              "decode_tokens_per_second", decode_rate(t));
     if (json && r->o->has_logprobs) json_object_set(json, "logprobs", logprobs);
-    char *dump = json_dumps(json, JSON_COMPACT);
-    if (dump) puts(dump);
-    mu_free(dump); /* jansson uses our allocator */
-    json_decref(json);
+    return mu_print_json(json, JSON_COMPACT, err);
 }
 
 static void print_stats(const timings *t) {
@@ -171,7 +168,7 @@ static mu_status run_prompt(run *r, const mu_token *prompt, uint32_t n_prompt, m
     json_t *tokens = json_array(), *logprobs = json_array();
     mu_status status = mu_engine_submit(r->engine, &options, &seq, err);
     if (status == MU_OK) status = generate(r, seq, &text, tokens, logprobs, &t, err);
-    if (status == MU_OK && r->o->json) print_json(r, &text, tokens, logprobs, &t);
+    if (status == MU_OK && r->o->json) status = print_json(r, &text, tokens, logprobs, &t, err);
     if (status == MU_OK && !r->o->json) {
         putchar('\n');
         fflush(stdout);
@@ -345,15 +342,12 @@ int mu_cmd_run(int argc, char **argv) {
         .options = options,
         .n_options = MU_COUNTOF(options),
         .n_positional_max = 2,
+        .needs = "no MODEL given, such as gpt2 or synthetic:gpt2",
     };
     const char *positional[2] = {NULL, NULL};
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
-    if (n_positional == 0) {
-        fputs("muai run: no MODEL given, such as gpt2 or synthetic:gpt2\n", stderr);
-        return MU_EXIT_USAGE;
-    }
     o.has_logprobs = o.logprobs != UINT32_MAX;
     return run_model(&o, positional[0], positional[1]);
 }

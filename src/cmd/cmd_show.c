@@ -28,7 +28,7 @@ static uint64_t kv_token_bytes(const mu_decoder_spec *spec, mu_dtype type) {
     return 2ull * spec->n_layers * spec->hidden_dim * mu_dtype_get(type)->block_bytes;
 }
 
-static void print_json(const mu_model *model) {
+static mu_status print_json(const mu_model *model, mu_err *err) {
     const mu_decoder_spec *spec = mu_model_spec(model);
     uint64_t n_tensors[MU_N_DTYPES], bytes[MU_N_DTYPES];
     mu_model_bytes_by_type(model, n_tensors, bytes);
@@ -53,10 +53,7 @@ static void print_json(const mu_model *model) {
         "f32_weights", (json_int_t)plan(model, MU_F32).weights, "bf16_weights",
         (json_int_t)plan(model, MU_BF16).weights, "kv_per_token_f32",
         (json_int_t)kv_token_bytes(spec, MU_F32));
-    char *text = json_dumps(json, JSON_INDENT(2));
-    if (text) puts(text);
-    mu_free(text); /* jansson uses our allocator */
-    json_decref(json);
+    return mu_print_json(json, JSON_INDENT(2), err);
 }
 
 static void print_text(const mu_model *model) {
@@ -105,25 +102,22 @@ int mu_cmd_show(int argc, char **argv) {
         .options = options,
         .n_options = MU_COUNTOF(options),
         .n_positional_max = 1,
+        .needs = "no MODEL given, such as gpt2 or synthetic:gpt2",
     };
     const char *positional[1];
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
     mu_err err;
-    if (n_positional == 0) {
-        mu_fail(&err, MU_ERR_INVALID, "no MODEL given, such as gpt2 or synthetic:gpt2");
-        mu_report("show", &err);
-        return MU_EXIT_USAGE;
-    }
     mu_ref ref;
     mu_model *model = NULL;
     if (mu_open_model(positional[0], &ref, &model, &err) != MU_OK) return mu_report("show", &err);
+    mu_status status = MU_OK;
     if (json) {
-        print_json(model);
+        status = print_json(model, &err);
     } else {
         print_text(model);
     }
     mu_model_close(model);
-    return MU_EXIT_OK;
+    return status == MU_OK ? MU_EXIT_OK : mu_report("show", &err);
 }

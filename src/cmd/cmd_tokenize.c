@@ -35,7 +35,8 @@ static void print_tokens(const mu_model *model, const mu_token *tokens, uint32_t
     mu_buf_deinit(&piece);
 }
 
-static void print_json(const mu_model *model, const mu_token *tokens, uint32_t n) {
+static mu_status print_json(const mu_model *model, const mu_token *tokens, uint32_t n,
+                            mu_err *err) {
     mu_buf piece = {0};
     json_t *ids = json_array(), *pieces = json_array();
     for (uint32_t i = 0; i < n; i++) {
@@ -45,11 +46,8 @@ static void print_json(const mu_model *model, const mu_token *tokens, uint32_t n
         json_array_append_new(pieces, json_string(piece.data ? piece.data : ""));
     }
     json_t *json = json_pack("{s:i, s:o, s:o}", "count", (int)n, "tokens", ids, "pieces", pieces);
-    char *text = json_dumps(json, JSON_COMPACT);
-    if (text) puts(text);
-    mu_free(text);
-    json_decref(json);
     mu_buf_deinit(&piece);
+    return mu_print_json(json, JSON_COMPACT, err);
 }
 
 static mu_status decode(const mu_model *model, const char *ids, mu_err *err) {
@@ -90,17 +88,13 @@ int mu_cmd_tokenize(int argc, char **argv) {
         .options = options,
         .n_options = MU_COUNTOF(options),
         .n_positional_max = 2,
+        .needs = "no MODEL given, such as gpt2 or synthetic:gpt2",
     };
     const char *positional[2];
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
     mu_err err;
-    if (n_positional == 0) {
-        mu_fail(&err, MU_ERR_INVALID, "no MODEL given, such as gpt2 or synthetic:gpt2");
-        mu_report("tokenize", &err);
-        return MU_EXIT_USAGE;
-    }
     mu_ref ref;
     mu_model *model = NULL;
     mu_buf text = {0};
@@ -118,7 +112,8 @@ int mu_cmd_tokenize(int argc, char **argv) {
     } else if (status == MU_OK) {
         uint32_t flags = special ? MU_ENCODE_SPECIAL : 0;
         status = mu_encode_text(model, data, text.n, flags, &tokens, &n, &err);
-        if (status == MU_OK) (json ? print_json : print_tokens)(model, tokens, n);
+        if (status == MU_OK && json) status = print_json(model, tokens, n, &err);
+        if (status == MU_OK && !json) print_tokens(model, tokens, n);
     }
     mu_free(tokens);
     mu_buf_deinit(&text);

@@ -20,6 +20,15 @@ int mu_report(const char *command, const mu_err *err) {
     return MU_EXIT_FAILURE;
 }
 
+mu_status mu_print_json(json_t *json, size_t flags, mu_err *err) {
+    char *text = json ? json_dumps(json, flags) : NULL;
+    json_decref(json);
+    if (!text) return mu_fail(err, MU_ERR_NOMEM, "JSON output");
+    puts(text);
+    mu_free(text); /* jansson uses our allocator */
+    return MU_OK;
+}
+
 mu_hub_env mu_hub_env_read(void) {
     return (mu_hub_env){
         .hf_hub_cache = getenv("HF_HUB_CACHE"),

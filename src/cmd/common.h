@@ -3,12 +3,18 @@
 #ifndef MU_CMD_COMMON_H
 #define MU_CMD_COMMON_H
 
+#include <jansson.h>
+
 #include "base/buf.h"
 #include "engine/engine.h"
 #include "model/model.h"
 
 /* Print "muai COMMAND: text" and return the exit code for it. */
 int mu_report(const char *command, const mu_err *err);
+
+/* One JSON value and a newline on standard output; takes over the reference. NULL: no memory, which
+ * is then the error. */
+mu_status mu_print_json(json_t *json, size_t flags, mu_err *err);
 
 mu_hub_env mu_hub_env_read(void);
 

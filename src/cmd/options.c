@@ -244,5 +244,10 @@ bool mu_options_start(const mu_command_line *line, int argc, char **argv, const 
         *exit_code = MU_EXIT_OK;
         return false;
     }
+    if (line->needs && *n_positional == 0) {
+        fprintf(stderr, "muai %s: %s\n", line->command, line->needs);
+        *exit_code = MU_EXIT_USAGE;
+        return false;
+    }
     return true;
 }

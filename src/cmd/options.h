@@ -48,6 +48,7 @@ typedef struct mu_command_line {
     const mu_option *options;
     size_t n_options;
     uint32_t n_positional_max;
+    const char *needs; /* what to say when there is no positional; NULL: none is needed */
 } mu_command_line;
 
 /* Fills targets and positional [n_positional_max]. MU_ERR_INVALID names the option and the value.

@@ -85,14 +85,19 @@ static mu_status no_memory(mu_err *err) {
     return mu_fail(err, MU_ERR_NOMEM, "encoding text");
 }
 
-#define GROW(array, cap, need) grow_array((void **)&(array), &(cap), (need), sizeof(*(array)))
-
-static bool grow_array(void **array, size_t *cap, size_t need, size_t elem_size) {
-    return mu_grow(array, cap, need, elem_size);
+/* array: the address of any pointer; memcpy, because a mu_token * may not be written as a void *.
+ */
+static bool grow(void *array, size_t *cap, size_t need, size_t elem_size) {
+    void *grown;
+    memcpy(&grown, array, sizeof(grown));
+    bool ok = mu_grow(&grown, cap, need, elem_size);
+    memcpy(array, &grown, sizeof(grown));
+    return ok;
 }
 
 static mu_status emit(mu_encoder *e, const mu_token *tokens, size_t n, mu_err *err) {
-    if (!GROW(e->tokens, e->tokens_cap, e->n_tokens + n)) return no_memory(err);
+    if (!grow(&e->tokens, &e->tokens_cap, e->n_tokens + n, sizeof(*e->tokens)))
+        return no_memory(err);
     memcpy(e->tokens + e->n_tokens, tokens, n * sizeof(*tokens));
     e->n_tokens += n;
     return MU_OK;
@@ -161,7 +166,7 @@ static mu_status push_pair(mu_encoder *e, uint32_t left, uint32_t right, mu_err 
     mu_token a = e->symbols[left].token, b = e->symbols[right].token;
     const mu_merge *merge = mu_vocab_merge(e->t, a, b);
     if (!merge) return MU_OK;
-    if (!GROW(e->heap, e->heap_cap, e->n_heap + 1)) return no_memory(err);
+    if (!grow(&e->heap, &e->heap_cap, e->n_heap + 1, sizeof(*e->heap))) return no_memory(err);
     e->heap[e->n_heap] = (candidate){merge->rank, left, right, a, b, merge->result};
     heap_up(e->heap, e->n_heap++);
     return MU_OK;
@@ -182,7 +187,7 @@ static bool is_current(const mu_encoder *e, const candidate *c) {
 
 static mu_status merge_long(mu_encoder *e, const char *word, size_t n, mu_err *err) {
     if (n >= NO_SYMBOL) return mu_fail(err, MU_ERR_LIMIT, "a word of %zu bytes", n);
-    if (!GROW(e->symbols, e->symbols_cap, n)) return no_memory(err);
+    if (!grow(&e->symbols, &e->symbols_cap, n, sizeof(*e->symbols))) return no_memory(err);
     mu_status status = MU_OK;
     uint32_t n_symbols = (uint32_t)n;
     for (uint32_t i = 0; i < n_symbols && status == MU_OK; i++) {
@@ -269,7 +274,8 @@ static mu_status encode_dirty(mu_encoder *e, const char *text, size_t n, mu_err 
         bool is_whole = mu_utf8_step(text + at, n - at, &n_bytes) == MU_UTF8_WHOLE;
         mu_buf_append(&e->clean, is_whole ? text + at : MU_UTF8_REPLACEMENT,
                       is_whole ? n_bytes : strlen(MU_UTF8_REPLACEMENT));
-        if (e->clean.failed || !GROW(e->origins, e->origins_cap, e->clean.n + 1)) {
+        if (e->clean.failed ||
+            !grow(&e->origins, &e->origins_cap, e->clean.n + 1, sizeof(*e->origins))) {
             return no_memory(err);
         }
         for (size_t i = first; i < e->clean.n; i++) {

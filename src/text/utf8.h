@@ -23,9 +23,4 @@ mu_utf8 mu_utf8_step(const char *text, size_t n, size_t *n_bytes);
 /* Length of the part of text that is valid UTF-8 from its start; n when all of it is. */
 size_t mu_utf8_valid(const char *text, size_t n);
 
-/* Bytes of Unicode white space (White_Space, what \s means in patterns) that text starts with, or
- * ends with. */
-size_t mu_utf8_leading_space(const char *text, size_t n);
-size_t mu_utf8_trailing_space(const char *text, size_t n);
-
 #endif

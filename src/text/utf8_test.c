@@ -98,35 +98,11 @@ static void valid_part_ends_at_the_first_broken_byte(void **state) {
     }
 }
 
-static void white_space_is_what_unicode_says(void **state) {
-    (void)state;
-    static const struct {
-        const char *text;
-        size_t leading, trailing;
-    } rows[] = {
-        {"", 0, 0},
-        {"a", 0, 0},
-        {" \t\r\n\v\fa ", 6, 1},
-        {"\xC2\xA0\xC2\x85x\xE3\x80\x80", 4, 3},
-        {"\xE2\x80\x80\xE2\x80\x8A\xE2\x80\x8B", 6, 0}, /* U+200B is none */
-        {"x\xE1\xA0\x8E", 0, 0},                        /* nor U+180E */
-        {"\x1C ", 0, 1},
-        {"\xE3\x80 ", 0, 1},
-        {"\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\xAF\xE2\x81\x9F\xE1\x9A\x80", 15, 15},
-    };
-    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
-        size_t n = strlen(rows[i].text);
-        assert_int_equal(mu_utf8_leading_space(rows[i].text, n), rows[i].leading);
-        assert_int_equal(mu_utf8_trailing_space(rows[i].text, n), rows[i].trailing);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_cut_into_characters_and_broken_runs),
         cmocka_unit_test(whole_characters_are_the_shortest_form_of_a_scalar_value),
         cmocka_unit_test(valid_part_ends_at_the_first_broken_byte),
-        cmocka_unit_test(white_space_is_what_unicode_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
