@@ -224,6 +224,7 @@ static mu_status run_interactive(run *r, mu_err *err) {
         if (run_text(r, line, length, &inner) != MU_OK) mu_report("run", &inner);
         mu_interrupt_clear();
     }
+    fputc('\n', stderr); /* after Ctrl-D the cursor is still behind the prompt */
 done:
     if (lines) history_end(lines);
     if (editor) el_end(editor);

@@ -190,7 +190,7 @@ mu_status mu_options_parse(const mu_command_line *line, int argc, char **argv,
 static void print_default(const mu_option *option) {
     switch (option->kind) {
     case MU_OPTION_U32:
-        printf(" [%u]", *(uint32_t *)option->target);
+        if (*(uint32_t *)option->target != UINT32_MAX) printf(" [%u]", *(uint32_t *)option->target);
         break;
     case MU_OPTION_U64:
         printf(" [%llu]", *(unsigned long long *)option->target);

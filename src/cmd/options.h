@@ -12,7 +12,7 @@ enum { MU_TEXTS_MAX = 64 };
 
 typedef enum mu_option_kind {
     MU_OPTION_FLAG,  /* bool */
-    MU_OPTION_U32,   /* uint32_t */
+    MU_OPTION_U32,   /* uint32_t; UINT32_MAX as default: not given */
     MU_OPTION_U64,   /* uint64_t */
     MU_OPTION_F32,   /* float */
     MU_OPTION_TEXT,  /* const char *; borrowed from argv or the environment */
