@@ -4,6 +4,7 @@
  */
 #include "format/gguf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -334,13 +335,37 @@ static mu_status read_tensor(mu_gguf *gguf, mu_cursor *c, mu_tensor *tensor, uin
     return MU_OK;
 }
 
+typedef struct extent {
+    uint64_t begin, end; /* of a tensor's bytes in the data */
+    const char *name;
+} extent;
+
+static int by_begin(const void *a, const void *b) {
+    const extent *x = a, *y = b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+
+/* No two tensors share bytes. Holes are alignment, and harmless. */
+static mu_status check_overlap(extent *extents, size_t n, mu_err *err) {
+    if (n > 0) qsort(extents, n, sizeof(*extents), by_begin);
+    for (size_t i = 1; i < n; i++) {
+        if (extents[i].begin < extents[i - 1].end) {
+            return mu_fail(err, MU_ERR_FORMAT, "%.80s: overlaps %.80s", extents[i].name,
+                           extents[i - 1].name);
+        }
+    }
+    return MU_OK;
+}
+
 static mu_status read_tensors(mu_gguf *gguf, mu_cursor *c, const layout *l, mu_err *err) {
     gguf->set.tensors = MU_NEW(&gguf->arena, mu_tensor, l->n_tensors);
     uint64_t *offsets = MU_NEW(&gguf->arena, uint64_t, l->n_tensors);
-    MU_ASSERT(gguf->set.tensors && offsets);
+    extent *extents = MU_NEW(&gguf->arena, extent, l->n_tensors);
+    MU_ASSERT(gguf->set.tensors && offsets && extents);
     for (uint64_t i = 0; i < l->n_tensors; i++) {
-        mu_status status = read_tensor(gguf, c, &gguf->set.tensors[i], &offsets[i], err);
-        if (status != MU_OK) return status;
+        mu_status read = read_tensor(gguf, c, &gguf->set.tensors[i], &offsets[i], err);
+        if (read != MU_OK) return read;
     }
     MU_ASSERT(!c->overrun);
     uint64_t data_at = (c->pos + l->alignment - 1) / l->alignment * l->alignment;
@@ -355,7 +380,10 @@ static mu_status read_tensors(mu_gguf *gguf, mu_cursor *c, const layout *l, mu_e
                            (unsigned long long)offsets[i], (unsigned long long)data_size);
         }
         tensor->data = tensor->n_bytes > 0 ? c->data + data_at + offsets[i] : c->data;
+        extents[i] = (extent){offsets[i], offsets[i] + tensor->n_bytes, tensor->name};
     }
+    mu_status status = check_overlap(extents, (size_t)l->n_tensors, err);
+    if (status != MU_OK) return status;
     gguf->set.n = (size_t)l->n_tensors;
     const char *duplicate;
     if (mu_tensor_set_sort(&gguf->set, &duplicate)) return MU_OK;
@@ -370,7 +398,8 @@ static mu_status parse(mu_gguf *gguf, const uint8_t *data, size_t size, mu_err *
     if (status != MU_OK) return status;
     /* Every count was found in the file, so this is bounded by a small multiple of its size. */
     uint64_t bytes = l.key_bytes + l.array_bytes + l.n_kvs * (sizeof(mu_meta_entry) + 16) +
-                     l.n_tensors * (sizeof(mu_tensor) + sizeof(uint64_t) + 16) + 256;
+                     l.n_tensors * (sizeof(mu_tensor) + sizeof(uint64_t) + sizeof(extent) + 16) +
+                     256;
     status = mu_arena_init(&gguf->arena, (size_t)bytes, err);
     if (status == MU_OK) status = read_metadata(gguf, &c, &l, err);
     if (status == MU_OK) status = read_tensors(gguf, &c, &l, err);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/map.h"
 
 static void put_u32(mu_buf *b, uint32_t v) {
     mu_buf_append(b, &v, sizeof(v));
@@ -154,6 +155,17 @@ static void spoiled_files_are_refused(void **state) {
     }
 }
 
+static void overlapping_tensors_are_refused(void **state) {
+    (void)state;
+    mu_map map;
+    mu_gguf *gguf = NULL;
+    mu_err err = {0};
+    assert_int_equal(mu_map_open("tests/corpus/gguf/overlap", &map, &err), MU_OK);
+    assert_int_equal(mu_gguf_parse(map.data, map.size, &gguf, &err), MU_ERR_FORMAT);
+    assert_string_equal(err.text, "y: overlaps x");
+    mu_map_close(&map);
+}
+
 /* Every shorter file is refused, and none reads past its end (the sanitizer watches). */
 static void truncated_files_are_refused(void **state) {
     (void)state;
@@ -172,6 +184,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_is_read),
         cmocka_unit_test(spoiled_files_are_refused),
+        cmocka_unit_test(overlapping_tensors_are_refused),
         cmocka_unit_test(truncated_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
