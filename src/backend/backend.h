@@ -28,7 +28,7 @@ typedef uint32_t mu_kv_block_id;
 typedef enum mu_isa { MU_ISA_REF, MU_ISA_AVX2, MU_ISA_AVX512, MU_N_ISAS } mu_isa;
 
 typedef struct mu_backend_options {
-    mu_dtype weight_type;  /* MU_F32 or MU_BF16 */
+    mu_dtype weight_type;  /* one that mu_weight_type_name() knows */
     mu_dtype kv_type;      /* MU_F32, MU_BF16 or MU_F16 */
     uint32_t n_threads;    /* 0: as many as the process may use */
     mu_isa isa_max;        /* MU_ISA_AVX512: the best the CPU has */

@@ -214,7 +214,7 @@ json_t *mu_bench_engine_json(const mu_model *model, const mu_bench_engine_option
     json_t *about = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:I, s:f, s:I, s:I, s:I}", "name", mu_model_name(model),
         "architecture", mu_model_architecture(model), "source", mu_model_source(model), "dtype",
-        mu_dtype_get(o->engine.weight_type)->name, "kv_dtype",
+        mu_weight_type_name(o->engine.weight_type), "kv_dtype",
         mu_dtype_get(o->engine.kv_type)->name, "parameters",
         (json_int_t)mu_model_n_parameters(model), "load_seconds", r->load_seconds, "weight_bytes",
         (json_int_t)r->bytes.weights, "scratch_bytes", (json_int_t)r->bytes.scratch,

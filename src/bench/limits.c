@@ -19,8 +19,16 @@ double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens) {
 }
 
 static double peak_gops(const mu_limit_args *args) {
-    bool has_bf16 = args->weight_type == MU_BF16 && args->rates->bf16_gflop_s > 0.0;
-    return has_bf16 ? args->rates->bf16_gflop_s : args->rates->f32_gflop_s;
+    const mu_machine_rates *rates = args->rates;
+    mu_dtype type = args->weight_type;
+    bool is_quantized = type == MU_Q8_0 || type == MU_Q4_0;
+    if (is_quantized && rates->int8_gop_s > 0.0) return rates->int8_gop_s;
+    return type == MU_BF16 && rates->bf16_gflop_s > 0.0 ? rates->bf16_gflop_s : rates->f32_gflop_s;
+}
+
+static double bytes_of(mu_dtype dtype) { /* of one value */
+    const mu_dtype_info *info = mu_dtype_get(dtype);
+    return (double)info->block_bytes / info->block_elems;
 }
 
 double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens) {
@@ -31,8 +39,7 @@ double mu_decode_limit(const mu_limit_args *args, uint32_t n_seqs, uint32_t n_po
     const mu_decoder_spec *spec = args->spec;
     double values = spec->n_layers * layer_values(spec) + output_values(spec);
     double kv_values = 2.0 * spec->n_layers * spec->hidden_dim * n_positions * n_seqs;
-    double bytes = values * mu_dtype_get(args->weight_type)->block_bytes +
-                   kv_values * mu_dtype_get(args->kv_type)->block_bytes;
+    double bytes = values * bytes_of(args->weight_type) + kv_values * bytes_of(args->kv_type);
     double ops = n_seqs * 2 * values + 2 * kv_values;
     double memory_seconds = bytes / (args->rates->dram_gb_s * 1e9);
     double peak = peak_gops(args);

@@ -20,7 +20,7 @@ static void show_progress(void *ctx, uint32_t n_done, uint32_t n_total, const ch
 static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                         const mu_bench_engine_result *r) {
     printf("%s, %s weights, %s KV, %s kernels, %u threads, loaded in %.2f s\n",
-           mu_model_name(model), mu_dtype_get(o->engine.weight_type)->name,
+           mu_model_name(model), mu_weight_type_name(o->engine.weight_type),
            mu_dtype_get(o->engine.kv_type)->name, r->isa, r->n_threads, r->load_seconds);
     printf("limits measured in this run: memory %.1f GB/s, f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, "
            "int8 %.0f GOP/s\n\n",
@@ -46,8 +46,8 @@ typedef struct bench_options {
     bool json;
 } bench_options;
 
-static mu_status settle(const bench_options *b, const mu_ref *ref, mu_bench_engine_options *out,
-                        mu_err *err) {
+static mu_status settle(const bench_options *b, const mu_model *model, const mu_ref *ref,
+                        mu_bench_engine_options *out, mu_err *err) {
     mu_bench_engine_options o = {.n_gen = b->gen, .n_repeat = b->repeat, .n_warmup = b->warmup};
     o.engine = mu_engine_options_default();
     o.engine.n_threads = b->threads;
@@ -58,10 +58,7 @@ static mu_status settle(const bench_options *b, const mu_ref *ref, mu_bench_engi
     o.n_batches = b->batches.n;
     memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
     memcpy(o.batches, b->batches.items, sizeof(o.batches));
-    bool in_reference = ref->weight_type[0] != '\0';
-    const char *dtype = in_reference ? ref->weight_type : b->dtype;
-    mu_status status =
-        mu_parse_weight_type(in_reference ? "model" : "--dtype", dtype, &o.engine.weight_type, err);
+    mu_status status = mu_settle_weight_type(model, ref, b->dtype, &o.engine.weight_type, err);
     if (status == MU_OK) status = mu_parse_kv_type("--kv", b->kv, &o.engine.kv_type, err);
     if (status == MU_OK) status = mu_isa_read(&o.engine.isa_max, err);
     if (status == MU_OK) *out = o;
@@ -75,7 +72,7 @@ static mu_status bench_model(const bench_options *b, mu_err *err) {
     mu_bench_engine_result *result = mu_alloc(sizeof(*result));
     if (!result) return mu_fail(err, MU_ERR_NOMEM, "bench");
     mu_status status = mu_open_model(b->model, &ref, &model, err);
-    if (status == MU_OK) status = settle(b, &ref, &o, err);
+    if (status == MU_OK) status = settle(b, model, &ref, &o, err);
     if (status == MU_OK) {
         status = mu_bench_engine(model, &o, result, err);
         if (o.progress) fprintf(stderr, "\r\033[K");
@@ -93,7 +90,7 @@ static mu_status bench_model(const bench_options *b, mu_err *err) {
 int mu_cmd_bench(int argc, char **argv) {
     bench_options b = {
         .model = "synthetic:gpt2",
-        .dtype = "f32",
+        .dtype = "auto",
         .kv = "f32",
         .gen = 64,
         .repeat = 5,
@@ -103,7 +100,8 @@ int mu_cmd_bench(int argc, char **argv) {
     };
     const mu_option options[] = {
         {"model", 'm', MU_OPTION_TEXT, &b.model, 0, 0, "MODEL", "model reference"},
-        {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE", "weights as f32 or bf16"},
+        {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE",
+         "weights as f32, bf16, q8 or q4; auto: as the file"},
         {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16"},
         {"threads", 't', MU_OPTION_U32, &b.threads, 0, 1024, "N",
          "0: what affinity and quota allow"},

@@ -261,10 +261,7 @@ static mu_status open_engine(run *r, const mu_ref *ref, mu_err *err) {
     e.n_threads = r->o->threads;
     e.n_ctx = r->o->ctx;
     e.prefill_chunk_max = r->o->prefill_chunk;
-    bool in_reference = ref->weight_type[0] != '\0';
-    const char *dtype = in_reference ? ref->weight_type : r->o->dtype;
-    mu_status status =
-        mu_parse_weight_type(in_reference ? "model" : "--dtype", dtype, &e.weight_type, err);
+    mu_status status = mu_settle_weight_type(r->model, ref, r->o->dtype, &e.weight_type, err);
     if (status == MU_OK) status = mu_parse_kv_type("--kv", r->o->kv, &e.kv_type, err);
     if (status == MU_OK) status = mu_isa_read(&e.isa_max, err);
     if (status == MU_OK) status = mu_engine_open(r->model, &e, &r->engine, err);
@@ -294,7 +291,7 @@ int mu_cmd_run(int argc, char **argv) {
         .temperature = 0.8f,
         .top_p = 0.95f,
         .repetition_penalty = 1.0f,
-        .dtype = "f32",
+        .dtype = "auto",
         .kv = "f32",
         .logprobs = UINT32_MAX,
     };
@@ -324,7 +321,8 @@ int mu_cmd_run(int argc, char **argv) {
         {"tokens", 0, MU_OPTION_TEXT, &o.tokens, 0, 0, "IDS", "the prompt as token ids: 1,2,3"},
         {"prompt-file", 'f', MU_OPTION_TEXT, &o.prompt_file, 0, 0, "FILE",
          "the prompt from a file"},
-        {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE", "weights as f32 or bf16"},
+        {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
+         "weights as f32, bf16, q8 or q4; auto: as the file"},
         {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16"},
         {"threads", 0, MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
         {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},

@@ -41,7 +41,7 @@ static mu_status print_json(const mu_model *model, mu_err *err) {
     }
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, "
-        "s:I, s:I}}",
+        "s:I, s:I, s:I, s:I}}",
         "name", mu_model_name(model), "source", mu_model_source(model), "architecture",
         mu_model_architecture(model), "parameters", (json_int_t)mu_model_n_parameters(model),
         "file_bytes", (json_int_t)mu_model_file_bytes(model), "tied_output",
@@ -51,7 +51,9 @@ static mu_status print_json(const mu_model *model, mu_err *err) {
         "hidden_dim", (int)spec->hidden_dim, "ffn_dim", (int)spec->ffn_dim, "vocab_size",
         (int)spec->vocab_size, "n_ctx", (int)spec->n_ctx, "file_types", types, "memory_bytes",
         "f32_weights", (json_int_t)plan(model, MU_F32).weights, "bf16_weights",
-        (json_int_t)plan(model, MU_BF16).weights, "kv_per_token_f32",
+        (json_int_t)plan(model, MU_BF16).weights, "q8_weights",
+        (json_int_t)plan(model, MU_Q8_0).weights, "q4_weights",
+        (json_int_t)plan(model, MU_Q4_0).weights, "kv_per_token_f32",
         (json_int_t)kv_token_bytes(spec, MU_F32));
     return mu_print_json(json, JSON_INDENT(2), err);
 }
@@ -79,10 +81,10 @@ static void print_text(const mu_model *model) {
         printf("in the file   %-5s %4llu tensors, %10.1f MB\n", mu_dtype_get((mu_dtype)i)->name,
                (unsigned long long)n_tensors[i], (double)bytes[i] / 1e6);
     }
-    static const mu_dtype types[] = {MU_F32, MU_BF16};
-    for (size_t i = 0; i < MU_COUNTOF(types); i++) {
-        mu_backend_bytes need = plan(model, types[i]);
-        printf("as %-5s      %8.1f MB weights, %.1f MB scratch\n", mu_dtype_get(types[i])->name,
+    for (uint32_t i = 0; i < MU_N_WEIGHT_TYPES; i++) {
+        mu_dtype type = mu_weight_type_at(i);
+        mu_backend_bytes need = plan(model, type);
+        printf("as %-5s      %8.1f MB weights, %.1f MB scratch\n", mu_weight_type_name(type),
                (double)need.weights / 1e6, (double)need.scratch / 1e6);
     }
     printf("KV cache      %.1f kB a token in f32, %.1f kB in bf16 or f16\n",

@@ -44,29 +44,30 @@ mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, 
     return status == MU_OK ? mu_model_open(out_ref, &env, out, err) : status;
 }
 
-static mu_status parse_type(const char *what, const char *name, const mu_dtype *known, size_t n,
-                            mu_dtype *out, mu_err *err) {
-    char list[64] = "";
-    for (size_t i = 0; i < n; i++) {
-        const char *known_name = mu_dtype_get(known[i])->name;
-        if (strcmp(name, known_name) == 0) {
-            *out = known[i];
-            return MU_OK;
-        }
-        size_t at = strlen(list);
-        snprintf(list + at, sizeof(list) - at, "%s%s", i > 0 ? ", " : "", known_name);
-    }
-    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of %s", what, name, list);
+mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
+    if (mu_weight_type_parse(name, out)) return MU_OK;
+    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of f32, bf16, q8, q4", what,
+                   name);
 }
 
-mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
-    static const mu_dtype known[] = {MU_F32, MU_BF16};
-    return parse_type(what, name, known, MU_COUNTOF(known), out, err);
+mu_status mu_settle_weight_type(const mu_model *model, const mu_ref *ref, const char *option,
+                                mu_dtype *out, mu_err *err) {
+    if (ref->weight_type[0] != '\0') {
+        return mu_parse_weight_type("model", ref->weight_type, out, err);
+    }
+    if (strcmp(option, "auto") != 0) return mu_parse_weight_type("--dtype", option, out, err);
+    *out = mu_model_weight_type(model);
+    return MU_OK;
 }
 
 mu_status mu_parse_kv_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
     static const mu_dtype known[] = {MU_F32, MU_BF16, MU_F16};
-    return parse_type(what, name, known, MU_COUNTOF(known), out, err);
+    for (size_t i = 0; i < MU_COUNTOF(known); i++) {
+        if (strcmp(name, mu_dtype_get(known[i])->name) != 0) continue;
+        *out = known[i];
+        return MU_OK;
+    }
+    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of f32, bf16, f16", what, name);
 }
 
 mu_status mu_isa_read(mu_isa *out, mu_err *err) {

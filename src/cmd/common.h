@@ -21,6 +21,11 @@ mu_hub_env mu_hub_env_read(void);
 /* Find and open a model; *out_ref tells the weight type the reference asked for. */
 mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, mu_err *err);
 
+/* The weight type to run a model with: what the reference asked for, else --dtype ("f32" and the
+ * like), which is "auto" for what the file holds. */
+mu_status mu_settle_weight_type(const mu_model *model, const mu_ref *ref, const char *option,
+                                mu_dtype *out, mu_err *err);
+
 /* "f32" and the like; what names the option in the error. */
 mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err);
 mu_status mu_parse_kv_type(const char *what, const char *name, mu_dtype *out, mu_err *err);

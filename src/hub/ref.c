@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tensor/dtype.h"
+
 static const struct {
     const char *alias, *repo;
 } aliases[] = {
@@ -12,8 +14,6 @@ static const struct {
     {"gpt2-large", "openai-community/gpt2-large"},
     {"gpt2-xl", "openai-community/gpt2-xl"},
 };
-
-static const char *const weight_types[] = {"f32", "bf16"};
 
 static bool ends_with(const char *text, const char *suffix) {
     size_t n = strlen(text), n_suffix = strlen(suffix);
@@ -108,20 +108,20 @@ mu_status mu_hub_find(const char *repo, const char *revision, const mu_hub_env *
     return MU_OK;
 }
 
-/* Cut ":f32" or ":bf16" off the end. Another suffix that looks like a weight type is an error; a
- * colon elsewhere belongs to the name. */
+/* Cut ":f32", ":q8" and the like off the end. Another suffix that looks like a weight type is an
+ * error; a colon elsewhere belongs to the name. */
 static mu_status take_weight_type(char *text, mu_ref *ref, mu_err *err) {
     char *colon = strrchr(text, ':');
     if (!colon || strchr(colon, '/') || exists(text)) return MU_OK;
     if (strncmp(text, "synthetic:", 10) == 0 && colon == text + 9) return MU_OK;
-    for (size_t i = 0; i < MU_COUNTOF(weight_types); i++) {
-        if (strcmp(colon + 1, weight_types[i]) != 0) continue;
-        snprintf(ref->weight_type, sizeof(ref->weight_type), "%s", weight_types[i]);
-        *colon = '\0';
-        return MU_OK;
+    mu_dtype dtype;
+    if (!mu_weight_type_parse(colon + 1, &dtype)) {
+        return mu_fail(err, MU_ERR_INVALID,
+                       "weight type \":%.40s\": known are :f32, :bf16, :q8 and :q4", colon + 1);
     }
-    return mu_fail(err, MU_ERR_INVALID, "weight type \":%.40s\": known are :f32 and :bf16",
-                   colon + 1);
+    snprintf(ref->weight_type, sizeof(ref->weight_type), "%s", colon + 1);
+    *colon = '\0';
+    return MU_OK;
 }
 
 static mu_status resolve_path(const char *text, mu_ref *ref, mu_err *err) {

@@ -251,6 +251,34 @@ uint64_t mu_model_n_parameters(const mu_model *model) {
     return n;
 }
 
+typedef struct held_types {
+    uint32_t n, n_q4_0, n_quantized, n_bf16; /* matrices */
+} held_types;
+
+static void count_type(held_types *held, const mu_weight *w) {
+    mu_dtype dtype = w->tensor ? w->tensor->dtype : MU_F32;
+    bool has_blocks = mu_dtype_get(dtype)->block_elems > 1;
+    held->n++;
+    held->n_q4_0 += dtype == MU_Q4_0;
+    held->n_quantized += has_blocks;
+    held->n_bf16 += dtype == MU_BF16;
+}
+
+mu_dtype mu_model_weight_type(const mu_model *model) {
+    static const mu_layer_slot matrices[] = {MU_Q_W, MU_K_W, MU_V_W, MU_O_W, MU_UP_W, MU_DOWN_W};
+    held_types held = {0};
+    count_type(&held, &model->bindings.model[MU_EMBED]);
+    count_type(&held, &model->bindings.model[MU_OUTPUT]);
+    for (uint32_t layer = 0; layer < model->spec.n_layers; layer++) {
+        for (size_t i = 0; i < MU_COUNTOF(matrices); i++) {
+            count_type(&held, &model->bindings.layers[layer][matrices[i]]);
+        }
+    }
+    if (held.n_q4_0 == held.n) return MU_Q4_0;
+    if (held.n_quantized == held.n) return MU_Q8_0;
+    return held.n_bf16 == held.n ? MU_BF16 : MU_F32;
+}
+
 uint64_t mu_model_file_bytes(const mu_model *model) {
     if (model->gguf) return mu_gguf_bytes(model->gguf);
     return model->safetensors ? mu_safetensors_bytes(model->safetensors) : 0;

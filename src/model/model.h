@@ -35,6 +35,9 @@ mu_token mu_model_eos(const mu_model *model); /* MU_TOKEN_NONE when there is non
 
 uint64_t mu_model_n_parameters(const mu_model *model); /* distinct weights, tied ones once */
 uint64_t mu_model_file_bytes(const mu_model *model);   /* 0 for synthetic */
+/* The narrowest weight type (MU_F32, MU_BF16, MU_Q8_0, MU_Q4_0) that loses nothing of the matrices
+ * in the file; MU_Q8_0 for those of K-quants, whose values it rounds once more. */
+mu_dtype mu_model_weight_type(const mu_model *model);
 /* For `show`: tensors and bytes of each type in the file. out_*: [MU_N_DTYPES]. */
 void mu_model_bytes_by_type(const mu_model *model, uint64_t *out_n_tensors, uint64_t *out_bytes);
 

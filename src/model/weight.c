@@ -12,6 +12,7 @@
 enum {
     BLOCK = 256, /* elements: the largest quantization block, so that a run is whole blocks */
     TURN_ROWS = 32,
+    QUANT_BLOCK = 32, /* elements of a MU_Q8_0 or MU_Q4_0 block */
 };
 
 /* Synthetic values: four 16-bit uniform pieces of one hash; their sum is close to normal
@@ -118,6 +119,63 @@ void mu_weight_read_panel(const mu_weight *w, uint32_t first_out, uint32_t width
         read_transposed(w, first_out, n, width, dst);
     } else {
         read_turned(w, first_out, n, width, dst);
+    }
+}
+
+/* The same numbers with more bits for each. */
+static void widen_q4_0(const uint8_t *src, size_t n_blocks, uint8_t *dst) {
+    for (size_t i = 0; i < n_blocks; i++) {
+        mu_block_q4_0 from;
+        mu_block_q8_0 to;
+        memcpy(&from, src + i * sizeof(from), sizeof(from));
+        to.scale = from.scale;
+        for (int e = 0; e < 16; e++) {
+            to.quants[e] = (int8_t)((from.quants[e] & 15) - 8);
+            to.quants[e + 16] = (int8_t)((from.quants[e] >> 4) - 8);
+        }
+        memcpy(dst + i * sizeof(to), &to, sizeof(to));
+    }
+}
+
+/* n rows as the file holds them, if it can be done without rounding. */
+static bool copy_blocks(const mu_weight *w, mu_dtype dtype, uint32_t first_out, uint32_t n,
+                        uint8_t *dst) {
+    if (!w->tensor || w->is_transposed || w->n_in % QUANT_BLOCK != 0) return false;
+    mu_dtype held = w->tensor->dtype;
+    if (held != dtype && !(held == MU_Q4_0 && dtype == MU_Q8_0)) return false;
+    size_t row_blocks = w->n_in / QUANT_BLOCK, n_blocks = n * row_blocks;
+    size_t first_block = ((size_t)w->first_out + first_out) * row_blocks;
+    const uint8_t *src =
+        (const uint8_t *)w->tensor->data + first_block * mu_dtype_get(held)->block_bytes;
+    if (held == dtype) {
+        memcpy(dst, src, n_blocks * mu_dtype_get(held)->block_bytes);
+    } else {
+        widen_q4_0(src, n_blocks, dst);
+    }
+    return true;
+}
+
+void mu_weight_read_blocks(const mu_weight *w, mu_dtype dtype, uint32_t first_out, uint32_t width,
+                           float *panel, void *dst) {
+    MU_ASSERT(first_out < w->n_out);
+    uint32_t n = w->n_out - first_out < width ? w->n_out - first_out : width;
+    uint32_t row_blocks = (w->n_in + QUANT_BLOCK - 1) / QUANT_BLOCK;
+    size_t block_bytes = mu_dtype_get(dtype)->block_bytes;
+    uint8_t *to = dst;
+    memset(to + n * row_blocks * block_bytes, 0, (width - n) * row_blocks * block_bytes);
+    if (copy_blocks(w, dtype, first_out, n, to)) return;
+    mu_weight_read_panel(w, first_out, width, panel);
+    memset(panel + (size_t)w->n_in * width, 0,
+           ((size_t)row_blocks * QUANT_BLOCK - w->n_in) * width * sizeof(*panel));
+    for (uint32_t block = 0; block < row_blocks; block++) {
+        const float *from = panel + (size_t)block * QUANT_BLOCK * width;
+        for (uint32_t j = 0; j < n; j++) {
+            float x[QUANT_BLOCK];
+            for (uint32_t i = 0; i < QUANT_BLOCK; i++) {
+                x[i] = from[i * width + j];
+            }
+            mu_quantize(dtype, x, QUANT_BLOCK, to + (j * row_blocks + block) * block_bytes);
+        }
     }
 }
 

@@ -28,6 +28,13 @@ void mu_weight_read_panel(const mu_weight *w, uint32_t first_out, uint32_t width
 /* dst[j][i] = w[first_out + j][i].  dst: [n, n_in] f32, first_out + n <= n_out. */
 void mu_weight_read_rows(const mu_weight *w, uint32_t first_out, uint32_t n, float *dst);
 
+/* The rows [first_out, first_out + width) as blocks of MU_Q8_0 or MU_Q4_0: dst is [width][ceil(n_in
+ * / 32)] blocks, padded with zeros. Blocks that the file already holds in that type are copied, and
+ * MU_Q4_0 becomes MU_Q8_0, without a change of value; anything else is rounded from f32. Rows past
+ * n_out are zero. panel: [ceil(n_in / 32) * 32, width] f32 scratch. */
+void mu_weight_read_blocks(const mu_weight *w, mu_dtype dtype, uint32_t first_out, uint32_t width,
+                           float *panel, void *dst);
+
 /* Let go of the file pages behind n outputs from first_out on (they may be read again, more
  * slowly). Outputs past the end are ignored. A transposed tensor has no pages of single outputs: it
  * goes whole when its last output does. */

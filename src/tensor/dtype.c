@@ -1,5 +1,7 @@
 #include "tensor/dtype.h"
 
+#include <string.h>
+
 /* One row per type, and the byte counts come from the structs the readers use. A number typed by
  * hand here could disagree with the layout and nobody would notice until a model spoke nonsense. */
 static const mu_dtype_info dtypes[] = {
@@ -23,6 +25,34 @@ _Static_assert(sizeof(mu_block_q6_k) == 210, "GGUF q6_k block: 128 + 64 + 16 + f
 const mu_dtype_info *mu_dtype_get(mu_dtype dtype) {
     MU_ASSERT((size_t)dtype < MU_COUNTOF(dtypes));
     return &dtypes[dtype];
+}
+
+static const struct {
+    const char *name;
+    mu_dtype dtype;
+} weight_types[] = {{"f32", MU_F32}, {"bf16", MU_BF16}, {"q8", MU_Q8_0}, {"q4", MU_Q4_0}};
+
+_Static_assert(MU_COUNTOF(weight_types) == MU_N_WEIGHT_TYPES, "the count in the header");
+
+const char *mu_weight_type_name(mu_dtype dtype) {
+    for (size_t i = 0; i < MU_COUNTOF(weight_types); i++) {
+        if (weight_types[i].dtype == dtype) return weight_types[i].name;
+    }
+    return NULL;
+}
+
+bool mu_weight_type_parse(const char *name, mu_dtype *out) {
+    for (size_t i = 0; i < MU_COUNTOF(weight_types); i++) {
+        if (strcmp(weight_types[i].name, name) != 0) continue;
+        *out = weight_types[i].dtype;
+        return true;
+    }
+    return false;
+}
+
+mu_dtype mu_weight_type_at(uint32_t i) {
+    MU_ASSERT(i < MU_N_WEIGHT_TYPES);
+    return weight_types[i].dtype;
 }
 
 bool mu_dtype_bytes(mu_dtype dtype, uint64_t n_elems, uint64_t *out_bytes) {

@@ -11,7 +11,16 @@
 #include "base/cpu.h"
 
 static mu_weight_form form_of(mu_dtype dtype) {
-    return dtype == MU_BF16 ? MU_FORM_BF16 : MU_FORM_F32;
+    switch (dtype) {
+    case MU_BF16:
+        return MU_FORM_BF16;
+    case MU_Q8_0:
+        return MU_FORM_Q8;
+    case MU_Q4_0:
+        return MU_FORM_Q4;
+    default:
+        return MU_FORM_F32;
+    }
 }
 
 static mu_kv_form kv_form_of(mu_dtype dtype) {
@@ -101,7 +110,7 @@ static void lay_out_scratch(mu_backend *b, uint32_t n_threads, mu_region *region
     s->scores = mu_region_take(region, n_threads * sizeof(*s->scores));
     for (uint32_t i = 0; i < n_threads; i++) {
         /* rows doubles as the panel scratch of packing */
-        float *row = take_floats(region, (size_t)widest * MU_PANEL);
+        float *row = take_floats(region, mu_packed_scratch_floats(widest));
         float *scores =
             take_floats(region, (size_t)MU_QUERY_TILE * whole(b->options.n_ctx, MU_KV_GROUP));
         if (!region->base) continue;
@@ -197,7 +206,7 @@ static void pack(mu_backend *b, const mu_model *model) {
 
 static mu_status check(const mu_backend *b, mu_err *err) {
     const mu_backend_options *o = &b->options;
-    MU_ASSERT(o->weight_type == MU_F32 || o->weight_type == MU_BF16);
+    MU_ASSERT(mu_weight_type_name(o->weight_type));
     MU_ASSERT(o->kv_type == MU_F32 || o->kv_type == MU_BF16 || o->kv_type == MU_F16);
     if (o->block_tokens == 0 || o->block_tokens % MU_KV_GROUP != 0) {
         return mu_fail(err, MU_ERR_INVALID, "KV blocks of %u tokens: must be a multiple of %d",

@@ -11,6 +11,9 @@ mu_kernels mu_kernels_get(mu_isa max) {
                       __builtin_cpu_supports("avx512vl");
     if (max >= MU_ISA_AVX2 && has_avx2) mu_kernels_init_avx2(&k);
     if (max >= MU_ISA_AVX512 && has_avx512) mu_kernels_init_avx512(&k);
+    if (max >= MU_ISA_AVX512 && has_avx512 && __builtin_cpu_supports("avx512vnni")) {
+        mu_kernels_init_avx512vnni(&k);
+    }
     if (max >= MU_ISA_AVX512 && has_avx512 && __builtin_cpu_supports("avx512bf16")) {
         mu_kernels_init_avx512bf16(&k);
     }

@@ -8,12 +8,21 @@
  * stored so that one pass over it computes them for any number of rows: the same layout serves
  * decode (1 row, bound by memory) and prefill (hundreds, bound by arithmetic):
  *
- *     f32   [n_in][MU_PANEL]             activations: f32 [n_in]
- *     bf16  [ceil(n_in / 2)][MU_PANEL][2]  activations: bf16 [n_in rounded up to 2], rounded from
- * f32
+ *     f32   [n_in][MU_PANEL]               activations: f32 [n_in]
+ *     bf16  [ceil(n_in / 2)][MU_PANEL][2]  activations: bf16 [n_in rounded up to 2]
+ *     q8    [ceil(n_in / 32)] mu_q8_group  activations: [ceil(n_in / 32)] mu_act_group
+ *     q4    [ceil(n_in / 32)] mu_q4_group  activations: [ceil(n_in / 32)] mu_act_group
  *
  * A row's result depends on that row and the panel only: each output is one sum over the inputs in
  * index order, whatever the number of rows.
+ *
+ * Quantized products are exact in integers inside a group of 32 inputs. The weights keep the values
+ * and the f16 scale of the file's block, one for each output and group; they are stored as unsigned
+ * bytes, because vpdpbusd multiplies unsigned by signed, and what the offset adds is the same for
+ * all outputs, so the activations carry it. The activations' scale is a power of two, one for each
+ * row and group: applying it is an integer addition to the exponent of the weight scale.
+ *
+ *     y[j] = sum over groups of (scale_j * 2^e) * (sum_i stored_ij * x_i - offset * sum_i x_i)
  *
  * KV storage is in groups of MU_KV_GROUP positions. For one head, K is [head_dim][MU_KV_GROUP], so
  * that one pass gives the scores of all positions, and V is [MU_KV_GROUP][head_dim].
@@ -25,11 +34,55 @@
 #define MU_BACKEND_CPU_KERNELS_H
 
 #include "backend/backend.h"
+#include "tensor/half.h"
 
-enum { MU_PANEL = 32, MU_KV_GROUP = 16 };
+enum { MU_PANEL = 32, MU_KV_GROUP = 16, MU_QUANT_GROUP = 32 };
+enum { MU_Q8_OFFSET = 128, MU_Q4_OFFSET = 8 }; /* stored weight = value + offset */
 
-typedef enum mu_weight_form { MU_FORM_F32, MU_FORM_BF16, MU_N_FORMS } mu_weight_form;
+typedef enum mu_weight_form {
+    MU_FORM_F32,
+    MU_FORM_BF16,
+    MU_FORM_Q8,
+    MU_FORM_Q4,
+    MU_N_FORMS
+} mu_weight_form;
 typedef enum mu_kv_form { MU_KV_F32, MU_KV_BF16, MU_KV_F16, MU_N_KV_FORMS } mu_kv_form;
+
+/* 32 inputs of a panel, 8 bits each. Input 4 k + i of output j is quants[k][j][i]. */
+typedef struct mu_q8_group {
+    uint8_t quants[8][MU_PANEL][4];
+    uint16_t scales[MU_PANEL]; /* f16 bits */
+} mu_q8_group;
+
+/* The same with 4 bits each: input 4 k + i is the low nibble of quants[k][j][i], input 16 + 4 k + i
+ * the high one. */
+typedef struct mu_q4_group {
+    uint8_t quants[4][MU_PANEL][4];
+    uint16_t scales[MU_PANEL]; /* f16 bits */
+} mu_q4_group;
+
+/* 32 inputs of a row: x = quants * 2^exponent. */
+typedef struct mu_act_group {
+    int8_t quants[MU_QUANT_GROUP]; /* -127 to 127 */
+    int32_t exponent;              /* times 2^23: where an f32 has its exponent */
+    int32_t offset;                /* minus the stored weights' offset times the sum of quants */
+} mu_act_group;
+
+/* The scale of a group of activations whose largest magnitude is `most` (not-a-number left out):
+ * the smallest power of two that brings it to 127 or below. Magnitudes past 2^100 count as 2^100
+ * and below 2^-60 as zero, so that the scale of a product is a normal number. */
+typedef struct mu_act_scale {
+    float inverse;    /* 2^-e; 0 for a group of zeros */
+    int32_t exponent; /* e * 2^23 */
+} mu_act_scale;
+
+static inline mu_act_scale mu_act_scale_of(float most) {
+    if (!(most >= 0x1p-60f)) return (mu_act_scale){0.0f, 0};
+    most = most < 0x1p100f ? most : 0x1p100f;
+    int32_t exponent = (int32_t)(mu_f32_bits(most) >> 23) - 127 - 6; /* most / 2^e in [64, 128) */
+    if ((mu_f32_bits(most) & 0x7fffff) > 0x7e0000) exponent++;       /* above 127 */
+    return (mu_act_scale){mu_f32_from_bits((uint32_t)(127 - exponent) << 23), exponent * (1 << 23)};
+}
 
 /* y[r][j] = bias[j] + sum_i acts[r][i] * panel[i][j], plus what y held when accumulate is set. */
 typedef struct mu_matmul_args {
@@ -48,8 +101,9 @@ typedef struct mu_matmul_args {
 typedef struct mu_matmul {
     size_t (*panel_bytes)(size_t n_in);
     size_t (*act_bytes)(size_t n_in);
-    /* src: [n_in][MU_PANEL] f32 */
-    void (*pack_panel)(void *dst, const float *src, size_t n_in);
+    mu_dtype source; /* what pack_panel() takes: MU_F32, MU_Q8_0 or MU_Q4_0 */
+    /* src: f32 [n_in][MU_PANEL], or rows of blocks [MU_PANEL][ceil(n_in / 32)]. */
+    void (*pack_panel)(void *dst, const void *src, size_t n_in);
     /* One column of a panel back as f32 [n_in]: an embedding row. */
     void (*unpack_column)(float *dst, const void *panel, size_t n_in, uint32_t column);
     void (*pack_acts)(void *dst, const float *x, size_t n_in); /* one row */
@@ -110,6 +164,7 @@ mu_kernels mu_kernels_get(mu_isa max);
 void mu_kernels_init_ref(mu_kernels *k);
 void mu_kernels_init_avx2(mu_kernels *k);
 void mu_kernels_init_avx512(mu_kernels *k);
+void mu_kernels_init_avx512vnni(mu_kernels *k);
 void mu_kernels_init_avx512bf16(mu_kernels *k);
 
 #endif

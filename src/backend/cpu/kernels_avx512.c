@@ -248,10 +248,11 @@ MU_INLINE __m512i bf16_pairs_of(const float *even, const float *odd) {
     return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
 
-static void bf16_pack_panel(void *dst, const float *src, size_t n_in) {
+static void bf16_pack_panel(void *dst, const void *src, size_t n_in) {
+    const float *from = src;
     uint16_t *w = dst;
     for (size_t i = 0; i < n_in; i += 2, w += 2 * MU_PANEL) {
-        const float *even = src + i * MU_PANEL, *odd = i + 1 < n_in ? even + MU_PANEL : NULL;
+        const float *even = from + i * MU_PANEL, *odd = i + 1 < n_in ? even + MU_PANEL : NULL;
         _mm512_storeu_si512(w, bf16_pairs_of(even, odd));
         _mm512_storeu_si512(w + MU_PANEL, bf16_pairs_of(even + 16, odd ? odd + 16 : NULL));
     }

@@ -2,6 +2,7 @@
 #include "backend/cpu/kernels.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "tensor/half.h"
@@ -16,7 +17,7 @@ static size_t f32_act_bytes(size_t n_in) {
     return n_in * sizeof(float);
 }
 
-static void f32_pack_panel(void *dst, const float *src, size_t n_in) {
+static void f32_pack_panel(void *dst, const void *src, size_t n_in) {
     memcpy(dst, src, f32_panel_bytes(n_in));
 }
 
@@ -61,11 +62,12 @@ static size_t bf16_act_bytes(size_t n_in) {
     return bf16_pairs(n_in) * 2 * sizeof(uint16_t);
 }
 
-static void bf16_pack_panel(void *dst, const float *src, size_t n_in) {
+static void bf16_pack_panel(void *dst, const void *src, size_t n_in) {
+    const float *from = src;
     uint16_t *w = dst;
     for (size_t i = 0; i < 2 * bf16_pairs(n_in); i++) {
         for (size_t j = 0; j < MU_PANEL; j++) {
-            uint16_t value = i < n_in ? mu_f32_to_bf16(src[i * MU_PANEL + j]) : 0;
+            uint16_t value = i < n_in ? mu_f32_to_bf16(from[i * MU_PANEL + j]) : 0;
             w[(i / 2 * MU_PANEL + j) * 2 + i % 2] = value;
         }
     }
@@ -99,6 +101,155 @@ static void bf16_run(const mu_matmul_args *a) {
             y[j] = a->accumulate ? y[j] + sum : sum;
         }
     }
+}
+
+/* 8-bit and 4-bit weights */
+
+static size_t quant_groups(size_t n_in) {
+    return (n_in + MU_QUANT_GROUP - 1) / MU_QUANT_GROUP;
+}
+
+static size_t q8_panel_bytes(size_t n_in) {
+    return quant_groups(n_in) * sizeof(mu_q8_group);
+}
+
+static size_t q4_panel_bytes(size_t n_in) {
+    return quant_groups(n_in) * sizeof(mu_q4_group);
+}
+
+static size_t quant_act_bytes(size_t n_in) {
+    return quant_groups(n_in) * sizeof(mu_act_group);
+}
+
+/* A block whose scale is zero holds zeros, whatever its levels: it gets that level and a scale that
+ * is a normal number, because scales have powers of two added to their exponents. */
+static const uint16_t scale_of_zeros = 0x0400; /* 2^-14 */
+
+static void q8_pack_panel(void *dst, const void *src, size_t n_in) {
+    const mu_block_q8_0 *rows = src;
+    mu_q8_group *groups = dst;
+    size_t n_groups = quant_groups(n_in);
+    for (size_t g = 0; g < n_groups; g++) {
+        for (size_t j = 0; j < MU_PANEL; j++) {
+            const mu_block_q8_0 *block = &rows[j * n_groups + g];
+            bool is_zero = (block->scale & 0x7fff) == 0;
+            for (size_t i = 0; i < MU_QUANT_GROUP; i++) {
+                int value = is_zero ? 0 : block->quants[i];
+                groups[g].quants[i / 4][j][i % 4] = (uint8_t)(value + MU_Q8_OFFSET);
+            }
+            groups[g].scales[j] = is_zero ? scale_of_zeros : block->scale;
+        }
+    }
+}
+
+static void q4_pack_panel(void *dst, const void *src, size_t n_in) {
+    const mu_block_q4_0 *rows = src;
+    mu_q4_group *groups = dst;
+    size_t n_groups = quant_groups(n_in);
+    for (size_t g = 0; g < n_groups; g++) {
+        for (size_t j = 0; j < MU_PANEL; j++) {
+            const mu_block_q4_0 *block = &rows[j * n_groups + g];
+            bool is_zero = (block->scale & 0x7fff) == 0;
+            for (size_t i = 0; i < MU_QUANT_GROUP / 2; i++) {
+                groups[g].quants[i / 4][j][i % 4] =
+                    is_zero ? MU_Q4_OFFSET * 0x11 : block->quants[i];
+            }
+            groups[g].scales[j] = is_zero ? scale_of_zeros : block->scale;
+        }
+    }
+}
+
+static int q8_stored(const void *group, size_t i, size_t j) {
+    return ((const mu_q8_group *)group)->quants[i / 4][j][i % 4];
+}
+
+static int q4_stored(const void *group, size_t i, size_t j) {
+    uint8_t both = ((const mu_q4_group *)group)->quants[i % 16 / 4][j][i % 4];
+    return i < 16 ? both & 15 : both >> 4;
+}
+
+static void q8_unpack_column(float *dst, const void *panel, size_t n_in, uint32_t column) {
+    const mu_q8_group *groups = panel;
+    for (size_t i = 0; i < n_in; i++) {
+        const mu_q8_group *group = &groups[i / MU_QUANT_GROUP];
+        int value = q8_stored(group, i % MU_QUANT_GROUP, column) - MU_Q8_OFFSET;
+        dst[i] = (float)value * mu_f16_to_f32(group->scales[column]);
+    }
+}
+
+static void q4_unpack_column(float *dst, const void *panel, size_t n_in, uint32_t column) {
+    const mu_q4_group *groups = panel;
+    for (size_t i = 0; i < n_in; i++) {
+        const mu_q4_group *group = &groups[i / MU_QUANT_GROUP];
+        int value = q4_stored(group, i % MU_QUANT_GROUP, column) - MU_Q4_OFFSET;
+        dst[i] = (float)value * mu_f16_to_f32(group->scales[column]);
+    }
+}
+
+static void pack_act_group(mu_act_group *dst, const float *x, size_t n, int offset) {
+    float most = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    }
+    mu_act_scale scale = mu_act_scale_of(most);
+    int sum = 0;
+    *dst = (mu_act_group){.exponent = scale.exponent};
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] * scale.inverse;
+        v = v < 127.0f ? v : 127.0f; /* not-a-number too: whatever it touches is lost anyway */
+        v = v > -127.0f ? v : -127.0f;
+        dst->quants[i] = (int8_t)rintf(v);
+        sum += dst->quants[i];
+    }
+    dst->offset = -offset * sum;
+}
+
+static void pack_quant_acts(void *dst, const float *x, size_t n_in, int offset) {
+    mu_act_group *groups = dst;
+    for (size_t i = 0; i < n_in; i += MU_QUANT_GROUP) {
+        size_t n = n_in - i < MU_QUANT_GROUP ? n_in - i : MU_QUANT_GROUP;
+        pack_act_group(&groups[i / MU_QUANT_GROUP], x + i, n, offset);
+    }
+}
+
+static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
+    pack_quant_acts(dst, x, n_in, MU_Q8_OFFSET);
+}
+
+static void q4_pack_acts(void *dst, const float *x, size_t n_in) {
+    pack_quant_acts(dst, x, n_in, MU_Q4_OFFSET);
+}
+
+static void quant_run(const mu_matmul_args *a, size_t group_bytes, size_t scales_at,
+                      int (*stored)(const void *group, size_t i, size_t j)) {
+    for (uint32_t r = 0; r < a->n_rows; r++) {
+        const uint8_t *row = (const uint8_t *)a->acts + r * a->act_bytes;
+        const mu_act_group *x = (const mu_act_group *)(const void *)row;
+        for (uint32_t j = 0; j < MU_PANEL; j++) {
+            float sum = 0.0f;
+            for (size_t g = 0; g < quant_groups(a->n_in); g++) {
+                const uint8_t *group = (const uint8_t *)a->panel + g * group_bytes;
+                const uint16_t *scales = (const uint16_t *)(const void *)(group + scales_at);
+                int dot = x[g].offset;
+                for (size_t i = 0; i < MU_QUANT_GROUP; i++) {
+                    dot += stored(group, i, j) * x[g].quants[i];
+                }
+                float scale = ldexpf(mu_f16_to_f32(scales[j]), x[g].exponent / (1 << 23));
+                sum = fmaf((float)dot, scale, sum);
+            }
+            sum += a->bias[j];
+            float *y = a->y + r * a->y_stride + j;
+            *y = a->accumulate ? *y + sum : sum;
+        }
+    }
+}
+
+static void q8_run(const mu_matmul_args *a) {
+    quant_run(a, sizeof(mu_q8_group), offsetof(mu_q8_group, scales), q8_stored);
+}
+
+static void q4_run(const mu_matmul_args *a) {
+    quant_run(a, sizeof(mu_q4_group), offsetof(mu_q4_group, scales), q4_stored);
 }
 
 /* KV storage, one set of loops for the three element types */
@@ -235,10 +386,14 @@ static void softmax(float *x, size_t n, size_t n_padded) {
 void mu_kernels_init_ref(mu_kernels *k) {
     *k = (mu_kernels){
         .isa = "ref",
-        .matmul = {[MU_FORM_F32] = {f32_panel_bytes, f32_act_bytes, f32_pack_panel,
+        .matmul = {[MU_FORM_F32] = {f32_panel_bytes, f32_act_bytes, MU_F32, f32_pack_panel,
                                     f32_unpack_column, f32_pack_acts, f32_run},
-                   [MU_FORM_BF16] = {bf16_panel_bytes, bf16_act_bytes, bf16_pack_panel,
-                                     bf16_unpack_column, bf16_pack_acts, bf16_run}},
+                   [MU_FORM_BF16] = {bf16_panel_bytes, bf16_act_bytes, MU_F32, bf16_pack_panel,
+                                     bf16_unpack_column, bf16_pack_acts, bf16_run},
+                   [MU_FORM_Q8] = {q8_panel_bytes, quant_act_bytes, MU_Q8_0, q8_pack_panel,
+                                   q8_unpack_column, q8_pack_acts, q8_run},
+                   [MU_FORM_Q4] = {q4_panel_bytes, quant_act_bytes, MU_Q4_0, q4_pack_panel,
+                                   q4_unpack_column, q4_pack_acts, q4_run}},
         .kv = {[MU_KV_F32] = {f32_write, f32_scores, f32_values},
                [MU_KV_BF16] = {bf16_write, bf16_scores, bf16_values},
                [MU_KV_F16] = {f16_write, f16_scores, f16_values}},

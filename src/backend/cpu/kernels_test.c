@@ -79,6 +79,33 @@ typedef struct product_case {
     bool accumulate;
 } product_case;
 
+static size_t whole_groups(size_t n_in) {
+    return (n_in + MU_QUANT_GROUP - 1) / MU_QUANT_GROUP * MU_QUANT_GROUP;
+}
+
+/* w, [n_in][MU_PANEL], as what pack_panel() takes: itself, or blocks by rows. One block of the
+ * first row has a scale of zero and levels that are not. */
+static void *source_of(const mu_matmul *matmul, const float *w, size_t n_in) {
+    if (matmul->source == MU_F32) {
+        float *copy = mu_alloc_aligned(n_in * MU_PANEL * sizeof(float), 64);
+        memcpy(copy, w, n_in * MU_PANEL * sizeof(float));
+        return copy;
+    }
+    size_t padded = whole_groups(n_in), block_bytes = mu_dtype_get(matmul->source)->block_bytes;
+    size_t row_bytes = padded / MU_QUANT_GROUP * block_bytes;
+    uint8_t *blocks = mu_alloc_aligned(row_bytes * MU_PANEL, 64);
+    float *row = MU_ALLOC(float, padded);
+    for (size_t j = 0; j < MU_PANEL; j++) {
+        for (size_t i = 0; i < padded; i++) {
+            row[i] = i < n_in ? w[i * MU_PANEL + j] : 0.0f;
+        }
+        mu_quantize(matmul->source, row, padded, blocks + j * row_bytes);
+    }
+    memset(blocks, 0, sizeof(uint16_t));
+    mu_free(row);
+    return blocks;
+}
+
 static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, product_case c) {
     const mu_matmul *matmul = &k->matmul[form];
     size_t act_bytes = matmul->act_bytes(c.n_in), stride = MU_PANEL + 3;
@@ -91,13 +118,14 @@ static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, 
     memcpy(got, before, n_y * sizeof(float));
     memcpy(want, before, n_y * sizeof(float));
 
-    matmul->pack_panel(panel, w, c.n_in);
+    void *source = source_of(matmul, w, c.n_in);
+    matmul->pack_panel(panel, source, c.n_in);
     for (uint32_t r = 0; r < c.n_rows; r++) {
         matmul->pack_acts(acts + r * act_bytes, x + r * c.n_in, c.n_in);
     }
     uint8_t *ref_panel = mu_alloc_aligned(matmul->panel_bytes(c.n_in), 64);
     uint8_t *ref_acts = mu_alloc_aligned(act_bytes, 64);
-    ref->matmul[form].pack_panel(ref_panel, w, c.n_in);
+    ref->matmul[form].pack_panel(ref_panel, source, c.n_in);
     ref->matmul[form].pack_acts(ref_acts, x, c.n_in);
     assert_memory_equal(panel, ref_panel, matmul->panel_bytes(c.n_in)); /* one layout for all */
     assert_memory_equal(acts, ref_acts, act_bytes);
@@ -129,6 +157,7 @@ static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, 
     free_guarded(got, n_y);
     free_guarded(want, n_y);
     mu_free(w), mu_free(x), mu_free(bias), mu_free(before), mu_free(panel), mu_free(acts);
+    mu_free(source);
 }
 
 static void products_match_the_reference_and_are_batch_invariant(void **state) {
@@ -149,10 +178,25 @@ static void products_match_the_reference_and_are_batch_invariant(void **state) {
     print_message("%zu products on %zu levels\n", n, n_isas);
 }
 
+/* Input i as the product sees it, checked against x. */
+static float stored_act(int form, const void *acts, const float *x, size_t i) {
+    float stored = x[i];
+    if (form == MU_FORM_BF16) {
+        stored = mu_bf16_to_f32(mu_f32_to_bf16(x[i]));
+    } else if (form != MU_FORM_F32) {
+        const mu_act_group *group = (const mu_act_group *)acts + i / MU_QUANT_GROUP;
+        stored = ldexpf(group->quants[i % MU_QUANT_GROUP], group->exponent / (1 << 23));
+    }
+    assert_true(fabsf(stored - x[i]) <= 1.0f / 127); /* |x| <= 1: half a step is 2^-7 at most */
+    return stored;
+}
+
 /* The reference itself, against sums in double. */
 static void reference_product_is_the_formula(void **state) {
     (void)state;
     enum { N_IN = 50 };
+    /* of weights of at most 1: rounding, then half a step of 1 / 127, a step of 1 / 8 and some */
+    static const float weight_error[MU_N_FORMS] = {0.0f, 1.0f / 256, 0.51f / 127, 0.15f};
     mu_kernels ref = mu_kernels_get(MU_ISA_REF);
     for (int form = 0; form < MU_N_FORMS; form++) {
         const mu_matmul *matmul = &ref.matmul[form];
@@ -161,7 +205,8 @@ static void reference_product_is_the_formula(void **state) {
         uint8_t *panel = mu_alloc_aligned(matmul->panel_bytes(N_IN), 64);
         uint8_t *acts = mu_alloc_aligned(matmul->act_bytes(N_IN), 64);
         bias[3] = 5.0f;
-        matmul->pack_panel(panel, w, N_IN);
+        void *source = source_of(matmul, w, N_IN);
+        matmul->pack_panel(panel, source, N_IN);
         matmul->pack_acts(acts, x, N_IN);
         matmul->run(&(mu_matmul_args){.panel = panel,
                                       .acts = acts,
@@ -174,13 +219,43 @@ static void reference_product_is_the_formula(void **state) {
             double want = bias[j];
             matmul->unpack_column(column, panel, N_IN, j);
             for (size_t i = 0; i < N_IN; i++) {
-                float xi = form == MU_FORM_BF16 ? mu_bf16_to_f32(mu_f32_to_bf16(x[i])) : x[i];
-                assert_true(fabsf(column[i] - w[i * MU_PANEL + j]) <= fabsf(column[i]) / 256);
-                want += (double)xi * (double)column[i];
+                bool is_zeroed = matmul->source != MU_F32 && j == 0 && i < MU_QUANT_GROUP;
+                float weight = is_zeroed ? 0.0f : w[i * MU_PANEL + j];
+                assert_true(fabsf(column[i] - weight) <= weight_error[form]);
+                want += (double)stored_act(form, acts, x, i) * (double)column[i];
             }
             assert_true(fabs(want - (double)y[j]) < 1e-5);
         }
-        mu_free(w), mu_free(x), mu_free(panel), mu_free(acts);
+        mu_free(w), mu_free(x), mu_free(panel), mu_free(acts), mu_free(source);
+    }
+}
+
+/* Rounding activations: the same bytes on every level for values that are extreme, tiny or not
+ * numbers, and nothing past the groups is written. */
+static void activations_of_every_kind_are_packed_alike(void **state) {
+    (void)state;
+    static const float kinds[] = {0.0f,  -0.0f,  1e-45f,   1e-30f,   127.0f, 127.00001f,
+                                  64.0f, 63.99f, 3.4e38f,  INFINITY, NAN,    -INFINITY,
+                                  0.5f,  -128.f, 0x1p100f, 0x1p-60f, 1.5f,   -2.5f};
+    enum { N = 2 * MU_QUANT_GROUP + 5 };
+    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
+    size_t n_isas = levels(isas);
+    for (uint32_t round = 0; round < 20000; round++) {
+        float x[N];
+        for (size_t i = 0; i < N; i++) {
+            float kind = kinds[mu_rng_below(&rng, MU_COUNTOF(kinds))];
+            x[i] = mu_rng_below(&rng, 16) < round % 17 ? random_unit() : kind;
+        }
+        for (int form = MU_FORM_Q8; form <= MU_FORM_Q4; form++) {
+            mu_act_group want[4], got[4];
+            memset(want, 0x55, sizeof(want));
+            ref.matmul[form].pack_acts(want, x, N);
+            for (size_t isa = 0; isa < n_isas; isa++) {
+                memset(got, 0x55, sizeof(got));
+                isas[isa].matmul[form].pack_acts(got, x, N);
+                assert_memory_equal(got, want, sizeof(want));
+            }
+        }
     }
 }
 
@@ -346,6 +421,7 @@ static void softmax_sums_to_one_and_clears_the_rest(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_product_is_the_formula),
+        cmocka_unit_test(activations_of_every_kind_are_packed_alike),
         cmocka_unit_test(products_match_the_reference_and_are_batch_invariant),
         cmocka_unit_test(attention_matches_double_arithmetic),
         cmocka_unit_test(layer_norm_matches_the_reference),

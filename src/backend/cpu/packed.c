@@ -31,28 +31,48 @@ void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_par
     };
 }
 
+static size_t whole_groups(size_t n_in) {
+    return (n_in + MU_QUANT_GROUP - 1) / MU_QUANT_GROUP * MU_QUANT_GROUP;
+}
+
+size_t mu_packed_scratch_floats(uint32_t n_in) {
+    size_t n_blocks = whole_groups(n_in) / MU_QUANT_GROUP * MU_PANEL;
+    return whole_groups(n_in) * MU_PANEL + n_blocks * sizeof(mu_block_q8_0) / sizeof(float);
+}
+
 typedef struct fill_job {
     const mu_packed *packed;
     const mu_weight *w;
     mu_pool *pool;
-    float *const *panel_scratch;
+    float *const *scratch;
     uint32_t first_panel; /* of the part, in the packed matrix */
     uint32_t n_panels;    /* of the part */
 } fill_job;
 
+/* Panel `panel` of the part, through the scratch that mu_packed_scratch_floats() speaks of. */
+static void pack_panel(const fill_job *job, uint32_t panel, float *scratch) {
+    const mu_packed *packed = job->packed;
+    const mu_matmul *matmul = packed->matmul;
+    uint8_t *dst = packed->panels + (job->first_panel + panel) * packed->panel_bytes;
+    if (matmul->source == MU_F32) {
+        mu_weight_read_panel(job->w, panel * MU_PANEL, MU_PANEL, scratch);
+        matmul->pack_panel(dst, scratch, packed->n_in);
+        return;
+    }
+    void *blocks = scratch + whole_groups(packed->n_in) * MU_PANEL;
+    mu_weight_read_blocks(job->w, matmul->source, panel * MU_PANEL, MU_PANEL, scratch, blocks);
+    matmul->pack_panel(dst, blocks, packed->n_in);
+}
+
 static void fill_panels(void *ctx, uint32_t thread, uint32_t n_threads) {
     (void)n_threads;
     const fill_job *job = ctx;
-    const mu_packed *packed = job->packed;
     for (uint32_t slice = 0; slice < job->n_panels; slice += SLICE_PANELS) {
         uint32_t n = job->n_panels - slice;
         if (n > SLICE_PANELS) n = SLICE_PANELS;
         uint32_t i, end;
         while (mu_pool_next(job->pool, n, 1, &i, &end)) {
-            float *panel = job->panel_scratch[thread];
-            mu_weight_read_panel(job->w, (slice + i) * MU_PANEL, MU_PANEL, panel);
-            uint8_t *dst = packed->panels + (job->first_panel + slice + i) * packed->panel_bytes;
-            packed->matmul->pack_panel(dst, panel, packed->n_in);
+            pack_panel(job, slice + i, job->scratch[thread]);
         }
         mu_pool_barrier(job->pool);
         if (thread == 0) mu_weight_drop(job->w, slice * MU_PANEL, n * MU_PANEL);
@@ -60,13 +80,13 @@ static void fill_panels(void *ctx, uint32_t thread, uint32_t n_threads) {
 }
 
 void mu_packed_fill(mu_packed *packed, uint32_t part, const mu_weight *w, const mu_weight *bias,
-                    mu_pool *pool, float *const *panel_scratch) {
+                    mu_pool *pool, float *const *scratch) {
     MU_ASSERT(w->n_in == packed->n_in);
     fill_job job = {
         .packed = packed,
         .w = w,
         .pool = pool,
-        .panel_scratch = panel_scratch,
+        .scratch = scratch,
         .first_panel = part * mu_panels_of(w->n_out),
         .n_panels = mu_panels_of(w->n_out),
     };

@@ -37,11 +37,15 @@ static inline uint32_t mu_panels_of(uint32_t n_out) {
 void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_parts, uint32_t n_out,
                       uint32_t n_in, mu_region *region);
 
+/* Floats of scratch that a thread needs to pack panels of n_in inputs: a panel as f32 and as
+ * blocks. */
+size_t mu_packed_scratch_floats(uint32_t n_in);
+
 /* Fill part `part` from a weight and its bias (an empty slot is zeros), by all threads of the pool.
- * panel_scratch: one [n_in][MU_PANEL] f32 for each thread. Lets go of the file pages it has read.
+ * scratch: mu_packed_scratch_floats(n_in) for each thread. Lets go of the file pages it has read.
  */
 void mu_packed_fill(mu_packed *packed, uint32_t part, const mu_weight *w, const mu_weight *bias,
-                    mu_pool *pool, float *const *panel_scratch);
+                    mu_pool *pool, float *const *scratch);
 
 /* Output `column`'s weights, dst: [n_in]. */
 void mu_packed_column(const mu_packed *packed, uint32_t column, float *dst);
