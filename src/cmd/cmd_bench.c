@@ -9,14 +9,6 @@
 #include "cmd/common.h"
 #include "cmd/options.h"
 
-static void show_progress(void *ctx, uint32_t n_done, uint32_t n_total, const char *what) {
-    (void)ctx;
-    enum { WIDTH = 30 };
-    uint32_t filled = n_total > 0 ? n_done * WIDTH / n_total : 0;
-    fprintf(stderr, "\r[%.*s%*s] %u/%u %-16s", (int)filled, "##############################",
-            (int)(WIDTH - filled), "", n_done, n_total, what);
-}
-
 static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                         const mu_bench_engine_result *r) {
     printf("%s, %s weights, %s KV, %s kernels, %u threads, loaded in %.2f s\n",
@@ -53,7 +45,7 @@ static mu_status settle(const bench_options *b, const mu_model *model, const mu_
     o.engine.n_threads = b->threads;
     o.engine.step_tokens_max = 1024;
     o.is_canceled = mu_is_interrupted;
-    if (isatty(STDERR_FILENO)) o.progress = show_progress;
+    if (isatty(STDERR_FILENO)) o.progress = mu_show_progress;
     o.n_prompts = b->prompts.n;
     o.n_batches = b->batches.n;
     memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
@@ -75,7 +67,7 @@ static mu_status bench_model(const bench_options *b, mu_err *err) {
     if (status == MU_OK) status = settle(b, model, &ref, &o, err);
     if (status == MU_OK) {
         status = mu_bench_engine(model, &o, result, err);
-        if (o.progress) fprintf(stderr, "\r\033[K");
+        if (o.progress) mu_clear_progress();
     }
     if (status == MU_OK && b->json) {
         status = mu_print_json(mu_bench_engine_json(model, &o, result), JSON_INDENT(2), err);

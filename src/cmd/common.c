@@ -84,6 +84,18 @@ mu_status mu_isa_read(mu_isa *out, mu_err *err) {
                    name);
 }
 
+void mu_show_progress(void *ctx, uint32_t n_done, uint32_t n_total, const char *what) {
+    (void)ctx;
+    enum { WIDTH = 30 };
+    uint32_t filled = n_total > 0 ? (uint32_t)((uint64_t)n_done * WIDTH / n_total) : 0;
+    fprintf(stderr, "\r[%.*s%*s] %u/%u %-16s", (int)filled, "##############################",
+            (int)(WIDTH - filled), "", n_done, n_total, what);
+}
+
+void mu_clear_progress(void) {
+    fputs("\r\033[K", stderr);
+}
+
 mu_status mu_parse_tokens(const char *text, mu_token **out_tokens, uint32_t *out_n, mu_err *err) {
     size_t cap = 1;
     for (const char *c = text; *c; c++) {

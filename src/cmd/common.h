@@ -43,6 +43,10 @@ mu_status mu_read_all(const char *path, mu_buf *out, mu_err *err);
 mu_status mu_encode_text(const mu_model *model, const char *text, size_t n, uint32_t flags,
                          mu_token **out_tokens, uint32_t *out_n, mu_err *err);
 
+/* A progress bar on standard error, redrawn in place; for callbacks of long work. */
+void mu_show_progress(void *ctx, uint32_t n_done, uint32_t n_total, const char *what);
+void mu_clear_progress(void);
+
 /* From the first Ctrl-C on mu_is_interrupted() is true; a second one ends the process at once. */
 void mu_interrupts_install(void);
 bool mu_is_interrupted(void);

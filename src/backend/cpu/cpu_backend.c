@@ -112,7 +112,7 @@ static void lay_out_scratch(mu_backend *b, uint32_t n_threads, mu_region *region
         /* rows doubles as the panel scratch of packing */
         float *row = take_floats(region, mu_packed_scratch_floats(widest));
         float *scores =
-            take_floats(region, (size_t)MU_QUERY_TILE * whole(b->options.n_ctx, MU_KV_GROUP));
+            take_floats(region, (size_t)MU_KV_GROUP * whole(b->options.n_ctx, MU_KV_GROUP));
         if (!region->base) continue;
         s->rows[i] = row;
         s->scores[i] = scores;

@@ -4,8 +4,6 @@
 
 #include "backend/cpu/packed.h"
 
-enum { MU_QUERY_TILE = 8 }; /* queries of one head that share a pass over K and V */
-
 typedef struct mu_cpu_layer {
     float *attn_norm_w, *attn_norm_b, *ffn_norm_w, *ffn_norm_b; /* [hidden_dim] */
     mu_packed qkv;                                              /* three parts: Q, K, V */
@@ -46,7 +44,8 @@ typedef struct mu_step_segment {
     const uint8_t **groups; /* addresses of its KV groups, by position / MU_KV_GROUP */
 } mu_step_segment;
 
-/* MU_QUERY_TILE or fewer queries of one segment. */
+/* Queries of one segment whose positions are in one KV group: they share a pass over K and V, and
+ * their own K and V go into one group. */
 typedef struct mu_query_tile {
     uint32_t segment;
     uint32_t first_row; /* of the step */
@@ -62,6 +61,7 @@ typedef struct mu_step_plan {
     mu_query_tile *last_tiles; /* [step_tokens_max]: of the last layer: rows with logits only */
     uint32_t n_rows, n_segments, n_tiles, n_last_tiles;
     uint32_t n_out; /* rows with logits */
+    bool is_decode; /* every segment is one row with logits */
 } mu_step_plan;
 
 typedef struct mu_scratch {
@@ -73,7 +73,7 @@ typedef struct mu_scratch {
     uint8_t *acts;                           /* [step_tokens_max, widest packed row] */
     float *logits;                           /* [step_rows_max, vocab_size] */
     float **rows;                            /* [n_threads], widest row each */
-    float **scores;                          /* [n_threads], [MU_QUERY_TILE, n_ctx whole groups] */
+    float **scores;                          /* [n_threads], [MU_KV_GROUP, n_ctx whole groups] */
 } mu_scratch;
 
 struct mu_backend {

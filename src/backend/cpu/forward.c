@@ -118,26 +118,31 @@ static size_t kv_offset(const mu_backend *b, uint32_t layer, uint32_t head, bool
     return layer * b->kv.layer_bytes + ((is_v ? b->spec.n_heads : 0) + head) * b->kv.head_bytes;
 }
 
+/* K and V of a tile's rows into their group. */
+static void store_kv_tile(mu_backend *b, uint32_t layer, const mu_query_tile *tile, uint32_t head) {
+    const mu_scratch *s = &b->scratch;
+    const float *qkv = s->qkv + tile->first_row * s->qkv_stride + head * b->spec.head_dim;
+    uint32_t position = b->plan.rows[tile->first_row].position;
+    uint8_t *group =
+        (uint8_t *)(uintptr_t)b->plan.segments[tile->segment].groups[position / MU_KV_GROUP];
+    b->kernels.kv[b->kv_form].write(&(mu_kv_write_args){
+        .k_group = group + kv_offset(b, layer, head, false),
+        .v_group = group + kv_offset(b, layer, head, true),
+        .in_group = position % MU_KV_GROUP,
+        .n_positions = tile->n_rows,
+        .head_dim = b->spec.head_dim,
+        .k = qkv + s->x_stride,
+        .v = qkv + 2 * s->x_stride,
+        .stride = s->qkv_stride,
+    });
+}
+
 static void store_kv(const worker *k, uint32_t layer) {
     mu_backend *b = k->b;
-    const mu_scratch *s = &b->scratch;
-    uint32_t row, end;
-    while (mu_pool_next(b->pool, b->plan.n_rows, 4, &row, &end)) {
-        for (; row < end; row++) {
-            const mu_step_row *r = &b->plan.rows[row];
-            const float *qkv = s->qkv + row * s->qkv_stride;
-            uint8_t *group = (uint8_t *)(uintptr_t)b->plan.segments[r->segment]
-                                 .groups[r->position / MU_KV_GROUP];
-            for (uint32_t head = 0; head < b->spec.n_heads; head++) {
-                b->kernels.kv[b->kv_form].write(&(mu_kv_write_args){
-                    .k_group = group + kv_offset(b, layer, head, false),
-                    .v_group = group + kv_offset(b, layer, head, true),
-                    .in_group = r->position % MU_KV_GROUP,
-                    .head_dim = b->spec.head_dim,
-                    .k = qkv + s->x_stride + head * b->spec.head_dim,
-                    .v = qkv + 2 * s->x_stride + head * b->spec.head_dim,
-                });
-            }
+    uint32_t task, end;
+    while (mu_pool_next(b->pool, b->plan.n_tiles * b->spec.n_heads, b->spec.n_heads, &task, &end)) {
+        for (; task < end; task++) {
+            store_kv_tile(b, layer, &b->plan.tiles[task / b->spec.n_heads], task % b->spec.n_heads);
         }
     }
     mu_pool_barrier(b->pool);
@@ -182,7 +187,10 @@ static void attend(const worker *k, uint32_t layer) {
     uint32_t n_tiles = is_last ? b->plan.n_last_tiles : b->plan.n_tiles;
     uint32_t task, end;
     while (mu_pool_next(b->pool, n_tiles * b->spec.n_heads, 1, &task, &end)) {
-        attend_tile(k, layer, &tiles[task / b->spec.n_heads], task % b->spec.n_heads);
+        const mu_query_tile *tile = &tiles[task / b->spec.n_heads];
+        uint32_t head = task % b->spec.n_heads;
+        if (b->plan.is_decode) store_kv_tile(b, layer, tile, head); /* nobody else reads it */
+        attend_tile(k, layer, tile, head);
     }
     mu_pool_barrier(b->pool);
 }
@@ -208,7 +216,7 @@ static void run_layer(const worker *k, uint32_t index) {
     pack_rows(k, s->x, s->x_stride, n_rows, hidden, layer->attn_norm_w, layer->attn_norm_b);
     run_product(k,
                 &(product){&layer->qkv, n_rows, s->qkv, s->qkv_stride, 3 * x_columns, false, NULL});
-    store_kv(k, index);
+    if (!b->plan.is_decode) store_kv(k, index);
     if (index + 1 == b->spec.n_layers) {
         n_rows = b->plan.n_out;
         if (k->thread == 0) keep_wanted_rows(b);

@@ -126,13 +126,15 @@ typedef struct mu_attention_args {
     float scale;     /* scores are multiplied by it */
 } mu_attention_args;
 
-/* K and V of one position of one head into their group; k, v: [head_dim] f32. */
+/* K and V of neighbouring positions of one head into their group. */
 typedef struct mu_kv_write_args {
-    void *k_group;     /* [head_dim][MU_KV_GROUP] */
-    void *v_group;     /* [MU_KV_GROUP][head_dim] */
-    uint32_t in_group; /* position % MU_KV_GROUP */
+    void *k_group;        /* [head_dim][MU_KV_GROUP] */
+    void *v_group;        /* [MU_KV_GROUP][head_dim] */
+    uint32_t in_group;    /* of the first: position % MU_KV_GROUP */
+    uint32_t n_positions; /* in_group + n_positions <= MU_KV_GROUP */
     uint32_t head_dim;
-    const float *k, *v;
+    const float *k, *v; /* [n_positions][head_dim], stride floats apart */
+    size_t stride;
 } mu_kv_write_args;
 
 typedef struct mu_kv_kernels {

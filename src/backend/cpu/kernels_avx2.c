@@ -320,6 +320,31 @@ INLINE float kv_load_one(const mu_kv_form form, const void *base, size_t i) {
     return form == MU_KV_F16 ? _cvtsh_ss(bits) : mu_bf16_to_f32(bits);
 }
 
+INLINE void kv_store_one(const mu_kv_form form, void *base, size_t i, float value) {
+    if (form == MU_KV_F32) {
+        ((float *)base)[i] = value;
+    } else {
+        ((uint16_t *)base)[i] = form == MU_KV_BF16 ? mu_f32_to_bf16(value)
+                                                   : _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
+    }
+}
+
+/* Positions inside dimensions: the stores to K are then neighbours. */
+INLINE void kv_write(const mu_kv_form form, const mu_kv_write_args *a) {
+    for (uint32_t d = 0; d < a->head_dim; d++) {
+        for (uint32_t p = 0; p < a->n_positions; p++) {
+            kv_store_one(form, a->k_group, (size_t)d * MU_KV_GROUP + a->in_group + p,
+                         a->k[p * a->stride + d]);
+        }
+    }
+    for (uint32_t p = 0; p < a->n_positions; p++) {
+        for (uint32_t d = 0; d < a->head_dim; d++) {
+            kv_store_one(form, a->v_group, (size_t)(a->in_group + p) * a->head_dim + d,
+                         a->v[p * a->stride + d]);
+        }
+    }
+}
+
 enum { ATTENTION_ROWS = 4 };
 
 INLINE void scores_tile(const mu_kv_form form, const mu_attention_args *a, uint32_t row,
@@ -439,17 +464,26 @@ INLINE void kv_values(const mu_kv_form form, const mu_attention_args *a) {
     }
 }
 
+static void f32_write(const mu_kv_write_args *a) {
+    kv_write(MU_KV_F32, a);
+}
 static void f32_scores(const mu_attention_args *a) {
     kv_scores(MU_KV_F32, a);
 }
 static void f32_values(const mu_attention_args *a) {
     kv_values(MU_KV_F32, a);
 }
+static void bf16_write(const mu_kv_write_args *a) {
+    kv_write(MU_KV_BF16, a);
+}
 static void bf16_scores(const mu_attention_args *a) {
     kv_scores(MU_KV_BF16, a);
 }
 static void bf16_values(const mu_attention_args *a) {
     kv_values(MU_KV_BF16, a);
+}
+static void f16_write(const mu_kv_write_args *a) {
+    kv_write(MU_KV_F16, a);
 }
 static void f16_scores(const mu_attention_args *a) {
     kv_scores(MU_KV_F16, a);
@@ -504,10 +538,13 @@ void mu_kernels_init_avx2(mu_kernels *k) {
     k->matmul[MU_FORM_Q4].pack_acts = q4_pack_acts;
     k->matmul[MU_FORM_F32].run = f32_run;
     k->matmul[MU_FORM_BF16].run = bf16_run;
+    k->kv[MU_KV_F32].write = f32_write;
     k->kv[MU_KV_F32].scores = f32_scores;
     k->kv[MU_KV_F32].values = f32_values;
+    k->kv[MU_KV_BF16].write = bf16_write;
     k->kv[MU_KV_BF16].scores = bf16_scores;
     k->kv[MU_KV_BF16].values = bf16_values;
+    k->kv[MU_KV_F16].write = f16_write;
     k->kv[MU_KV_F16].scores = f16_scores;
     k->kv[MU_KV_F16].values = f16_values;
     k->activation[MU_ACTIVATION_GELU_TANH] = gelu_tanh;

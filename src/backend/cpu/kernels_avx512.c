@@ -231,13 +231,56 @@ static void f16_values(const mu_attention_args *a) {
     kv_values(MU_KV_F16, a);
 }
 
-/* f16 conversion differs from the reference's only in speed: both round to nearest even. */
-static void f16_write(const mu_kv_write_args *a) {
-    uint16_t *k = a->k_group, *v = a->v_group;
-    for (uint32_t d = 0; d < a->head_dim; d++) {
-        k[(size_t)d * MU_KV_GROUP + a->in_group] = _cvtss_sh(a->k[d], _MM_FROUND_TO_NEAREST_INT);
-        v[(size_t)a->in_group * a->head_dim + d] = _cvtss_sh(a->v[d], _MM_FROUND_TO_NEAREST_INT);
+MU_INLINE void kv_store(const mu_kv_form form, void *base, size_t i, __mmask16 mask, __m512 value) {
+    if (form == MU_KV_F32) {
+        _mm512_mask_storeu_ps((float *)base + i, mask, value);
+    } else {
+        __m256i bits = form == MU_KV_BF16 ? mu_bf16_from_f32x16(value)
+                                          : _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT);
+        _mm256_mask_storeu_epi16((uint16_t *)base + i, mask, bits);
     }
+}
+
+/* K of up to 16 positions and 16 dimensions from dim on, turned on the way. */
+MU_INLINE void write_k(const mu_kv_form form, const mu_kv_write_args *a, uint32_t dim) {
+    __m512 square[16];
+    __mmask16 dims = mu_tail_mask(a->head_dim - dim);
+#pragma GCC unroll 16
+    for (uint32_t p = 0; p < 16; p++) {
+        square[p] = p < a->n_positions ? _mm512_maskz_loadu_ps(dims, a->k + p * a->stride + dim)
+                                       : _mm512_setzero_ps();
+    }
+    mu_turn_f32x16(square);
+    uint32_t n = a->head_dim - dim < 16 ? a->head_dim - dim : 16;
+    __mmask16 positions = mu_tail_mask(a->n_positions);
+#pragma GCC unroll 16
+    for (uint32_t d = 0; d < 16; d++) {
+        if (d < n) {
+            size_t at = (size_t)(dim + d) * MU_KV_GROUP + a->in_group;
+            kv_store(form, a->k_group, at, positions, square[d]);
+        }
+    }
+}
+
+MU_INLINE void kv_write(const mu_kv_form form, const mu_kv_write_args *a) {
+    for (uint32_t dim = 0; dim < a->head_dim; dim += 16) {
+        write_k(form, a, dim);
+        __mmask16 dims = mu_tail_mask(a->head_dim - dim);
+        for (uint32_t p = 0; p < a->n_positions; p++) {
+            __m512 v = _mm512_maskz_loadu_ps(dims, a->v + p * a->stride + dim);
+            kv_store(form, a->v_group, (size_t)(a->in_group + p) * a->head_dim + dim, dims, v);
+        }
+    }
+}
+
+static void f32_write(const mu_kv_write_args *a) {
+    kv_write(MU_KV_F32, a);
+}
+static void bf16_write(const mu_kv_write_args *a) {
+    kv_write(MU_KV_BF16, a);
+}
+static void f16_write(const mu_kv_write_args *a) {
+    kv_write(MU_KV_F16, a);
 }
 
 /* Two inputs of 16 outputs as pairs. */
@@ -336,8 +379,10 @@ void mu_kernels_init_avx512(mu_kernels *k) {
     k->matmul[MU_FORM_BF16].run = bf16_run;
     k->matmul[MU_FORM_BF16].pack_panel = bf16_pack_panel;
     k->matmul[MU_FORM_BF16].pack_acts = bf16_pack_acts;
+    k->kv[MU_KV_F32].write = f32_write;
     k->kv[MU_KV_F32].scores = f32_scores;
     k->kv[MU_KV_F32].values = f32_values;
+    k->kv[MU_KV_BF16].write = bf16_write;
     k->kv[MU_KV_BF16].scores = bf16_scores;
     k->kv[MU_KV_BF16].values = bf16_values;
     k->kv[MU_KV_F16].write = f16_write;

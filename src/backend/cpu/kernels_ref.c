@@ -269,9 +269,13 @@ static void kv_store(mu_kv_form form, void *base, size_t i, float value) {
 }
 
 static void kv_write(mu_kv_form form, const mu_kv_write_args *a) {
-    for (uint32_t d = 0; d < a->head_dim; d++) {
-        kv_store(form, a->k_group, (size_t)d * MU_KV_GROUP + a->in_group, a->k[d]);
-        kv_store(form, a->v_group, (size_t)a->in_group * a->head_dim + d, a->v[d]);
+    for (uint32_t p = 0; p < a->n_positions; p++) {
+        const float *k = a->k + p * a->stride, *v = a->v + p * a->stride;
+        size_t at = a->in_group + p;
+        for (uint32_t d = 0; d < a->head_dim; d++) {
+            kv_store(form, a->k_group, (size_t)d * MU_KV_GROUP + at, k[d]);
+            kv_store(form, a->v_group, at * a->head_dim + d, v[d]);
+        }
     }
 }
 

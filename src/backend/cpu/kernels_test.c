@@ -280,10 +280,14 @@ static kv_fixture kv_make(const mu_kv_kernels *kernels, int form, uint32_t head_
     for (uint32_t g = 0; g < f.n_groups; g++) {
         f.groups[g] = f.storage + 2 * (f.n_groups - 1 - g) * f.head_bytes;
     }
-    for (uint32_t p = 0; p < n; p++) {
+    for (uint32_t p = 0; p < n;) { /* in runs of any length that end with the group */
+        uint32_t in_group = p % MU_KV_GROUP, run = 1 + (uint32_t)mu_rng_below(&rng, MU_KV_GROUP);
+        if (run > MU_KV_GROUP - in_group) run = MU_KV_GROUP - in_group;
+        if (run > n - p) run = n - p;
         uint8_t *group = f.storage + (f.groups[p / MU_KV_GROUP] - f.storage);
-        kernels->write(&(mu_kv_write_args){group, group + f.head_bytes, p % MU_KV_GROUP, head_dim,
-                                           f.k + p * head_dim, f.v + p * head_dim});
+        kernels->write(&(mu_kv_write_args){group, group + f.head_bytes, in_group, run, head_dim,
+                                           f.k + p * head_dim, f.v + p * head_dim, head_dim});
+        p += run;
     }
     return f;
 }

@@ -23,6 +23,42 @@ static inline __m256i mu_bf16_from_f32x16(__m512 f) {
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
 }
 
+/* Turn a 16 by 16 square of f32: x[i] lane j and x[j] lane i change places. Four rounds, each of
+ * which exchanges halves of pairs of rows: by 1, by 2, by 4 and by 8 lanes. */
+static inline __attribute__((always_inline)) void mu_turn_f32x16(__m512 x[16]) {
+    __m512 t[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            __m512d a = _mm512_castps_pd(t[i + j]), b = _mm512_castps_pd(t[i + j + 2]);
+            x[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            x[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+    }
+    /* x[4 a + b] holds, in 128-bit quarter c, elements 4 c + b of rows 4 a to 4 a + 3 */
+#pragma GCC unroll 4
+    for (int b = 0; b < 4; b++) {
+        __m512 lo01 = _mm512_shuffle_f32x4(x[b], x[4 + b], 0x88);
+        __m512 hi01 = _mm512_shuffle_f32x4(x[b], x[4 + b], 0xdd);
+        __m512 lo23 = _mm512_shuffle_f32x4(x[8 + b], x[12 + b], 0x88);
+        __m512 hi23 = _mm512_shuffle_f32x4(x[8 + b], x[12 + b], 0xdd);
+        t[b] = _mm512_shuffle_f32x4(lo01, lo23, 0x88);
+        t[4 + b] = _mm512_shuffle_f32x4(hi01, hi23, 0x88);
+        t[8 + b] = _mm512_shuffle_f32x4(lo01, lo23, 0xdd);
+        t[12 + b] = _mm512_shuffle_f32x4(hi01, hi23, 0xdd);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) {
+        x[i] = t[i];
+    }
+}
+
 /* exp(x), relative error below 2e-7. x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) by a polynomial of
  * degree 6 (Taylor: the next term is below 1.2e-7 of the result at the ends), 2^n by scalef, which
  * also gives 0 and infinity outside the range. NaN stays NaN. */

@@ -31,17 +31,17 @@ static void add_groups(const mu_backend *b, const mu_segment *segment, const uin
     }
 }
 
-/* Tiles of the rows [first, first + n) of a segment, whose results start at out_row. Tiles start at
- * multiples of MU_QUERY_TILE from first: how rows are tiled changes no row's result. */
-static void add_tiles(mu_query_tile *tiles, uint32_t *n_tiles, mu_query_tile rows) {
-    for (uint32_t i = 0; i < rows.n_rows; i += MU_QUERY_TILE) {
-        uint32_t left = rows.n_rows - i;
-        tiles[(*n_tiles)++] = (mu_query_tile){
-            .segment = rows.segment,
-            .first_row = rows.first_row + i,
-            .n_rows = left < MU_QUERY_TILE ? left : MU_QUERY_TILE,
-            .out_row = rows.out_row + i,
-        };
+/* Cut rows of a segment where a KV group ends. How rows are tiled changes no row's result. */
+static void add_tiles(const mu_step_plan *plan, mu_query_tile *tiles, uint32_t *n_tiles,
+                      mu_query_tile rows) {
+    while (rows.n_rows > 0) {
+        uint32_t room = MU_KV_GROUP - plan->rows[rows.first_row].position % MU_KV_GROUP;
+        mu_query_tile *tile = &tiles[(*n_tiles)++];
+        *tile = rows;
+        if (tile->n_rows > room) tile->n_rows = room;
+        rows.first_row += tile->n_rows;
+        rows.out_row += tile->n_rows;
+        rows.n_rows -= tile->n_rows;
     }
 }
 
@@ -64,9 +64,9 @@ void mu_step_plan_make(mu_backend *b, const mu_step *step) {
         add_rows(b, segment);
         add_groups(b, segment, groups);
         uint32_t first_wanted = first_row + segment->n_tokens - wanted;
-        add_tiles(plan->tiles, &plan->n_tiles,
+        add_tiles(plan, plan->tiles, &plan->n_tiles,
                   (mu_query_tile){i, first_row, segment->n_tokens, first_row});
-        add_tiles(plan->last_tiles, &plan->n_last_tiles,
+        add_tiles(plan, plan->last_tiles, &plan->n_last_tiles,
                   (mu_query_tile){i, first_wanted, wanted, plan->n_out});
         plan->segments[plan->n_segments++] = (mu_step_segment){
             .first_wanted = first_wanted,
@@ -77,4 +77,5 @@ void mu_step_plan_make(mu_backend *b, const mu_step *step) {
         plan->n_out += wanted;
     }
     MU_ASSERT(plan->n_out <= plan->n_rows);
+    plan->is_decode = plan->n_segments == plan->n_rows && plan->n_out == plan->n_rows;
 }

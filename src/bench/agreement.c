@@ -1,0 +1,174 @@
+#include "bench/agreement.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+
+enum { CHUNK = 32, BLOCK_TOKENS = 64 }; /* rows compared at a time */
+
+/* Sums over positions or windows. */
+typedef struct tally {
+    double kl, error; /* of one window */
+    uint32_t n;
+} tally;
+
+typedef struct comparison {
+    const mu_agreement_options *options;
+    mu_backend *reference, *candidate;
+    mu_kv_block_id *blocks; /* the same for both: one sequence from block 0 on */
+    uint32_t vocab_size;
+    mu_agreement *out;
+    double kl_sum, kl_squares, error_sum, error_squares; /* of window means */
+    mu_err *err;
+} comparison;
+
+static uint32_t largest(const float *x, uint32_t n) {
+    uint32_t at = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        if (x[i] > x[at]) at = i;
+    }
+    return at;
+}
+
+static double log_sum_exp(const float *x, uint32_t n, float max) {
+    double sum = 0.0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += (double)expf(x[i] - max);
+    }
+    return log(sum) + (double)max;
+}
+
+static void compare_row(comparison *c, const float *want, const float *got, tally *window) {
+    mu_agreement *out = c->out;
+    uint32_t n = c->vocab_size, top = largest(want, n), got_top = largest(got, n);
+    double log_p = log_sum_exp(want, n, want[top]), log_q = log_sum_exp(got, n, got[got_top]);
+    double kl = 0.0, error_sum = 0.0;
+    for (uint32_t i = 0; i < n; i++) {
+        double p = (double)want[i] - log_p, q = (double)got[i] - log_q;
+        double error = fabs((double)got[i] - (double)want[i]);
+        kl += exp(p) * (p - q);
+        error_sum += error;
+        out->error_max = fmax(out->error_max, error);
+        out->largest_logit = fmax(out->largest_logit, fabs((double)want[i]));
+    }
+    out->kl_max = fmax(out->kl_max, kl);
+    out->n_agreeing += top == got_top;
+    out->n_positions++;
+    window->kl += kl;
+    window->error += error_sum / n;
+    window->n++;
+}
+
+static mu_status compare_chunk(comparison *c, uint32_t first, uint32_t position, uint32_t n,
+                               tally *window) {
+    mu_segment segment = {
+        .tokens = c->options->tokens + first,
+        .n_tokens = n,
+        .first_position = position,
+        .block_table = c->blocks,
+        .logits = MU_LOGITS_ALL,
+    };
+    mu_step step = {&segment, 1};
+    const float *want, *got;
+    mu_status status = mu_backend_forward(c->reference, &step, &want, c->err);
+    if (status == MU_OK) status = mu_backend_forward(c->candidate, &step, &got, c->err);
+    for (uint32_t r = 0; r < n && status == MU_OK; r++) {
+        size_t at = (size_t)r * c->vocab_size;
+        compare_row(c, want + at, got + at, window);
+    }
+    return status;
+}
+
+static mu_status compare_window(comparison *c, uint32_t first, uint32_t n) {
+    tally window = {0};
+    for (uint32_t at = 0; at < n; at += CHUNK) {
+        if (c->options->is_canceled && c->options->is_canceled()) {
+            return mu_fail(c->err, MU_ERR_CANCELED, "interrupted");
+        }
+        uint32_t left = n - at;
+        mu_status status = compare_chunk(c, first + at, at, left < CHUNK ? left : CHUNK, &window);
+        if (status != MU_OK) return status;
+    }
+    double kl = window.kl / window.n, error = window.error / window.n;
+    c->kl_sum += kl;
+    c->kl_squares += kl * kl;
+    c->error_sum += error;
+    c->error_squares += error * error;
+    c->out->n_windows++;
+    return MU_OK;
+}
+
+static mu_status compare_all(comparison *c) {
+    const mu_agreement_options *o = c->options;
+    uint32_t n_windows = (o->n_tokens + o->window - 1) / o->window;
+    for (uint32_t w = 0; w < n_windows; w++) {
+        if (o->progress) o->progress(o->progress_ctx, w, n_windows, "windows");
+        uint32_t first = w * o->window, left = o->n_tokens - first;
+        mu_status status = compare_window(c, first, left < o->window ? left : o->window);
+        if (status != MU_OK) return status;
+    }
+    mu_agreement *out = c->out;
+    out->kl_mean = c->kl_sum / out->n_windows;
+    out->error_mean = c->error_sum / out->n_windows;
+    if (!isfinite(out->kl_mean) || !isfinite(out->error_mean)) {
+        return mu_fail(c->err, MU_ERR_INVALID, "agreement: some logits are not finite");
+    }
+    out->kl = mu_interval_mean(c->kl_sum, c->kl_squares, out->n_windows);
+    out->error = mu_interval_mean(c->error_sum, c->error_squares, out->n_windows);
+    out->agreement = mu_interval_proportion(out->n_agreeing, out->n_positions);
+    return MU_OK;
+}
+
+mu_status mu_agreement_measure(const mu_model *model, const mu_agreement_options *o,
+                               mu_agreement *out, mu_err *err) {
+    MU_ASSERT(o->n_tokens > 0 && o->window > 0 && o->window <= mu_model_spec(model)->n_ctx);
+    MU_ASSERT(o->window <= mu_model_spec(o->reference)->n_ctx);
+    *out = (mu_agreement){0};
+    comparison c = {.options = o, .out = out, .err = err};
+    c.vocab_size = mu_model_spec(model)->vocab_size;
+    if (mu_model_spec(o->reference)->vocab_size != c.vocab_size) {
+        return mu_fail(err, MU_ERR_INVALID, "reference: a vocabulary of %u, the model has %u",
+                       mu_model_spec(o->reference)->vocab_size, c.vocab_size);
+    }
+    uint32_t n_blocks = (o->window + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+    mu_backend_options b = {
+        .weight_type = MU_F32,
+        .kv_type = MU_F32,
+        .n_threads = o->n_threads,
+        .isa_max = o->isa_max,
+        .n_ctx = o->window,
+        .block_tokens = BLOCK_TOKENS,
+        .n_kv_blocks = n_blocks,
+        .step_tokens_max = CHUNK,
+        .step_rows_max = CHUNK,
+    };
+    c.blocks = MU_ALLOC(mu_kv_block_id, n_blocks);
+    mu_status status = c.blocks ? MU_OK : mu_fail(err, MU_ERR_NOMEM, "agreement");
+    for (uint32_t i = 0; i < n_blocks && c.blocks; i++) {
+        c.blocks[i] = i;
+    }
+    if (status == MU_OK) status = mu_backend_open(o->reference, &b, &c.reference, err);
+    b.weight_type = o->weight_type;
+    b.kv_type = o->kv_type;
+    if (status == MU_OK) status = mu_backend_open(model, &b, &c.candidate, err);
+    if (status == MU_OK) status = compare_all(&c);
+    mu_backend_close(c.candidate);
+    mu_backend_close(c.reference);
+    mu_free(c.blocks);
+    return status;
+}
+
+static json_t *interval_json(mu_interval i) {
+    if (!isfinite(i.low) || !isfinite(i.high)) return json_null();
+    return json_pack("[f, f]", i.low, i.high);
+}
+
+json_t *mu_agreement_json(const mu_agreement *a) {
+    return json_pack("{s:i, s:i, s:{s:f, s:o}, s:{s:f, s:o, s:f}, s:{s:f, s:o, s:f, s:f}}",
+                     "positions", (int)a->n_positions, "windows", (int)a->n_windows,
+                     "greedy_agreement", "value", (double)a->n_agreeing / a->n_positions,
+                     "interval_95", interval_json(a->agreement), "kl_nats", "mean", a->kl_mean,
+                     "interval_95", interval_json(a->kl), "max", a->kl_max, "logit_error", "mean",
+                     a->error_mean, "interval_95", interval_json(a->error), "max", a->error_max,
+                     "largest_logit", a->largest_logit);
+}
