@@ -94,4 +94,23 @@ typedef struct mu_machine_rates {
 mu_status mu_machine_rates_measure(uint32_t n_threads, mu_isa isa_max, mu_machine_rates *out,
                                    mu_err *err) MU_MUST_USE;
 
+/* One kernel at one shape, alone on one thread, its data in cache where it fits. */
+typedef struct mu_kernel_rate {
+    const char *kernel; /* "matmul q8", "scores f16", "layer_norm": static */
+    const char *isa;    /* the level asked for and present: static */
+    uint32_t n_rows;    /* activations, queries */
+    uint32_t n_in;      /* inputs of an output; positions for attention */
+    uint32_t n_out;     /* outputs; 0 where the kernel maps rows to rows */
+    double seconds;     /* of the fastest call */
+    double ops;         /* arithmetic of a call; 0 where it is not what bounds it */
+    double bytes;       /* that a call must read and write */
+    mu_dtype peak;      /* whose peak rate bounds ops: MU_F32, MU_BF16 or MU_Q8_0 (int8) */
+} mu_kernel_rate;
+
+/* Measure every kernel of a level over the shapes of a decoder, n_rows rows at a time, one call of
+ * each() for each. MU_ERR_CANCELED when each() returns false. */
+mu_status mu_kernel_rates_measure(const mu_decoder_spec *spec, mu_isa isa, uint32_t n_rows,
+                                  bool (*each)(void *ctx, const mu_kernel_rate *rate), void *ctx,
+                                  mu_err *err) MU_MUST_USE;
+
 #endif

@@ -16,6 +16,7 @@ int mu_cmd_tokenize(int argc, char **argv);
 int mu_cmd_eval(int argc, char **argv);
 int mu_cmd_doctor(int argc, char **argv);
 int mu_cmd_bench(int argc, char **argv);
+int mu_cmd_bench_kernels(int argc, char **argv); /* argv[0] is "kernels" */
 int mu_cmd_version(int argc, char **argv);
 
 #endif

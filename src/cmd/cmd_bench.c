@@ -80,6 +80,8 @@ static mu_status bench_model(const bench_options *b, mu_err *err) {
 }
 
 int mu_cmd_bench(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "kernels") == 0)
+        return mu_cmd_bench_kernels(argc - 1, argv + 1);
     bench_options b = {
         .model = "synthetic:gpt2",
         .dtype = "auto",
@@ -108,9 +110,9 @@ int mu_cmd_bench(int argc, char **argv) {
     };
     const mu_command_line line = {
         .command = "bench",
-        .usage = "engine",
+        .usage = "engine|kernels",
         .about = "Measure prefill and decode in this process, beside the limits of the machine\n"
-                 "measured in the same run.",
+                 "measured in the same run. The kernels alone: muai bench kernels --help.",
         .examples =
             "  muai bench engine\n"
             "  muai bench engine -m synthetic:gpt2 --dtype bf16 --threads 2 --json\n"
@@ -124,7 +126,7 @@ int mu_cmd_bench(int argc, char **argv) {
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
     if (n_positional == 0 || strcmp(positional[0], "engine") != 0) {
-        fputs("muai bench: the suite of this version is \"engine\"\n", stderr);
+        fputs("muai bench: the suites are \"engine\" and \"kernels\"\n", stderr);
         return MU_EXIT_USAGE;
     }
     mu_interrupts_install();

@@ -91,31 +91,41 @@ static void lay_out_plan(mu_backend *b, mu_region *region) {
     plan->last_tiles = mu_region_take(region, n_tokens * sizeof(*plan->last_tiles));
 }
 
+static mu_acts take_acts(const mu_backend *b, uint32_t n_in, mu_region *region) {
+    size_t row_bytes = ((b->kernels.matmul[b->form].act_bytes(n_in) + 63) / 64 | 1) * 64;
+    return (mu_acts){
+        .rows = mu_region_take(region, b->options.step_tokens_max * row_bytes),
+        .row_bytes = row_bytes,
+    };
+}
+
+static void lay_out_thread(const mu_backend *b, mu_thread_scratch *t, mu_region *region) {
+    t->scores = take_floats(region, (size_t)MU_KV_GROUP * whole(b->options.n_ctx, MU_KV_GROUP));
+    t->tile = take_floats(region, MU_ROW_BLOCK * MU_PANEL);
+    t->own = mu_region_take(region, MU_OWN_ROWS * b->scratch.normed.row_bytes);
+}
+
 static void lay_out_scratch(mu_backend *b, uint32_t n_threads, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
-    const mu_matmul *matmul = &b->kernels.matmul[b->form];
     size_t n_tokens = b->options.step_tokens_max;
     uint32_t widest = spec->ffn_dim > spec->hidden_dim ? spec->ffn_dim : spec->hidden_dim;
     mu_scratch *s = &b->scratch;
     s->x_stride = whole(spec->hidden_dim, MU_PANEL);
     s->qkv_stride = 3 * s->x_stride;
-    s->ffn_stride = whole(spec->ffn_dim, MU_PANEL);
     s->x = take_floats(region, n_tokens * s->x_stride);
     s->qkv = take_floats(region, n_tokens * s->qkv_stride);
     s->attended = take_floats(region, n_tokens * s->x_stride);
-    s->ffn = take_floats(region, n_tokens * s->ffn_stride);
-    s->acts = mu_region_take(region, n_tokens * matmul->act_bytes(widest));
+    s->normed = take_acts(b, spec->hidden_dim, region);
+    s->heads = take_acts(b, spec->hidden_dim, region);
+    s->ffn = take_acts(b, spec->ffn_dim, region);
     s->logits = take_floats(region, (size_t)b->options.step_rows_max * spec->vocab_size);
+    s->threads = mu_region_take(region, n_threads * sizeof(*s->threads));
     s->rows = mu_region_take(region, n_threads * sizeof(*s->rows));
-    s->scores = mu_region_take(region, n_threads * sizeof(*s->scores));
+    mu_thread_scratch counted;
     for (uint32_t i = 0; i < n_threads; i++) {
-        /* rows doubles as the panel scratch of packing */
         float *row = take_floats(region, mu_packed_scratch_floats(widest));
-        float *scores =
-            take_floats(region, (size_t)MU_KV_GROUP * whole(b->options.n_ctx, MU_KV_GROUP));
-        if (!region->base) continue;
-        s->rows[i] = row;
-        s->scores[i] = scores;
+        if (s->rows) s->rows[i] = row;
+        lay_out_thread(b, s->threads ? &s->threads[i] : &counted, region);
     }
     lay_out_plan(b, region);
 }
@@ -157,17 +167,17 @@ static void pack_layer(mu_backend *b, const mu_model *model, uint32_t index) {
     for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
         w[slot] = mu_model_layer_weight(model, index, (mu_layer_slot)slot);
     }
-    float *const *panels = b->scratch.rows;
     pack_vector(layer->attn_norm_w, w[MU_ATTN_NORM_W]);
     pack_vector(layer->attn_norm_b, w[MU_ATTN_NORM_B]);
     pack_vector(layer->ffn_norm_w, w[MU_FFN_NORM_W]);
     pack_vector(layer->ffn_norm_b, w[MU_FFN_NORM_B]);
     for (uint32_t part = 0; part < 3; part++) {
-        mu_packed_fill(&layer->qkv, part, w[qkv[part][0]], w[qkv[part][1]], b->pool, panels);
+        mu_packed_fill(&layer->qkv, part, w[qkv[part][0]], w[qkv[part][1]], b->pool,
+                       b->scratch.rows);
     }
-    mu_packed_fill(&layer->o, 0, w[MU_O_W], w[MU_O_B], b->pool, panels);
-    mu_packed_fill(&layer->up, 0, w[MU_UP_W], w[MU_UP_B], b->pool, panels);
-    mu_packed_fill(&layer->down, 0, w[MU_DOWN_W], w[MU_DOWN_B], b->pool, panels);
+    mu_packed_fill(&layer->o, 0, w[MU_O_W], w[MU_O_B], b->pool, b->scratch.rows);
+    mu_packed_fill(&layer->up, 0, w[MU_UP_W], w[MU_UP_B], b->pool, b->scratch.rows);
+    mu_packed_fill(&layer->down, 0, w[MU_DOWN_W], w[MU_DOWN_B], b->pool, b->scratch.rows);
 }
 
 /* A fault maps neighbouring pages as well, so tensors that were let go come back in part when those

@@ -4,6 +4,10 @@
 
 #include "backend/cpu/packed.h"
 
+enum {
+    MU_ROW_BLOCK = 192, /* rows of one matrix task: a multiple of every tile height */
+};
+
 typedef struct mu_cpu_layer {
     float *attn_norm_w, *attn_norm_b, *ffn_norm_w, *ffn_norm_b; /* [hidden_dim] */
     mu_packed qkv;                                              /* three parts: Q, K, V */
@@ -64,16 +68,29 @@ typedef struct mu_step_plan {
     bool is_decode; /* every segment is one row with logits */
 } mu_step_plan;
 
+enum { MU_OWN_ROWS = 2 }; /* so few rows are normalised by every thread for itself: no barrier */
+
+typedef struct mu_thread_scratch {
+    float *scores; /* [MU_KV_GROUP, n_ctx whole groups] */
+    float *tile;   /* [MU_ROW_BLOCK, MU_PANEL] outputs of a panel on their way elsewhere */
+    uint8_t *own;  /* [MU_OWN_ROWS] normalised rows, packed */
+} mu_thread_scratch;
+
+/* Packed activations: what a matrix product takes. */
+typedef struct mu_acts {
+    uint8_t *rows;    /* [step_tokens_max, row_bytes] */
+    size_t row_bytes; /* an odd number of cache lines: rows do not meet in one cache set */
+} mu_acts;
+
 typedef struct mu_scratch {
-    size_t x_stride, qkv_stride, ffn_stride; /* floats, whole panels */
-    float *x;                                /* [step_tokens_max, x_stride] residual stream */
-    float *qkv;                              /* [step_tokens_max, qkv_stride] */
-    float *attended;                         /* [step_tokens_max, x_stride] */
-    float *ffn;                              /* [step_tokens_max, ffn_stride] */
-    uint8_t *acts;                           /* [step_tokens_max, widest packed row] */
-    float *logits;                           /* [step_rows_max, vocab_size] */
-    float **rows;                            /* [n_threads], widest row each */
-    float **scores;                          /* [n_threads], [MU_KV_GROUP, n_ctx whole groups] */
+    size_t x_stride, qkv_stride; /* floats, whole panels */
+    float *x;                    /* [step_tokens_max, x_stride] residual stream */
+    float *qkv;                  /* [step_tokens_max, qkv_stride] */
+    float *attended;             /* [step_tokens_max, x_stride] */
+    mu_acts normed, heads, ffn;  /* into QKV, UP and the output; into O; into DOWN */
+    float *logits;               /* [step_rows_max, vocab_size] */
+    float **rows;                /* [n_threads], the widest row; also scratch of packing weights */
+    mu_thread_scratch *threads;  /* [n_threads] */
 } mu_scratch;
 
 struct mu_backend {

@@ -5,75 +5,91 @@
  * and a row's arithmetic does not depend on the other rows, so results are the same for any number
  * of threads, any batch and any way of cutting a prompt into chunks.
  *
- *     embed | norm, pack | QKV | store KV | attention | pack | O += | norm, pack | UP, activation
- *           | pack | DOWN += | ... | norm, pack | output
+ *     embed | norm | QKV | store KV | attention | O += | norm | UP, activation | DOWN += | ...
+ *           | norm | output
+ *
+ * Each stage leaves its result packed as the next product takes it. Two barriers go when a step is
+ * decode: one or two rows are normalised by every thread for itself, and a row's K and V are stored
+ * by whoever attends to them.
  */
 #include <string.h>
 
 #include "backend/cpu/plan.h"
 
-enum {
-    ROW_BLOCK =
-        192, /* rows of one matrix task: a multiple of every tile height; 576 KiB of 768-wide f32 */
-    TASKS_PER_THREAD = 8, /* pieces of a decode matrix per thread: fine enough to balance */
-};
+enum { TASKS_PER_THREAD = 8 }; /* pieces of a decode matrix per thread: fine enough to balance */
 
 typedef struct worker {
     mu_backend *b;
     uint32_t thread;
+    mu_acts normed; /* the scratch's, or the thread's own */
 } worker;
 
-/* Matrix product of packed rows: y = acts * w (+ y), over the first n_columns outputs. */
+/* Matrix product of packed rows over the first n_columns outputs: y = acts * w (+ y), or packed
+ * again after an activation. */
 typedef struct product {
     const mu_packed *w;
+    const mu_acts *acts;
     uint32_t n_rows;
-    float *y;
-    size_t y_stride;
     uint32_t n_columns; /* what y has room for: whole panels, but for logits */
+    float *y;           /* NULL: packed */
+    size_t y_stride;
     bool accumulate;
-    void (*activation)(float *x, size_t n); /* NULL: none */
+    const mu_acts *packed;
+    void (*activation)(float *x, size_t n);
 } product;
 
-static void product_panel(const mu_backend *b, const product *p, uint32_t panel, uint32_t first_row,
-                          uint32_t n_rows) {
-    float partial[ROW_BLOCK * MU_PANEL]; /* the last panel of a matrix with fewer columns in y */
+/* Rows of a tile of outputs go on from where the product left them. */
+static void finish_tile(const product *p, const float *tile, uint32_t panel, uint32_t first_row,
+                        uint32_t n_rows) {
     uint32_t column = panel * MU_PANEL;
-    bool is_partial = p->n_columns - column < MU_PANEL;
-    MU_DASSERT(n_rows <= ROW_BLOCK && !(is_partial && p->accumulate));
-    float *y = p->y + first_row * p->y_stride + column;
-    size_t act_bytes = p->w->matmul->act_bytes(p->w->n_in);
+    uint32_t n = p->n_columns - column < MU_PANEL ? p->n_columns - column : MU_PANEL;
+    for (uint32_t r = 0; r < n_rows; r++) {
+        const float *from = tile + (size_t)r * MU_PANEL;
+        size_t row = first_row + r;
+        if (p->y) {
+            memcpy(p->y + row * p->y_stride + column, from, n * sizeof(float));
+        } else {
+            const mu_matmul *matmul = p->w->matmul;
+            uint8_t *to = p->packed->rows + row * p->packed->row_bytes;
+            matmul->pack_acts(to + matmul->act_bytes(column), from, n);
+        }
+    }
+}
+
+static void product_panel(const worker *k, const product *p, uint32_t panel, uint32_t first_row,
+                          uint32_t n_rows) {
+    uint32_t column = panel * MU_PANEL;
+    bool is_direct = p->y && p->n_columns - column >= MU_PANEL;
+    float *tile = k->b->scratch.threads[k->thread].tile;
+    MU_DASSERT(n_rows <= MU_ROW_BLOCK && (is_direct || !p->accumulate));
     mu_matmul_args args = {
         .panel = p->w->panels + panel * p->w->panel_bytes,
-        .acts = b->scratch.acts + first_row * act_bytes,
-        .act_bytes = act_bytes,
+        .acts = p->acts->rows + first_row * p->acts->row_bytes,
+        .act_bytes = p->acts->row_bytes,
         .n_rows = n_rows,
         .n_in = p->w->n_in,
         .bias = p->w->bias + column,
-        .y = is_partial ? partial : y,
-        .y_stride = is_partial ? MU_PANEL : p->y_stride,
+        .y = is_direct ? p->y + first_row * p->y_stride + column : tile,
+        .y_stride = is_direct ? p->y_stride : MU_PANEL,
         .accumulate = p->accumulate,
     };
     p->w->matmul->run(&args);
-    for (uint32_t r = 0; r < n_rows && p->activation; r++) {
-        p->activation(args.y + r * args.y_stride, MU_PANEL);
-    }
-    for (uint32_t r = 0; r < n_rows && is_partial; r++) {
-        memcpy(y + r * p->y_stride, partial + r * MU_PANEL,
-               (p->n_columns - column) * sizeof(float));
-    }
+    if (p->activation) p->activation(tile, (size_t)n_rows * MU_PANEL);
+    if (!is_direct) finish_tile(p, tile, panel, first_row, n_rows);
 }
 
 static void run_product(const worker *k, const product *p) {
     mu_backend *b = k->b;
-    uint32_t n_blocks = (p->n_rows + ROW_BLOCK - 1) / ROW_BLOCK;
+    uint32_t n_blocks = (p->n_rows + MU_ROW_BLOCK - 1) / MU_ROW_BLOCK;
     uint32_t n_tasks = p->w->n_panels * n_blocks;
     uint32_t chunk = n_tasks / (mu_pool_n_threads(b->pool) * TASKS_PER_THREAD);
     uint32_t task, end;
     while (mu_pool_next(b->pool, n_tasks, chunk > 0 ? chunk : 1, &task, &end)) {
         for (; task < end; task++) { /* blocks of one panel follow each other: it stays in L2 */
-            uint32_t first_row = task % n_blocks * ROW_BLOCK;
+            uint32_t first_row = task % n_blocks * MU_ROW_BLOCK;
             uint32_t left = p->n_rows - first_row;
-            product_panel(b, p, task / n_blocks, first_row, left < ROW_BLOCK ? left : ROW_BLOCK);
+            product_panel(k, p, task / n_blocks, first_row,
+                          left < MU_ROW_BLOCK ? left : MU_ROW_BLOCK);
         }
     }
     mu_pool_barrier(b->pool);
@@ -96,19 +112,30 @@ static void embed(const worker *k) {
     mu_pool_barrier(b->pool);
 }
 
-/* Rows of x, normalised, into packed activations. w NULL: not normalised. */
-static void pack_rows(const worker *k, const float *x, size_t stride, uint32_t n_rows, uint32_t n,
-                      const float *w, const float *bias) {
+static void normalise_row(const worker *k, uint32_t row, uint8_t *to, const float *w,
+                          const float *bias) {
     mu_backend *b = k->b;
-    const mu_matmul *matmul = &b->kernels.matmul[b->form];
-    size_t act_bytes = matmul->act_bytes(n);
+    const float *x = b->scratch.x + row * b->scratch.x_stride;
+    float *normed = b->scratch.rows[k->thread];
+    b->kernels.layer_norm(normed, x, w, bias, b->spec.hidden_dim, b->spec.norm_eps);
+    b->kernels.matmul[b->form].pack_acts(to, normed, b->spec.hidden_dim);
+}
+
+/* The first n_rows rows of x into k->normed. */
+static void normalise(worker *k, uint32_t n_rows, const float *w, const float *bias) {
+    mu_backend *b = k->b;
+    k->normed = b->scratch.normed;
+    if (n_rows <= MU_OWN_ROWS) {
+        k->normed.rows = b->scratch.threads[k->thread].own;
+        for (uint32_t row = 0; row < n_rows; row++) {
+            normalise_row(k, row, k->normed.rows + row * k->normed.row_bytes, w, bias);
+        }
+        return;
+    }
     uint32_t row, end;
     while (mu_pool_next(b->pool, n_rows, 4, &row, &end)) {
         for (; row < end; row++) {
-            const float *from = x + row * stride;
-            float *normed = b->scratch.rows[k->thread];
-            if (w) b->kernels.layer_norm(normed, from, w, bias, n, b->spec.norm_eps);
-            matmul->pack_acts(b->scratch.acts + row * act_bytes, w ? normed : from, n);
+            normalise_row(k, row, k->normed.rows + row * k->normed.row_bytes, w, bias);
         }
     }
     mu_pool_barrier(b->pool);
@@ -148,6 +175,23 @@ static void store_kv(const worker *k, uint32_t layer) {
     mu_pool_barrier(b->pool);
 }
 
+/* A head is whole groups of activations: its part of a row can be packed by itself. */
+static bool packs_by_head(const mu_backend *b) {
+    return b->spec.head_dim % MU_QUANT_GROUP == 0;
+}
+
+/* n_heads heads of attended rows, packed for O. */
+static void pack_heads(mu_backend *b, uint32_t first_row, uint32_t n_rows, uint32_t first_head,
+                       uint32_t n_heads) {
+    const mu_scratch *s = &b->scratch;
+    const mu_matmul *matmul = &b->kernels.matmul[b->form];
+    size_t first = first_head * b->spec.head_dim, n = (size_t)n_heads * b->spec.head_dim;
+    for (uint32_t row = first_row; row < first_row + n_rows; row++) {
+        matmul->pack_acts(s->heads.rows + row * s->heads.row_bytes + matmul->act_bytes(first),
+                          s->attended + row * s->x_stride + first, n);
+    }
+}
+
 static void attend_tile(const worker *k, uint32_t layer, const mu_query_tile *tile, uint32_t head) {
     mu_backend *b = k->b;
     const mu_scratch *s = &b->scratch;
@@ -164,7 +208,7 @@ static void attend_tile(const worker *k, uint32_t layer, const mu_query_tile *ti
         .n_rows = tile->n_rows,
         .x = s->qkv + tile->first_row * s->qkv_stride + head * b->spec.head_dim,
         .x_stride = s->qkv_stride,
-        .y = s->scores[k->thread],
+        .y = s->threads[k->thread].scores,
         .y_stride = n_padded,
         .scale = scale,
     };
@@ -178,6 +222,7 @@ static void attend_tile(const worker *k, uint32_t layer, const mu_query_tile *ti
     args.y = s->attended + tile->out_row * s->x_stride + head * b->spec.head_dim;
     args.y_stride = s->x_stride;
     b->kernels.kv[b->kv_form].values(&args);
+    if (packs_by_head(b)) pack_heads(b, tile->out_row, tile->n_rows, head, 1);
 }
 
 static void attend(const worker *k, uint32_t layer) {
@@ -193,6 +238,12 @@ static void attend(const worker *k, uint32_t layer) {
         attend_tile(k, layer, tile, head);
     }
     mu_pool_barrier(b->pool);
+    if (packs_by_head(b)) return;
+    uint32_t n_rows = is_last ? b->plan.n_out : b->plan.n_rows, row;
+    while (mu_pool_next(b->pool, n_rows, 4, &row, &end)) {
+        pack_heads(b, row, end - row, 0, b->spec.n_heads);
+    }
+    mu_pool_barrier(b->pool);
 }
 
 /* The residual stream of the rows that go on, moved to their out rows. An out row is never after
@@ -206,44 +257,63 @@ static void keep_wanted_rows(mu_backend *b) {
     }
 }
 
-static void run_layer(const worker *k, uint32_t index) {
+static void run_layer(worker *k, uint32_t index) {
     mu_backend *b = k->b;
     const mu_scratch *s = &b->scratch;
     const mu_cpu_layer *layer = &b->weights.layers[index];
-    uint32_t hidden = b->spec.hidden_dim, ffn = b->spec.ffn_dim, n_rows = b->plan.n_rows;
-    uint32_t x_columns = (uint32_t)s->x_stride;
+    uint32_t n_rows = b->plan.n_rows, x_columns = (uint32_t)s->x_stride;
 
-    pack_rows(k, s->x, s->x_stride, n_rows, hidden, layer->attn_norm_w, layer->attn_norm_b);
-    run_product(k,
-                &(product){&layer->qkv, n_rows, s->qkv, s->qkv_stride, 3 * x_columns, false, NULL});
+    normalise(k, n_rows, layer->attn_norm_w, layer->attn_norm_b);
+    run_product(k, &(product){.w = &layer->qkv,
+                              .acts = &k->normed,
+                              .n_rows = n_rows,
+                              .n_columns = 3 * x_columns,
+                              .y = s->qkv,
+                              .y_stride = s->qkv_stride});
     if (!b->plan.is_decode) store_kv(k, index);
     if (index + 1 == b->spec.n_layers) {
         n_rows = b->plan.n_out;
         if (k->thread == 0) keep_wanted_rows(b);
     }
     attend(k, index);
-    pack_rows(k, s->attended, s->x_stride, n_rows, hidden, NULL, NULL);
-    run_product(k, &(product){&layer->o, n_rows, s->x, s->x_stride, x_columns, true, NULL});
-    pack_rows(k, s->x, s->x_stride, n_rows, hidden, layer->ffn_norm_w, layer->ffn_norm_b);
-    run_product(k, &(product){&layer->up, n_rows, s->ffn, s->ffn_stride, (uint32_t)s->ffn_stride,
-                              false, b->kernels.activation[b->spec.activation]});
-    pack_rows(k, s->ffn, s->ffn_stride, n_rows, ffn, NULL, NULL);
-    run_product(k, &(product){&layer->down, n_rows, s->x, s->x_stride, x_columns, true, NULL});
+    run_product(k, &(product){.w = &layer->o,
+                              .acts = &s->heads,
+                              .n_rows = n_rows,
+                              .n_columns = x_columns,
+                              .y = s->x,
+                              .y_stride = s->x_stride,
+                              .accumulate = true});
+    normalise(k, n_rows, layer->ffn_norm_w, layer->ffn_norm_b);
+    run_product(k, &(product){.w = &layer->up,
+                              .acts = &k->normed,
+                              .n_rows = n_rows,
+                              .n_columns = b->spec.ffn_dim,
+                              .packed = &s->ffn,
+                              .activation = b->kernels.activation[b->spec.activation]});
+    run_product(k, &(product){.w = &layer->down,
+                              .acts = &s->ffn,
+                              .n_rows = n_rows,
+                              .n_columns = x_columns,
+                              .y = s->x,
+                              .y_stride = s->x_stride,
+                              .accumulate = true});
 }
 
 static void run_step(void *ctx, uint32_t thread, uint32_t n_threads) {
     (void)n_threads;
     worker k = {.b = ctx, .thread = thread};
     mu_backend *b = ctx;
-    const mu_scratch *s = &b->scratch;
     embed(&k);
     for (uint32_t layer = 0; layer < b->spec.n_layers; layer++) {
         run_layer(&k, layer);
     }
-    pack_rows(&k, s->x, s->x_stride, b->plan.n_out, b->spec.hidden_dim, b->weights.out_norm_w,
-              b->weights.out_norm_b);
-    run_product(&k, &(product){&b->weights.output, b->plan.n_out, s->logits, b->spec.vocab_size,
-                               b->spec.vocab_size, false, NULL});
+    normalise(&k, b->plan.n_out, b->weights.out_norm_w, b->weights.out_norm_b);
+    run_product(&k, &(product){.w = &b->weights.output,
+                               .acts = &k.normed,
+                               .n_rows = b->plan.n_out,
+                               .n_columns = b->spec.vocab_size,
+                               .y = b->scratch.logits,
+                               .y_stride = b->spec.vocab_size});
 }
 
 mu_status mu_backend_forward(mu_backend *b, const mu_step *step, const float **out_logits,
