@@ -62,8 +62,11 @@ static void product_panel(const worker *k, const product *p, uint32_t panel, uin
     bool is_direct = p->y && p->n_columns - column >= MU_PANEL;
     float *tile = k->b->scratch.threads[k->thread].tile;
     MU_DASSERT(n_rows <= MU_ROW_BLOCK && (is_direct || !p->accumulate));
+    const uint8_t *weights = p->w->panels + panel * p->w->panel_bytes;
+    bool has_next = first_row + n_rows == p->n_rows && panel + 1 < p->w->n_panels;
     mu_matmul_args args = {
-        .panel = p->w->panels + panel * p->w->panel_bytes,
+        .panel = weights,
+        .next = has_next ? weights + p->w->panel_bytes : NULL,
         .acts = p->acts->rows + first_row * p->acts->row_bytes,
         .act_bytes = p->acts->row_bytes,
         .n_rows = n_rows,

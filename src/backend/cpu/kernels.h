@@ -95,6 +95,7 @@ typedef struct mu_matmul_args {
     float *y;          /* [n_rows][MU_PANEL], y_stride floats apart */
     size_t y_stride;
     bool accumulate;
+    const void *next; /* the panel that comes next, to fetch on the way, or NULL; a hint */
 } mu_matmul_args;
 
 /* One weight form: how its panels and its activations are stored, and the product of the two. */

@@ -11,7 +11,7 @@
 
 #include "backend/cpu/tile_avx512.h"
 
-enum { ROWS = 6, INPUTS = MU_QUANT_GROUP / 4 };
+enum { ROWS = 6, INPUTS = MU_QUANT_GROUP / 4, LINE = 64 };
 
 MU_INLINE int32_t load_i32(const void *p) {
     int32_t v;
@@ -33,7 +33,13 @@ MU_INLINE __m512i load_weights(const quant_bits bits, const uint8_t *group, uint
     return _mm512_and_si512(k < 4 ? both : _mm512_srli_epi16(both, 4), _mm512_set1_epi8(15));
 }
 
-MU_INLINE void tile(const quant_bits bits, const mu_matmul_args *a, uint32_t row,
+/* Cache lines of every group of the next panel that a tile fetches. */
+typedef struct fetch {
+    const uint8_t *next; /* its first line of the first group */
+    uint32_t n_lines;    /* 0: none */
+} fetch;
+
+MU_INLINE void tile(const quant_bits bits, const mu_matmul_args *a, fetch ahead, uint32_t row,
                     const uint32_t n_rows) {
     const size_t group_bytes = bits == Q8 ? sizeof(mu_q8_group) : sizeof(mu_q4_group);
     const size_t scales_at = group_bytes - MU_PANEL * sizeof(uint16_t);
@@ -47,6 +53,10 @@ MU_INLINE void tile(const quant_bits bits, const mu_matmul_args *a, uint32_t row
     }
     uint32_t n_groups = (a->n_in + MU_QUANT_GROUP - 1) / MU_QUANT_GROUP;
     for (uint32_t g = 0; g < n_groups; g++, group += group_bytes) {
+        for (uint32_t i = 0; i < ahead.n_lines; i++) {
+            _mm_prefetch((const char *)ahead.next + (size_t)i * LINE, _MM_HINT_T1);
+        }
+        ahead.next += group_bytes;
         __m512i dot_lo[ROWS], dot_hi[ROWS];
 #pragma GCC unroll 6
         for (uint32_t r = 0; r < n_rows; r++) {
@@ -82,26 +92,34 @@ MU_INLINE void tile(const quant_bits bits, const mu_matmul_args *a, uint32_t row
 /* Tiles of nearly equal height: 32 rows are 6, 6, 5, 5, 5, 5 and not 6, 6, 6, 6, 6, 2. */
 MU_INLINE void run(const quant_bits bits, const mu_matmul_args *a) {
     uint32_t n_tiles = (a->n_rows + ROWS - 1) / ROWS, row = 0;
+    const size_t group_bytes = bits == Q8 ? sizeof(mu_q8_group) : sizeof(mu_q4_group);
+    const uint32_t n_lines = (uint32_t)(group_bytes / LINE);
     for (uint32_t t = n_tiles; t > 0; t--) {
         uint32_t n_rows = (a->n_rows - row + t - 1) / t;
+        uint32_t line = n_lines * (n_tiles - t) / n_tiles;
+        fetch ahead = {a->next, 0};
+        if (a->next && n_tiles > 2) {
+            ahead.next += (size_t)line * LINE;
+            ahead.n_lines = n_lines * (n_tiles - t + 1) / n_tiles - line;
+        }
         switch (n_rows) {
         case 6:
-            tile(bits, a, row, 6);
+            tile(bits, a, ahead, row, 6);
             break;
         case 5:
-            tile(bits, a, row, 5);
+            tile(bits, a, ahead, row, 5);
             break;
         case 4:
-            tile(bits, a, row, 4);
+            tile(bits, a, ahead, row, 4);
             break;
         case 3:
-            tile(bits, a, row, 3);
+            tile(bits, a, ahead, row, 3);
             break;
         case 2:
-            tile(bits, a, row, 2);
+            tile(bits, a, ahead, row, 2);
             break;
         default:
-            tile(bits, a, row, 1);
+            tile(bits, a, ahead, row, 1);
             break;
         }
         row += n_rows;
