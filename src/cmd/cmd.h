@@ -13,6 +13,7 @@ enum {
 int mu_cmd_run(int argc, char **argv);
 int mu_cmd_show(int argc, char **argv);
 int mu_cmd_tokenize(int argc, char **argv);
+int mu_cmd_quantize(int argc, char **argv);
 int mu_cmd_eval(int argc, char **argv);
 int mu_cmd_doctor(int argc, char **argv);
 int mu_cmd_bench(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct {
     {"show", mu_cmd_show, "what a model is: shape, bytes by type, memory it needs"},
     {"tokenize", mu_cmd_tokenize, "text to token ids and back"},
     {"bench", mu_cmd_bench, "measure prefill and decode beside the machine's limits"},
+    {"quantize", mu_cmd_quantize, "write a model as GGUF with 8-bit or 4-bit weights"},
     {"eval", mu_cmd_eval, "measure what a weight type costs in fidelity"},
     {"doctor", mu_cmd_doctor, "what this machine can do and what the program will use"},
     {"version", mu_cmd_version, "print the version"},

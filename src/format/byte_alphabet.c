@@ -34,3 +34,19 @@ bool mu_byte_alphabet_decode(const char *text, size_t n, char *out, size_t *out_
     *out_n = n_bytes;
     return true;
 }
+
+void mu_byte_alphabet_encode(const char *data, size_t n, mu_buf *out) {
+    for (size_t i = 0; i < n; i++) {
+        uint8_t byte = (uint8_t)data[i];
+        uint32_t code = byte;
+        for (uint32_t s = 0; s < N_SHIFTED && !is_itself(byte); s++) {
+            if (shifted_byte(s) == byte) code = 256 + s;
+        }
+        char utf8[2] = {(char)(0xc0 | code >> 6), (char)(0x80 | (code & 63))};
+        if (code < 128) {
+            mu_buf_append(out, &byte, 1);
+        } else {
+            mu_buf_append(out, utf8, 2);
+        }
+    }
+}

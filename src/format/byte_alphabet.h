@@ -5,10 +5,13 @@
 #ifndef MU_FORMAT_BYTE_ALPHABET_H
 #define MU_FORMAT_BYTE_ALPHABET_H
 
-#include "base/base.h"
+#include "base/buf.h"
 
 /* Undo the alphabet. text: [n] UTF-8; out: [n] bytes at most. False when a character is not of the
  * alphabet. */
 bool mu_byte_alphabet_decode(const char *text, size_t n, char *out, size_t *out_n) MU_MUST_USE;
+
+/* Append bytes in the alphabet. */
+void mu_byte_alphabet_encode(const char *data, size_t n, mu_buf *out);
 
 #endif

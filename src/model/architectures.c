@@ -292,14 +292,26 @@ static mu_status check_shape(const binder *b, const mu_tensor *tensor, uint64_t 
                    have, want);
 }
 
+static void print_name(char *out, size_t n, const slot_row *row, mu_naming naming, uint32_t layer) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the formats are the table above */
+    snprintf(out, n, row->names[naming], layer);
+#pragma GCC diagnostic pop
+}
+
+void mu_architecture_model_name(mu_model_slot slot, char *out, size_t n) {
+    print_name(out, n, &gpt2_model_slots[slot], MU_NAMING_GGUF, 0);
+}
+
+void mu_architecture_layer_name(mu_layer_slot slot, uint32_t layer, char *out, size_t n) {
+    print_name(out, n, &gpt2_layer_slots[slot], MU_NAMING_GGUF, layer);
+}
+
 static mu_status bind_slot(const binder *b, const slot_row *row, uint32_t layer, mu_weight *out) {
     char name[120];
     uint32_t n_out = size_in(b->spec, row->out), n_in = size_in(b->spec, row->in);
     uint32_t n_parts = row->n_parts > 1 ? row->n_parts : 1;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the formats are the table above */
-    snprintf(name, sizeof(name), row->names[b->naming], layer);
-#pragma GCC diagnostic pop
+    print_name(name, sizeof(name), row, b->naming, layer);
     mu_weight w = {.n_out = n_out, .n_in = n_in};
     if (!b->tensors) {
         w.seed = hash_of(name) + row->part;

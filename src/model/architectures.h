@@ -42,4 +42,8 @@ mu_status mu_architecture_bind(const mu_architecture *architecture, mu_naming na
 
 const mu_architecture *mu_architecture_gpt2(void);
 
+/* GGUF's name of GPT-2's tensor for a slot, for writing. */
+void mu_architecture_model_name(mu_model_slot slot, char *out, size_t n);
+void mu_architecture_layer_name(mu_layer_slot slot, uint32_t layer, char *out, size_t n);
+
 #endif

@@ -103,6 +103,10 @@ done:
     return status;
 }
 
+bool mu_pattern_is_gpt2(const mu_pattern *pattern) {
+    return pattern->is_gpt2;
+}
+
 void mu_pattern_close(mu_pattern *pattern) {
     if (!pattern) return;
     pcre2_code_free(pattern->code);

@@ -18,6 +18,7 @@ typedef struct mu_matcher mu_matcher;
 /* Errors: MU_ERR_FORMAT (not a regular expression), MU_ERR_UNSUPPORTED (see pattern_source.h). */
 mu_status mu_pattern_open(const char *regex, mu_pattern **out, mu_err *err) MU_MUST_USE;
 void mu_pattern_close(mu_pattern *pattern); /* NULL is allowed */
+bool mu_pattern_is_gpt2(const mu_pattern *pattern);
 
 mu_status mu_matcher_open(mu_matcher **out, mu_err *err) MU_MUST_USE;
 void mu_matcher_close(mu_matcher *matcher); /* NULL is allowed */

@@ -97,6 +97,7 @@ static mu_status index_tokens(mu_tokenizer *t, mu_err *err) {
 }
 
 static mu_status index_merges(mu_tokenizer *t, const mu_tokenizer_spec *spec, mu_err *err) {
+    t->n_merges = spec->n_merges;
     t->merges_size = table_size(spec->n_merges);
     t->merges = MU_ALLOC(mu_merge, t->merges_size);
     mu_buf joined = {0};
@@ -255,4 +256,35 @@ mu_token mu_tokenizer_eos(const mu_tokenizer *t) {
 mu_token_kind mu_tokenizer_kind(const mu_tokenizer *t, mu_token token) {
     if (token < 0 || (uint32_t)token >= t->vocab_size) return MU_TOKEN_UNUSED;
     return (mu_token_kind)t->kinds[token];
+}
+
+bool mu_tokenizer_has_gpt2_pattern(const mu_tokenizer *t) {
+    return mu_pattern_is_gpt2(t->pattern);
+}
+
+bool mu_tokenizer_adds_bos(const mu_tokenizer *t) {
+    return t->add_bos;
+}
+
+uint32_t mu_tokenizer_n_merges(const mu_tokenizer *t) {
+    return t->n_merges;
+}
+
+uint32_t mu_tokenizer_merges(const mu_tokenizer *t, mu_token (*out)[2]) {
+    for (uint32_t rank = 0; rank < t->n_merges; rank++) {
+        out[rank][0] = MU_TOKEN_NONE;
+    }
+    for (uint32_t at = 0; at < t->merges_size; at++) {
+        const mu_merge *merge = &t->merges[at];
+        if (merge->pair == empty_pair) continue;
+        out[merge->rank][0] = (mu_token)(merge->pair >> 32);
+        out[merge->rank][1] = (mu_token)(merge->pair & UINT32_MAX);
+    }
+    uint32_t n = 0;
+    for (uint32_t rank = 0; rank < t->n_merges; rank++) {
+        if (out[rank][0] == MU_TOKEN_NONE) continue;
+        out[n][0] = out[rank][0];
+        out[n++][1] = out[rank][1];
+    }
+    return n;
 }

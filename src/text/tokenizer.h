@@ -59,6 +59,12 @@ mu_token mu_tokenizer_bos(const mu_tokenizer *tokenizer);
 mu_token mu_tokenizer_eos(const mu_tokenizer *tokenizer);
 /* Bytes of a token; empty for ids outside the vocabulary. */
 mu_bytes mu_tokenizer_piece(const mu_tokenizer *tokenizer, mu_token token);
+/* What it was opened with, for writing it to a file. */
+bool mu_tokenizer_has_gpt2_pattern(const mu_tokenizer *tokenizer);
+uint32_t mu_tokenizer_n_merges(const mu_tokenizer *tokenizer);
+/* out: [n_merges], by rank; the result is how many there are when each pair is counted once. */
+uint32_t mu_tokenizer_merges(const mu_tokenizer *tokenizer, mu_token (*out)[2]);
+bool mu_tokenizer_adds_bos(const mu_tokenizer *tokenizer);
 mu_token_kind mu_tokenizer_kind(const mu_tokenizer *tokenizer, mu_token token);
 
 mu_status mu_encoder_open(const mu_tokenizer *tokenizer, mu_encoder **out, mu_err *err) MU_MUST_USE;

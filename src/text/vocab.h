@@ -24,6 +24,7 @@ struct mu_tokenizer {
     uint32_t lookup_size; /* power of two */
     mu_merge *merges;     /* [merges_size] hashed by pair, owned */
     uint32_t merges_size; /* power of two */
+    uint32_t n_merges;    /* ranks; a pair that is there twice has the first */
     mu_token *added;      /* [n_added] added and special tokens, longest first, owned */
     uint32_t n_added;
     bool starts_added[256]; /* some added token starts with this byte */

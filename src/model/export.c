@@ -1,0 +1,163 @@
+#include "model/export.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "format/gguf_writer.h"
+#include "model/architectures.h"
+
+enum { ROWS = 32, BLOCK = 32 };
+
+/* Weights that share a tensor follow each other: Q, K and V. */
+typedef struct export_tensor {
+    char name[64];
+    const mu_weight *parts[3];
+    uint32_t n_parts;
+    mu_dtype dtype;
+} export_tensor;
+
+typedef struct exporter {
+    const mu_model *model;
+    const mu_export_options *options;
+    mu_gguf_writer *writer;
+    export_tensor *tensors; /* [n_tensors] */
+    uint32_t n_tensors;
+    float *panel;  /* [widest, ROWS], also rows as f32 */
+    uint8_t *rows; /* [ROWS] rows of blocks */
+    mu_export_report *report;
+    mu_err *err;
+} exporter;
+
+static void add_weight(exporter *e, const char *name, const mu_weight *w, bool may_quantize) {
+    if (w->n_out == 0) return;
+    export_tensor *last = e->n_tensors > 0 ? &e->tensors[e->n_tensors - 1] : NULL;
+    if (last && strcmp(last->name, name) == 0) {
+        last->parts[last->n_parts++] = w;
+        return;
+    }
+    export_tensor *t = &e->tensors[e->n_tensors++];
+    bool is_quantized = may_quantize && w->n_in % BLOCK == 0;
+    *t = (export_tensor){.parts = {w}, .n_parts = 1};
+    t->dtype = is_quantized ? e->options->dtype : MU_F32;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+}
+
+static void list_tensors(exporter *e) {
+    const mu_model *m = e->model;
+    char name[64];
+    for (int slot = 0; slot < MU_N_MODEL_SLOTS; slot++) {
+        if (slot == MU_OUTPUT && mu_model_is_tied(m)) continue;
+        mu_architecture_model_name((mu_model_slot)slot, name, sizeof(name));
+        add_weight(e, name, mu_model_weight(m, (mu_model_slot)slot), slot != MU_POSITIONS);
+    }
+    /* weights before biases: the parts of a tensor must be neighbours */
+    for (uint32_t layer = 0; layer < mu_model_spec(m)->n_layers; layer++) {
+        for (int is_vector = 0; is_vector < 2; is_vector++) {
+            for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
+                const mu_weight *w = mu_model_layer_weight(m, layer, (mu_layer_slot)slot);
+                if ((w->n_in == 1) != is_vector) continue;
+                mu_architecture_layer_name((mu_layer_slot)slot, layer, name, sizeof(name));
+                add_weight(e, name, w, true);
+            }
+        }
+    }
+}
+
+static void declare(exporter *e) {
+    const mu_decoder_spec *spec = mu_model_spec(e->model);
+    mu_gguf_writer *w = e->writer;
+    mu_gguf_writer_string(w, "general.architecture", mu_model_architecture(e->model));
+    mu_gguf_writer_string(w, "general.name", mu_model_name(e->model));
+    mu_gguf_writer_u32(w, "general.quantization_version", 2);
+    mu_gguf_writer_u32(w, "general.file_type", e->options->dtype == MU_Q8_0 ? 7 : 2);
+    mu_gguf_writer_u32(w, "gpt2.context_length", spec->n_ctx);
+    mu_gguf_writer_u32(w, "gpt2.embedding_length", spec->hidden_dim);
+    mu_gguf_writer_u32(w, "gpt2.feed_forward_length", spec->ffn_dim);
+    mu_gguf_writer_u32(w, "gpt2.block_count", spec->n_layers);
+    mu_gguf_writer_u32(w, "gpt2.attention.head_count", spec->n_heads);
+    mu_gguf_writer_f32(w, "gpt2.attention.layer_norm_epsilon", spec->norm_eps);
+    /* What plain GPT-2 files leave out, because it is always so in GPT-2. */
+    if (spec->activation == MU_ACTIVATION_GELU_ERF) {
+        mu_gguf_writer_string(w, "activation_function", "gelu");
+    } else if (spec->activation == MU_ACTIVATION_RELU) {
+        mu_gguf_writer_string(w, "activation_function", "relu");
+    }
+    if (spec->attn_scale == 1.0f) mu_gguf_writer_bool(w, "scale_attn_weights", false);
+    if (spec->attn_scale_by_layer) mu_gguf_writer_bool(w, "scale_attn_by_inverse_layer_idx", true);
+    for (uint32_t i = 0; i < e->n_tensors; i++) {
+        const export_tensor *t = &e->tensors[i];
+        uint64_t n_out = (uint64_t)t->parts[0]->n_out * t->n_parts;
+        mu_gguf_writer_tensor(w, t->name, t->dtype, n_out, t->parts[0]->n_in);
+        e->report->n_quantized += t->dtype != MU_F32;
+    }
+}
+
+/* n rows from first on, n <= ROWS. */
+static mu_status write_rows(exporter *e, const mu_weight *w, mu_dtype dtype, uint32_t first,
+                            uint32_t n) {
+    const void *data = e->panel;
+    uint64_t bytes = 0;
+    bool is_whole = mu_dtype_bytes(dtype, (uint64_t)n * w->n_in, &bytes);
+    MU_ASSERT(is_whole);
+    if (dtype == MU_F32) {
+        mu_weight_read_rows(w, first, n, e->panel);
+    } else {
+        mu_weight_read_blocks(w, dtype, first, ROWS, e->panel, e->rows);
+        data = e->rows;
+    }
+    e->report->bytes += bytes;
+    return mu_gguf_writer_data(e->writer, data, (size_t)bytes, e->err);
+}
+
+static mu_status write_tensor(exporter *e, const export_tensor *t) {
+    for (uint32_t part = 0; part < t->n_parts; part++) {
+        const mu_weight *w = t->parts[part];
+        for (uint32_t row = 0; row < w->n_out; row += ROWS) {
+            uint32_t left = w->n_out - row;
+            if (e->options->is_canceled && e->options->is_canceled()) {
+                return mu_fail(e->err, MU_ERR_CANCELED, "interrupted, nothing written");
+            }
+            mu_status status = write_rows(e, w, t->dtype, row, left < ROWS ? left : ROWS);
+            if (status != MU_OK) return status;
+        }
+        mu_weight_drop(w, 0, w->n_out);
+    }
+    return MU_OK;
+}
+
+static mu_status write_all(exporter *e) {
+    const mu_export_options *o = e->options;
+    mu_status status = MU_OK;
+    list_tensors(e);
+    declare(e);
+    if (mu_model_has_own_tokenizer(e->model)) {
+        status = mu_gguf_writer_tokenizer(e->writer, mu_model_tokenizer(e->model), e->err);
+    }
+    for (uint32_t i = 0; i < e->n_tensors && status == MU_OK; i++) {
+        if (o->progress) o->progress(o->progress_ctx, i, e->n_tensors, e->tensors[i].name);
+        status = write_tensor(e, &e->tensors[i]);
+    }
+    e->report->n_tensors = e->n_tensors;
+    return status == MU_OK ? mu_gguf_writer_finish(e->writer, e->err) : status;
+}
+
+mu_status mu_model_export_gguf(const mu_model *model, const char *path,
+                               const mu_export_options *options, mu_export_report *out,
+                               mu_err *err) {
+    const mu_decoder_spec *spec = mu_model_spec(model);
+    size_t widest = spec->ffn_dim > spec->hidden_dim ? spec->ffn_dim : spec->hidden_dim;
+    widest = (widest + BLOCK - 1) / BLOCK * BLOCK;
+    *out = (mu_export_report){0};
+    exporter e = {.model = model, .options = options, .report = out, .err = err};
+    e.tensors =
+        MU_ALLOC(export_tensor, MU_N_MODEL_SLOTS + (size_t)spec->n_layers * MU_N_LAYER_SLOTS);
+    e.panel = MU_ALLOC(float, widest *ROWS);
+    e.rows = mu_alloc(widest / BLOCK * ROWS * sizeof(mu_block_q8_0));
+    mu_status status = e.tensors && e.panel && e.rows ? mu_gguf_writer_open(path, &e.writer, err)
+                                                      : mu_fail(err, MU_ERR_NOMEM, "%s", path);
+    if (status == MU_OK) status = write_all(&e);
+    mu_gguf_writer_close(e.writer);
+    mu_free(e.tensors), mu_free(e.panel), mu_free(e.rows);
+    return status;
+}
