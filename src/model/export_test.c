@@ -1,0 +1,203 @@
+/* A model written as GGUF and read again: the same blocks, the same tokenizer, and nothing left
+ * behind when writing fails.
+ */
+#include "model/export.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+
+static char folder[] = "/tmp/muai_export_XXXXXX";
+
+static mu_model *open_model(const char *reference) {
+    mu_err err;
+    mu_ref ref;
+    mu_hub_env env = {0};
+    mu_model *model = NULL;
+    if (mu_ref_resolve(reference, &env, &ref, &err) != MU_OK ||
+        mu_model_open(&ref, &env, &model, &err) != MU_OK) {
+        fail_msg("%s: %s", reference, err.text);
+    }
+    return model;
+}
+
+static uint32_t n_files(void) {
+    DIR *dir = opendir(folder);
+    uint32_t n = 0;
+    for (const struct dirent *e; (e = readdir(dir));) {
+        n += e->d_name[0] != '.';
+    }
+    closedir(dir);
+    return n;
+}
+
+/* Every row of a weight of both models as blocks: equal, byte for byte. */
+static void assert_same_blocks(const mu_weight *a, const mu_weight *b, mu_dtype dtype) {
+    assert_int_equal(a->n_out, b->n_out);
+    if (a->n_in == 1) { /* f32 in both */
+        float x[4096], y[4096];
+        assert_true(a->n_out <= 4096);
+        if (a->n_out == 0) return;
+        mu_weight_read_rows(a, 0, a->n_out, x);
+        mu_weight_read_rows(b, 0, b->n_out, y);
+        assert_memory_equal(x, y, a->n_out * sizeof(*x));
+        return;
+    }
+    static float panel[1024 * 32];
+    static uint8_t from_a[32 * 1024 / 32 * 34], from_b[sizeof(from_a)];
+    for (uint32_t row = 0; row < a->n_out; row += 32) {
+        mu_weight_read_blocks(a, dtype, row, 32, panel, from_a);
+        mu_weight_read_blocks(b, dtype, row, 32, panel, from_b);
+        assert_memory_equal(from_a, from_b, 32 * a->n_in / 32 * mu_dtype_get(dtype)->block_bytes);
+    }
+}
+
+static void assert_same_model(const mu_model *a, const mu_model *b, mu_dtype dtype) {
+    const mu_decoder_spec *x = mu_model_spec(a), *y = mu_model_spec(b);
+    assert_int_equal(x->n_layers, y->n_layers);
+    assert_int_equal(x->vocab_size, y->vocab_size);
+    assert_int_equal(x->activation, y->activation);
+    assert_true(x->norm_eps == y->norm_eps && x->attn_scale == y->attn_scale);
+    assert_int_equal(x->attn_scale_by_layer, y->attn_scale_by_layer);
+    assert_int_equal(mu_model_is_tied(a), mu_model_is_tied(b));
+    for (uint32_t layer = 0; layer < x->n_layers; layer++) {
+        for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
+            assert_same_blocks(mu_model_layer_weight(a, layer, (mu_layer_slot)slot),
+                               mu_model_layer_weight(b, layer, (mu_layer_slot)slot), dtype);
+        }
+    }
+    assert_same_blocks(mu_model_weight(a, MU_OUTPUT), mu_model_weight(b, MU_OUTPUT), dtype);
+    assert_same_blocks(mu_model_weight(a, MU_EMBED), mu_model_weight(b, MU_EMBED), dtype);
+    assert_same_blocks(mu_model_weight(a, MU_OUT_NORM_W), mu_model_weight(b, MU_OUT_NORM_W), dtype);
+}
+
+static void assert_same_tokenizer(const mu_tokenizer *a, const mu_tokenizer *b) {
+    uint32_t n = mu_tokenizer_vocab_size(a), n_merges = mu_tokenizer_n_merges(a);
+    assert_int_equal(n, mu_tokenizer_vocab_size(b));
+    assert_int_equal(n_merges, mu_tokenizer_n_merges(b));
+    assert_int_equal(mu_tokenizer_eos(a), mu_tokenizer_eos(b));
+    for (uint32_t i = 0; i < n; i++) {
+        mu_bytes x = mu_tokenizer_piece(a, (mu_token)i), y = mu_tokenizer_piece(b, (mu_token)i);
+        assert_int_equal(x.n, y.n);
+        if (x.n > 0) assert_memory_equal(x.data, y.data, x.n);
+        assert_int_equal(mu_tokenizer_kind(a, (mu_token)i), mu_tokenizer_kind(b, (mu_token)i));
+    }
+    size_t bytes = (n_merges + 1) * sizeof(mu_token[2]);
+    mu_token(*x)[2] = mu_alloc(bytes), (*y)[2] = mu_alloc(bytes);
+    assert_int_equal(mu_tokenizer_merges(a, x), mu_tokenizer_merges(b, y));
+    assert_memory_equal(x, y, n_merges * sizeof(*x));
+    mu_free(x), mu_free(y);
+}
+
+static void what_was_written_is_what_was_there(void **state) {
+    (void)state;
+    static const char *const models[] = {"synthetic:gpt2-test", "tests/golden/models/wide-f16",
+                                         "tests/golden/models/plain",
+                                         "tests/golden/models/gguf-q8_0/model.gguf"};
+    uint32_t n = 0;
+    for (size_t i = 0; i < MU_COUNTOF(models); i++) {
+        for (int bits = 0; bits < 2; bits++, n++) {
+            mu_export_options o = {.dtype = bits == 0 ? MU_Q8_0 : MU_Q4_0};
+            mu_model *from = open_model(models[i]);
+            mu_export_report report;
+            mu_err err;
+            char path[64], again[64];
+            snprintf(path, sizeof(path), "%s/m.gguf", folder);
+            snprintf(again, sizeof(again), "%s/again.gguf", folder);
+            assert_int_equal(mu_model_export_gguf(from, path, &o, &report, &err), MU_OK);
+            assert_true(report.n_quantized > 0 && report.n_quantized < report.n_tensors);
+            mu_model *to = open_model(path);
+            assert_same_model(from, to, o.dtype);
+            assert_int_equal(mu_model_has_own_tokenizer(from), mu_model_has_own_tokenizer(to));
+            if (mu_model_has_own_tokenizer(from)) {
+                assert_same_tokenizer(mu_model_tokenizer(from), mu_model_tokenizer(to));
+            }
+            /* Written once more: nothing is rounded twice. */
+            assert_int_equal(mu_model_export_gguf(to, again, &o, &report, &err), MU_OK);
+            mu_model *twice = open_model(again);
+            assert_same_model(to, twice, o.dtype);
+            mu_model_close(from), mu_model_close(to), mu_model_close(twice);
+            unlink(path), unlink(again);
+        }
+    }
+    print_message("%u files\n", n);
+}
+
+static void a_disk_that_is_full_leaves_nothing(void **state) {
+    (void)state;
+    mu_model *model = open_model("synthetic:gpt2-test");
+    mu_export_options o = {.dtype = MU_Q8_0};
+    mu_export_report report;
+    mu_err err;
+    char path[64];
+    snprintf(path, sizeof(path), "%s/m.gguf", folder);
+    struct rlimit before, limit;
+    getrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_IGN);
+    uint32_t n = 0;
+    for (rlim_t bytes = 0; bytes < 120000; bytes += 4096, n++) {
+        limit = before;
+        limit.rlim_cur = bytes;
+        setrlimit(RLIMIT_FSIZE, &limit);
+        mu_status status = mu_model_export_gguf(model, path, &o, &report, &err);
+        setrlimit(RLIMIT_FSIZE, &before);
+        assert_int_equal(status, MU_ERR_IO);
+        assert_non_null(strstr(err.text, "m.gguf"));
+        assert_int_equal(n_files(), 0);
+    }
+    print_message("%u sizes of disk\n", n);
+    assert_int_equal(mu_model_export_gguf(model, "/nowhere/m.gguf", &o, &report, &err), MU_ERR_IO);
+    mu_model_close(model);
+}
+
+static bool always(void) {
+    return true;
+}
+
+static void canceling_and_memory_running_out_leave_nothing(void **state) {
+    (void)state;
+    mu_model *model = open_model("synthetic:gpt2-test");
+    mu_export_options o = {.dtype = MU_Q4_0, .is_canceled = always};
+    mu_export_report report;
+    mu_err err;
+    char path[64];
+    snprintf(path, sizeof(path), "%s/m.gguf", folder);
+    assert_int_equal(mu_model_export_gguf(model, path, &o, &report, &err), MU_ERR_CANCELED);
+    assert_int_equal(n_files(), 0);
+    o.is_canceled = NULL;
+    int64_t alive = mu_alloc_n_alive();
+    uint32_t n = 0;
+    for (mu_status status = MU_ERR_NOMEM; status != MU_OK; n++) {
+        mu_alloc_fail_after((int)n);
+        status = mu_model_export_gguf(model, path, &o, &report, &err);
+        mu_alloc_fail_after(-1);
+        assert_true(status == MU_OK || status == MU_ERR_NOMEM);
+        assert_int_equal(mu_alloc_n_alive(), alive);
+        assert_int_equal(n_files(), status == MU_OK);
+    }
+    print_message("%u allocations\n", n - 1);
+    unlink(path);
+    mu_model_close(model);
+}
+
+int main(void) {
+    if (!mkdtemp(folder)) return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_is_what_was_there),
+        cmocka_unit_test(a_disk_that_is_full_leaves_nothing),
+        cmocka_unit_test(canceling_and_memory_running_out_leave_nothing),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    rmdir(folder);
+    return failed;
+}
