@@ -129,6 +129,7 @@ static mu_status run_cells(suite *s) {
 static mu_engine_options engine_options(const mu_bench_engine_options *o) {
     mu_engine_options e = o->engine;
     e.no_prefix_cache = true;
+    e.no_prompt_lookup = true; /* plain decode: guesses would measure the text, not the machine */
     e.n_seqs_max = 1;
     uint32_t longest = MU_BENCH_DECODE_PROMPT + o->n_gen + 1;
     for (uint32_t i = 0; i < o->n_batches; i++) {
@@ -139,6 +140,35 @@ static mu_engine_options engine_options(const mu_bench_engine_options *o) {
     }
     e.n_ctx = longest;
     return e;
+}
+
+/* On random tokens: what a model of random weights has for text. */
+static mu_status measure_agreement(suite *s, const mu_engine_options *e) {
+    enum { WINDOW = 128 };
+    uint32_t n = s->options->n_agreement, n_ctx = s->limits.spec->n_ctx;
+    mu_token *tokens = MU_ALLOC(mu_token, n);
+    if (!tokens) return mu_fail(s->err, MU_ERR_NOMEM, "agreement");
+    mu_rng rng = {1};
+    for (uint32_t i = 0; i < n; i++) {
+        tokens[i] = (mu_token)mu_rng_below(&rng, s->limits.spec->vocab_size);
+    }
+    mu_agreement_options o = {
+        .reference = s->model,
+        .weight_type = e->weight_type,
+        .kv_type = e->kv_type,
+        .n_threads = e->n_threads,
+        .isa_max = e->isa_max,
+        .tokens = tokens,
+        .n_tokens = n,
+        .window = WINDOW < n_ctx ? WINDOW : n_ctx,
+        .is_canceled = s->options->is_canceled,
+    };
+    if (s->options->progress) {
+        s->options->progress(s->options->progress_ctx, s->n_total, s->n_total, "agreement");
+    }
+    mu_status status = mu_agreement_measure(s->model, &o, &s->result->agreement, s->err);
+    mu_free(tokens);
+    return status;
 }
 
 mu_status mu_bench_engine(const mu_model *model, const mu_bench_engine_options *o,
@@ -168,6 +198,8 @@ mu_status mu_bench_engine(const mu_model *model, const mu_bench_engine_options *
     }
     status = s.prompt && s.seqs ? run_cells(&s) : mu_fail(err, MU_ERR_NOMEM, "bench");
     mu_engine_close(s.engine);
+    bool is_exact = e.weight_type == MU_F32 && e.kv_type == MU_F32;
+    if (status == MU_OK && o->n_agreement > 0 && !is_exact) status = measure_agreement(&s, &e);
     mu_free(s.prompt);
     mu_free(s.seqs);
     return status;
@@ -219,8 +251,10 @@ json_t *mu_bench_engine_json(const mu_model *model, const mu_bench_engine_option
         (json_int_t)mu_model_n_parameters(model), "load_seconds", r->load_seconds, "weight_bytes",
         (json_int_t)r->bytes.weights, "scratch_bytes", (json_int_t)r->bytes.scratch,
         "loaded_memory_bytes", (json_int_t)r->loaded_memory_bytes);
-    return json_pack("{s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i}, s:o}", "schema", "muai.bench/1",
+    json_t *agreement =
+        r->agreement.n_positions > 0 ? mu_agreement_json(&r->agreement) : json_null();
+    return json_pack("{s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "schema", "muai.bench/1",
                      "version", MUAI_VERSION, "host", host_json(r), "model", about, "options",
                      "generated_tokens", (int)o->n_gen, "repeat", (int)o->n_repeat, "warmup",
-                     (int)o->n_warmup, "cells", cells);
+                     (int)o->n_warmup, "agreement", agreement, "cells", cells);
 }

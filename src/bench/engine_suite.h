@@ -4,7 +4,11 @@
  * A prefill cell is the time from the first step of a prompt to its first token. A decode cell
  * submits `batch` sequences with prompts of MU_BENCH_DECODE_PROMPT tokens, waits until all have
  * their first token, and times the steps that give each of them n_gen more. Sampling is greedy and
- * the prefix cache is off. Each cell is run n_warmup times unmeasured, then n_repeat times.
+ * the prefix cache and prompt lookup are off. Each cell is run n_warmup times unmeasured, then
+ * n_repeat times.
+ *
+ * Fidelity stands beside speed: after the cells the weight and KV types are compared with f32 on
+ * the same random tokens (agreement.h).
  *
  * Threads: the caller's. Memory: results belong to the caller.
  */
@@ -14,6 +18,7 @@
 #include <jansson.h>
 
 #include "backend/backend.h"
+#include "bench/agreement.h"
 #include "bench/samples.h"
 #include "engine/engine.h"
 
@@ -29,6 +34,7 @@ typedef struct mu_bench_engine_options {
     uint32_t batches[MU_BENCH_LIST_MAX], n_batches; /* sequences */
     uint32_t n_gen;
     uint32_t n_repeat, n_warmup;
+    uint32_t n_agreement; /* positions to compare with f32 after the cells; 0: none */
     void (*progress)(void *ctx, uint32_t n_done, uint32_t n_total, const char *what);
     void *progress_ctx;
     bool (*is_canceled)(void);
@@ -51,6 +57,7 @@ typedef struct mu_bench_engine_result {
     mu_backend_bytes bytes;
     char isa[16];
     uint32_t n_threads;
+    mu_agreement agreement; /* n_positions 0: not measured */
     uint32_t n_cells;
     mu_bench_cell cells[MU_BENCH_CELLS_MAX];
 } mu_bench_engine_result;

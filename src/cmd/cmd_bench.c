@@ -27,20 +27,29 @@ static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                s.max, limit, limit > 0.0 ? 100.0 * s.median / limit : 0.0,
                (double)cell->peak_memory_bytes / 1e6);
     }
+    const mu_agreement *a = &r->agreement;
+    if (a->n_positions > 0) {
+        printf(
+            "\nagreement with f32 on %u positions of random tokens: greedy %.1f%% (%.1f to %.1f), "
+            "KL %.2g nats, logit error %.2g of %.2g at most\n",
+            a->n_positions, 100.0 * a->n_agreeing / a->n_positions, 100.0 * a->agreement.low,
+            100.0 * a->agreement.high, a->kl_mean, a->error_max, a->largest_logit);
+    }
     printf("\nmedian of %u runs; decode counts the tokens of all sequences together\n",
            o->n_repeat);
 }
 
 typedef struct bench_options {
     const char *model, *dtype, *kv;
-    uint32_t threads, gen, repeat, warmup;
+    uint32_t threads, gen, repeat, warmup, agreement;
     mu_list prompts, batches;
     bool json;
 } bench_options;
 
 static mu_status settle(const bench_options *b, const mu_model *model, const mu_ref *ref,
                         mu_bench_engine_options *out, mu_err *err) {
-    mu_bench_engine_options o = {.n_gen = b->gen, .n_repeat = b->repeat, .n_warmup = b->warmup};
+    mu_bench_engine_options o = {
+        .n_gen = b->gen, .n_repeat = b->repeat, .n_warmup = b->warmup, .n_agreement = b->agreement};
     o.engine = mu_engine_options_default();
     o.engine.n_threads = b->threads;
     o.engine.step_tokens_max = 1024;
@@ -51,7 +60,8 @@ static mu_status settle(const bench_options *b, const mu_model *model, const mu_
     memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
     memcpy(o.batches, b->batches.items, sizeof(o.batches));
     mu_status status = mu_settle_weight_type(model, ref, b->dtype, &o.engine.weight_type, err);
-    if (status == MU_OK) status = mu_parse_kv_type("--kv", b->kv, &o.engine.kv_type, err);
+    if (status == MU_OK)
+        status = mu_settle_kv_type(o.engine.weight_type, b->kv, &o.engine.kv_type, err);
     if (status == MU_OK) status = mu_isa_read(&o.engine.isa_max, err);
     if (status == MU_OK) *out = o;
     return status;
@@ -85,10 +95,11 @@ int mu_cmd_bench(int argc, char **argv) {
     bench_options b = {
         .model = "synthetic:gpt2",
         .dtype = "auto",
-        .kv = "f32",
+        .kv = "auto",
         .gen = 64,
         .repeat = 5,
         .warmup = 1,
+        .agreement = 512,
         .prompts = {{128, 512}, 2},
         .batches = {{1, 8, 32}, 3},
     };
@@ -96,7 +107,8 @@ int mu_cmd_bench(int argc, char **argv) {
         {"model", 'm', MU_OPTION_TEXT, &b.model, 0, 0, "MODEL", "model reference"},
         {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
-        {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16"},
+        {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE",
+         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else f16"},
         {"threads", 't', MU_OPTION_U32, &b.threads, 0, 1024, "N",
          "0: what affinity and quota allow"},
         {"prompt", 0, MU_OPTION_LIST, &b.prompts, 1, 1 << 20, "N,...", "prompt lengths of prefill"},
@@ -106,6 +118,8 @@ int mu_cmd_bench(int argc, char **argv) {
         {"repeat", 'r', MU_OPTION_U32, &b.repeat, 1, MU_SAMPLES_MAX, "N",
          "measured runs of a cell"},
         {"warmup", 0, MU_OPTION_U32, &b.warmup, 0, 100, "N", "runs before them, not measured"},
+        {"agreement", 0, MU_OPTION_U32, &b.agreement, 0, 1 << 20, "N",
+         "positions compared with f32; 0: none"},
         {"json", 0, MU_OPTION_FLAG, &b.json, 0, 0, NULL, "one JSON object, schema muai.bench/1"},
     };
     const mu_command_line line = {

@@ -21,7 +21,7 @@ typedef struct run_options {
     const char *dtype, *kv, *tokens, *prompt_file;
     uint32_t logprobs;
     mu_texts stop, logit_bias;
-    bool greedy, ignore_eos, json, special, has_logprobs;
+    bool greedy, ignore_eos, json, special, has_logprobs, no_prompt_lookup;
 } run_options;
 
 typedef struct run {
@@ -261,8 +261,9 @@ static mu_status open_engine(run *r, const mu_ref *ref, mu_err *err) {
     e.n_threads = r->o->threads;
     e.n_ctx = r->o->ctx;
     e.prefill_chunk_max = r->o->prefill_chunk;
+    e.no_prompt_lookup = r->o->no_prompt_lookup;
     mu_status status = mu_settle_weight_type(r->model, ref, r->o->dtype, &e.weight_type, err);
-    if (status == MU_OK) status = mu_parse_kv_type("--kv", r->o->kv, &e.kv_type, err);
+    if (status == MU_OK) status = mu_settle_kv_type(e.weight_type, r->o->kv, &e.kv_type, err);
     if (status == MU_OK) status = mu_isa_read(&e.isa_max, err);
     if (status == MU_OK) status = mu_engine_open(r->model, &e, &r->engine, err);
     return status;
@@ -292,7 +293,7 @@ int mu_cmd_run(int argc, char **argv) {
         .top_p = 0.95f,
         .repetition_penalty = 1.0f,
         .dtype = "auto",
-        .kv = "f32",
+        .kv = "auto",
         .logprobs = UINT32_MAX,
     };
     const mu_option options[] = {
@@ -323,11 +324,14 @@ int mu_cmd_run(int argc, char **argv) {
          "the prompt from a file"},
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
-        {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16"},
+        {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
+         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else f16"},
         {"threads", 0, MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
         {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
         {"prefill-chunk", 0, MU_OPTION_U32, &o.prefill_chunk, 0, 1 << 20, "N",
          "prompt tokens a step at most; 0: 512"},
+        {"no-prompt-lookup", 0, MU_OPTION_FLAG, &o.no_prompt_lookup, 0, 0, NULL,
+         "do not guess tokens from the text so far; the output is the same"},
         {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL, "one JSON object at the end"},
     };
     const mu_command_line line = {

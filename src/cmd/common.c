@@ -60,14 +60,17 @@ mu_status mu_settle_weight_type(const mu_model *model, const mu_ref *ref, const 
     return MU_OK;
 }
 
-mu_status mu_parse_kv_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
+mu_status mu_settle_kv_type(mu_dtype weight_type, const char *option, mu_dtype *out, mu_err *err) {
     static const mu_dtype known[] = {MU_F32, MU_BF16, MU_F16};
+    *out = weight_type == MU_F32 ? MU_F32 : MU_F16;
+    if (strcmp(option, "auto") == 0) return MU_OK;
     for (size_t i = 0; i < MU_COUNTOF(known); i++) {
-        if (strcmp(name, mu_dtype_get(known[i])->name) != 0) continue;
+        if (strcmp(option, mu_dtype_get(known[i])->name) != 0) continue;
         *out = known[i];
         return MU_OK;
     }
-    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of f32, bf16, f16", what, name);
+    return mu_fail(err, MU_ERR_INVALID, "--kv: \"%.40s\" is not one of auto, f32, bf16, f16",
+                   option);
 }
 
 mu_status mu_isa_read(mu_isa *out, mu_err *err) {

@@ -10,6 +10,8 @@
 #include "engine/scheduler.h"
 #include "engine/seq.h"
 
+enum { GUESSING_SEQS_MAX = 2 }; /* with more of them a step is no longer bound by memory */
+
 struct mu_engine {
     const mu_model *model; /* borrowed */
     mu_engine_options options;
@@ -136,6 +138,13 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     return MU_OK;
 }
 
+/* Logits of a step: of every sequence, or of a few that guess. */
+static uint32_t step_rows_max(const mu_engine *e) {
+    const mu_engine_options *o = &e->options;
+    uint32_t n = o->no_prompt_lookup ? 1 : 1 + MU_DRAFT_MAX;
+    return o->n_seqs_max > n ? o->n_seqs_max : n;
+}
+
 mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options, mu_engine **out,
                          mu_err *err) {
     mu_engine *e = mu_alloc(sizeof(*e));
@@ -156,7 +165,7 @@ mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options
                                                        .block_tokens = o->block_tokens,
                                                        .n_kv_blocks = n_blocks,
                                                        .step_tokens_max = o->step_tokens_max,
-                                                       .step_rows_max = o->n_seqs_max},
+                                                       .step_rows_max = step_rows_max(e)},
                                  &e->backend, err);
     }
     if (status != MU_OK) {
@@ -291,10 +300,12 @@ static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report
         const mu_sched_seq *seq = item->seq;
         e->segments[i] = (mu_segment){
             .tokens = seq->tokens + seq->n_computed,
-            .n_tokens = item->n_tokens,
+            .n_tokens = item->n_tokens + item->n_draft,
             .first_position = seq->n_computed,
             .block_table = seq->table,
-            .logits = item->wants_logits ? MU_LOGITS_LAST : MU_LOGITS_NONE,
+            .logits = item->n_draft > 0    ? MU_LOGITS_ALL
+                      : item->wants_logits ? MU_LOGITS_LAST
+                                           : MU_LOGITS_NONE,
         };
         bool is_decode = item->wants_logits && mu_seq_n_output((const mu_seq *)seq) > 0;
         uint32_t n_decode = is_decode ? 1 : 0; /* a redone prefill ends with a decode token */
@@ -303,10 +314,47 @@ static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report
     }
 }
 
+/* Guess while few sequences decode: a step is then bound by memory, and more rows cost little. */
+static void guess(mu_engine *e) {
+    uint32_t n_running = e->scheduler.running.n;
+    bool is_few = n_running > 0 && n_running <= GUESSING_SEQS_MAX && !e->scheduler.waiting.first;
+    uint32_t n_max = is_few ? (1 + MU_DRAFT_MAX) / n_running - 1 : 0;
+    for (mu_sched_seq *s = e->scheduler.running.first; s; s = s->next) {
+        mu_seq *seq = (mu_seq *)s;
+        s->n_draft = 0;
+        if (n_max == 0 || e->options.no_prompt_lookup || s->n_tokens - s->n_computed != 1) continue;
+        uint32_t left = seq->options.n_output_max - mu_seq_n_output(seq) - 1;
+        s->n_draft = mu_lookup_guess(&seq->lookup, seq->tokens, s->n_tokens,
+                                     left < n_max ? left : n_max, seq->tokens + s->n_tokens);
+    }
+}
+
+/* One row of logits, then those of guesses while they turn out right. Returns the rows used. */
+static uint32_t extend_all(mu_engine *e, const mu_sched_item *item, const float *logits) {
+    mu_seq *seq = (mu_seq *)item->seq;
+    uint32_t vocab_size = mu_model_spec(e->model)->vocab_size, n_right = 0;
+    mu_sched_item one = {.seq = item->seq, .n_tokens = 1};
+    for (;;) {
+        mu_token guessed = seq->tokens[seq->sched.n_tokens - (n_right == item->n_draft ? 1 : 0)];
+        extend(e, seq, logits + (size_t)n_right * vocab_size);
+        if (n_right == item->n_draft || seq->finish != MU_FINISH_NONE) break;
+        if (seq->tokens[seq->sched.n_tokens - 1] != guessed) break;
+        n_right++;
+        mu_scheduler_computed(&e->scheduler, &one);
+    }
+    if (item->n_draft > 0) {
+        mu_lookup_learn(&seq->lookup, item->n_draft, n_right);
+        e->stats.n_draft_tokens += item->n_draft;
+        e->stats.n_accepted_tokens += n_right;
+    }
+    return n_right + 1;
+}
+
 mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
     mu_step_report report = {0};
     uint64_t n_finished = e->stats.n_finished + e->stats.n_canceled;
     end_canceled(e);
+    guess(e);
     uint32_t n_items = mu_scheduler_plan(&e->scheduler, e->items);
     make_segments(e, n_items, &report);
     if (n_items > 0) {
@@ -322,8 +370,8 @@ mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
             }
             mu_scheduler_computed(&e->scheduler, &e->items[i]);
             if (!e->items[i].wants_logits) continue;
-            extend(e, seq, logits);
-            logits += vocab_size;
+            report.n_decode_tokens += extend_all(e, &e->items[i], logits) - 1;
+            logits += (size_t)(1 + e->items[i].n_draft) * vocab_size;
         }
         e->stats.n_steps++;
     }

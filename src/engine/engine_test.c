@@ -43,6 +43,7 @@ static int close_model(void **state) {
 
 static mu_engine_options small_options(void) {
     mu_engine_options options = mu_engine_options_default();
+    options.no_prompt_lookup = true; /* one token a step: what these tests count */
     options.n_threads = 1;
     options.n_seqs_max = 4;
     options.n_waiting_max = 3;

@@ -60,6 +60,7 @@ static void preempt(mu_scheduler *s, mu_sched_seq *seq) {
     list_remove(&s->running, seq);
     release_blocks(s, seq);
     seq->is_running = false;
+    seq->n_draft = 0;
     list_insert(&s->waiting, seq);
     s->n_preemptions++;
 }
@@ -71,8 +72,9 @@ static uint32_t blocks_for(const mu_scheduler *s, uint32_t n_tokens) {
 
 /* Blocks for n more tokens, or fewer tokens if blocks are short. Returns the tokens that fit. */
 static uint32_t grow_table(mu_scheduler *s, mu_sched_seq *seq, uint32_t n) {
-    uint32_t need = blocks_for(s, seq->n_computed + n) - seq->n_blocks;
-    uint32_t n_free = mu_kv_blocks_n_free(s->kv);
+    uint32_t total = blocks_for(s, seq->n_computed + n), n_free = mu_kv_blocks_n_free(s->kv);
+    uint32_t need =
+        total > seq->n_blocks ? total - seq->n_blocks : 0; /* guesses may have left some */
     if (need > n_free) {
         need = n_free;
         n = (seq->n_blocks + n_free) * mu_kv_blocks_block_tokens(s->kv) - seq->n_computed;
@@ -147,6 +149,16 @@ typedef struct planner {
     uint32_t prefill_left; /* tokens of this step */
 } planner;
 
+/* Guesses that fit the step and the free blocks: nobody loses a block to a guess. */
+static uint32_t plan_draft(planner *p, mu_sched_seq *seq) {
+    uint32_t n = seq->n_draft < p->prefill_left ? seq->n_draft : p->prefill_left;
+    seq->n_draft = 0;
+    if (n == 0) return 0;
+    n = grow_table(p->s, seq, 1 + n) - 1;
+    p->prefill_left -= n;
+    return n;
+}
+
 static void plan_one(planner *p, mu_sched_seq *seq) {
     uint32_t n = seq->n_tokens - seq->n_computed;
     MU_ASSERT(n > 0);
@@ -162,6 +174,7 @@ static void plan_one(planner *p, mu_sched_seq *seq) {
     p->items[p->n_items++] = (mu_sched_item){
         .seq = seq,
         .n_tokens = n,
+        .n_draft = is_prefill ? 0 : plan_draft(p, seq),
         .wants_logits = seq->n_computed + n == seq->n_tokens,
     };
 }

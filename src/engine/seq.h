@@ -10,6 +10,7 @@
 #define MU_ENGINE_SEQ_H
 
 #include "engine/engine.h"
+#include "engine/lookup.h"
 #include "engine/scheduler.h"
 #include "engine/stop.h"
 
@@ -24,6 +25,7 @@ struct mu_seq {
     uint32_t n_stop_tokens;
     float *logprobs;  /* [n_output_max] when asked for, owned */
     mu_logprob *tops; /* [n_output_max, n_logprobs], owned */
+    mu_lookup lookup;
     mu_finish finish;
     mu_err error; /* for MU_FINISH_ERROR */
     bool is_canceled;
