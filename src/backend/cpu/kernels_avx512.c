@@ -313,6 +313,43 @@ static void bf16_pack_acts(void *dst, const float *x, size_t n_in) {
     if (n_in % 2 != 0) acts[n_in] = 0;
 }
 
+/* The reference's rounding, 32 inputs at a time. min and max take their second operand for
+ * not-a-number. */
+MU_INLINE void pack_act_group(mu_act_group *dst, __m512 lo, __m512 hi, int offset) {
+    const __m512 limit = _mm512_set1_ps(127.0f), zero = _mm512_setzero_ps();
+    __m512 most = _mm512_max_ps(_mm512_abs_ps(hi), _mm512_max_ps(_mm512_abs_ps(lo), zero));
+    mu_act_scale scale = mu_act_scale_of(_mm512_reduce_max_ps(most));
+    __m512 inverse = _mm512_set1_ps(scale.inverse), low = _mm512_set1_ps(-127.0f);
+    lo = _mm512_max_ps(_mm512_min_ps(_mm512_mul_ps(lo, inverse), limit), low);
+    hi = _mm512_max_ps(_mm512_min_ps(_mm512_mul_ps(hi, inverse), limit), low);
+    __m512i q_lo = _mm512_cvtps_epi32(lo), q_hi = _mm512_cvtps_epi32(hi);
+    _mm_storeu_si128((__m128i *)(void *)dst->quants, _mm512_cvtepi32_epi8(q_lo));
+    _mm_storeu_si128((__m128i *)(void *)(dst->quants + 16), _mm512_cvtepi32_epi8(q_hi));
+    dst->exponent = scale.exponent;
+    dst->offset = -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(q_lo, q_hi));
+}
+
+MU_INLINE void pack_quant_acts(void *dst, const float *x, size_t n_in, int offset) {
+    mu_act_group *groups = dst;
+    size_t i = 0;
+    for (; i + MU_QUANT_GROUP <= n_in; i += MU_QUANT_GROUP) {
+        pack_act_group(groups++, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16), offset);
+    }
+    if (i == n_in) return;
+    size_t left = n_in - i;
+    __m512 hi = _mm512_setzero_ps();
+    if (left > 16) hi = _mm512_maskz_loadu_ps(mu_tail_mask(left - 16), x + i + 16);
+    pack_act_group(groups, _mm512_maskz_loadu_ps(mu_tail_mask(left), x + i), hi, offset);
+}
+
+static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
+    pack_quant_acts(dst, x, n_in, MU_Q8_OFFSET);
+}
+
+static void q4_pack_acts(void *dst, const float *x, size_t n_in) {
+    pack_quant_acts(dst, x, n_in, MU_Q4_OFFSET);
+}
+
 /* Sums go through 16 lanes whatever n is, so they depend on the row alone. */
 static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
                        float eps) {
@@ -335,6 +372,14 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
         __m512 v = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), _mm512_maskz_loadu_ps(mask, w + i),
                                    _mm512_maskz_loadu_ps(mask, b + i));
         _mm512_mask_storeu_ps(y + i, mask, v);
+    }
+}
+
+static void relu(float *x, size_t n) {
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 mask = mu_tail_mask(n - i);
+        __m512 v = _mm512_maskz_loadu_ps(mask, x + i); /* the second operand: not-a-number is 0 */
+        _mm512_mask_storeu_ps(x + i, mask, _mm512_max_ps(v, _mm512_setzero_ps()));
     }
 }
 
@@ -379,6 +424,8 @@ void mu_kernels_init_avx512(mu_kernels *k) {
     k->matmul[MU_FORM_BF16].run = bf16_run;
     k->matmul[MU_FORM_BF16].pack_panel = bf16_pack_panel;
     k->matmul[MU_FORM_BF16].pack_acts = bf16_pack_acts;
+    k->matmul[MU_FORM_Q8].pack_acts = q8_pack_acts;
+    k->matmul[MU_FORM_Q4].pack_acts = q4_pack_acts;
     k->kv[MU_KV_F32].write = f32_write;
     k->kv[MU_KV_F32].scores = f32_scores;
     k->kv[MU_KV_F32].values = f32_values;
@@ -390,5 +437,6 @@ void mu_kernels_init_avx512(mu_kernels *k) {
     k->kv[MU_KV_F16].values = f16_values;
     k->layer_norm = layer_norm;
     k->activation[MU_ACTIVATION_GELU_TANH] = gelu_tanh;
+    k->activation[MU_ACTIVATION_RELU] = relu;
     k->softmax = softmax;
 }
