@@ -169,20 +169,22 @@ static int q4_stored(const void *group, size_t i, size_t j) {
 }
 
 static void q8_unpack_column(float *dst, const void *panel, size_t n_in, uint32_t column) {
-    const mu_q8_group *groups = panel;
-    for (size_t i = 0; i < n_in; i++) {
-        const mu_q8_group *group = &groups[i / MU_QUANT_GROUP];
-        int value = q8_stored(group, i % MU_QUANT_GROUP, column) - MU_Q8_OFFSET;
-        dst[i] = (float)value * mu_f16_to_f32(group->scales[column]);
+    const mu_q8_group *group = panel;
+    for (size_t g = 0; g < n_in; g += MU_QUANT_GROUP, group++) {
+        float scale = mu_f16_to_f32(group->scales[column]);
+        for (size_t i = 0; i < MU_QUANT_GROUP && g + i < n_in; i++) {
+            dst[g + i] = (float)(q8_stored(group, i, column) - MU_Q8_OFFSET) * scale;
+        }
     }
 }
 
 static void q4_unpack_column(float *dst, const void *panel, size_t n_in, uint32_t column) {
-    const mu_q4_group *groups = panel;
-    for (size_t i = 0; i < n_in; i++) {
-        const mu_q4_group *group = &groups[i / MU_QUANT_GROUP];
-        int value = q4_stored(group, i % MU_QUANT_GROUP, column) - MU_Q4_OFFSET;
-        dst[i] = (float)value * mu_f16_to_f32(group->scales[column]);
+    const mu_q4_group *group = panel;
+    for (size_t g = 0; g < n_in; g += MU_QUANT_GROUP, group++) {
+        float scale = mu_f16_to_f32(group->scales[column]);
+        for (size_t i = 0; i < MU_QUANT_GROUP && g + i < n_in; i++) {
+            dst[g + i] = (float)(q4_stored(group, i, column) - MU_Q4_OFFSET) * scale;
+        }
     }
 }
 
