@@ -6,9 +6,9 @@
 
 enum { CHUNK = 32, BLOCK_TOKENS = 64 }; /* rows compared at a time */
 
-/* Sums over positions or windows. */
+/* Sums over the positions of a window. */
 typedef struct tally {
-    double kl, error; /* of one window */
+    double kl, error;
     uint32_t n;
 } tally;
 
@@ -30,18 +30,19 @@ static uint32_t largest(const float *x, uint32_t n) {
     return at;
 }
 
-static double log_sum_exp(const float *x, uint32_t n, float max) {
-    double sum = 0.0;
+/* x[top] is the largest. */
+static double log_sum_exp(const float *x, uint32_t n, uint32_t top) {
+    double sum = 1.0, max = (double)x[top]; /* its own part */
     for (uint32_t i = 0; i < n; i++) {
-        sum += (double)expf(x[i] - max);
+        if (i != top) sum += (double)expf(x[i] - x[top]);
     }
-    return log(sum) + (double)max;
+    return log(sum) + max;
 }
 
 static void compare_row(comparison *c, const float *want, const float *got, tally *window) {
     mu_agreement *out = c->out;
     uint32_t n = c->vocab_size, top = largest(want, n), got_top = largest(got, n);
-    double log_p = log_sum_exp(want, n, want[top]), log_q = log_sum_exp(got, n, got[got_top]);
+    double log_p = log_sum_exp(want, n, top), log_q = log_sum_exp(got, n, got_top);
     double kl = 0.0, error_sum = 0.0;
     for (uint32_t i = 0; i < n; i++) {
         double p = (double)want[i] - log_p, q = (double)got[i] - log_q;

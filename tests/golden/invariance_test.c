@@ -208,7 +208,11 @@ static void check_all(mu_engine_options options) {
 
 static void same_request_gives_the_same_answer(void **state) {
     (void)state;
-    static const mu_dtype types[][2] = {{MU_F32, MU_F32}, {MU_BF16, MU_BF16}, {MU_F32, MU_F16}};
+    static const mu_dtype types[][2] = {{MU_F32, MU_F32},
+                                        {MU_BF16, MU_BF16},
+                                        {MU_F32, MU_F16},
+                                        {MU_Q8_0, MU_F16},
+                                        {MU_Q4_0, MU_F32}};
     for (int isa = 0; isa < MU_N_ISAS; isa++) {
         for (size_t i = 0; i < MU_COUNTOF(types); i++) {
             mu_engine_options options = mu_engine_options_default();

@@ -117,7 +117,8 @@ static const struct {
     double tolerance;
 } types[] = {
     {MU_F32, MU_F32, 1e-4},  {MU_F32, MU_F16, 5e-3},   {MU_F32, MU_BF16, 2e-2},
-    {MU_BF16, MU_F32, 2e-2}, {MU_BF16, MU_BF16, 3e-2},
+    {MU_BF16, MU_F32, 2e-2}, {MU_BF16, MU_BF16, 3e-2}, {MU_Q8_0, MU_F16, 2e-2},
+    {MU_Q4_0, MU_F16, 2e-1},
 };
 
 static void check_model(const char *folder) {
