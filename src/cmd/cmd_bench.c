@@ -60,9 +60,11 @@ static mu_status settle(const bench_options *b, const mu_model *model, const mu_
     memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
     memcpy(o.batches, b->batches.items, sizeof(o.batches));
     mu_status status = mu_settle_weight_type(model, ref, b->dtype, &o.engine.weight_type, err);
-    if (status == MU_OK)
-        status = mu_settle_kv_type(o.engine.weight_type, b->kv, &o.engine.kv_type, err);
     if (status == MU_OK) status = mu_isa_read(&o.engine.isa_max, err);
+    if (status == MU_OK) {
+        status = mu_settle_kv_type(o.engine.weight_type, o.engine.isa_max, b->kv, &o.engine.kv_type,
+                                   err);
+    }
     if (status == MU_OK) *out = o;
     return status;
 }
@@ -108,7 +110,7 @@ int mu_cmd_bench(int argc, char **argv) {
         {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
         {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else f16"},
+         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
         {"threads", 't', MU_OPTION_U32, &b.threads, 0, 1024, "N",
          "0: what affinity and quota allow"},
         {"prompt", 0, MU_OPTION_LIST, &b.prompts, 1, 1 << 20, "N,...", "prompt lengths of prefill"},

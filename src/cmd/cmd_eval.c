@@ -110,8 +110,10 @@ static mu_status measure(evaluation *e, mu_err *err) {
     if (isatty(STDERR_FILENO)) o.progress = mu_show_progress;
     mu_agreement agreement;
     mu_status status = mu_settle_weight_type(e->model, &e->ref, e->o->dtype, &o.weight_type, err);
-    if (status == MU_OK) status = mu_settle_kv_type(o.weight_type, e->o->kv, &o.kv_type, err);
     if (status == MU_OK) status = mu_isa_read(&o.isa_max, err);
+    if (status == MU_OK) {
+        status = mu_settle_kv_type(o.weight_type, o.isa_max, e->o->kv, &o.kv_type, err);
+    }
     if (status == MU_OK) {
         status = mu_agreement_measure(e->model, &o, &agreement, err);
         if (o.progress) mu_clear_progress();
@@ -144,7 +146,7 @@ int mu_cmd_eval(int argc, char **argv) {
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
         {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else f16"},
+         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
         {"reference", 0, MU_OPTION_TEXT, &o.reference, 0, 0, "MODEL",
          "what to run as f32; MODEL itself when not given"},
         {"text", 0, MU_OPTION_TEXT, &o.text, 0, 0, "FILE", "a text file; - is standard input"},

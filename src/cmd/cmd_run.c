@@ -263,8 +263,10 @@ static mu_status open_engine(run *r, const mu_ref *ref, mu_err *err) {
     e.prefill_chunk_max = r->o->prefill_chunk;
     e.no_prompt_lookup = r->o->no_prompt_lookup;
     mu_status status = mu_settle_weight_type(r->model, ref, r->o->dtype, &e.weight_type, err);
-    if (status == MU_OK) status = mu_settle_kv_type(e.weight_type, r->o->kv, &e.kv_type, err);
     if (status == MU_OK) status = mu_isa_read(&e.isa_max, err);
+    if (status == MU_OK) {
+        status = mu_settle_kv_type(e.weight_type, e.isa_max, r->o->kv, &e.kv_type, err);
+    }
     if (status == MU_OK) status = mu_engine_open(r->model, &e, &r->engine, err);
     return status;
 }
@@ -325,7 +327,7 @@ int mu_cmd_run(int argc, char **argv) {
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
         {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else f16"},
+         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
         {"threads", 0, MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
         {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
         {"prefill-chunk", 0, MU_OPTION_U32, &o.prefill_chunk, 0, 1 << 20, "N",

@@ -60,10 +60,14 @@ mu_status mu_settle_weight_type(const mu_model *model, const mu_ref *ref, const 
     return MU_OK;
 }
 
-mu_status mu_settle_kv_type(mu_dtype weight_type, const char *option, mu_dtype *out, mu_err *err) {
+mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
+                            mu_err *err) {
     static const mu_dtype known[] = {MU_F32, MU_BF16, MU_F16};
-    *out = weight_type == MU_F32 ? MU_F32 : MU_F16;
-    if (strcmp(option, "auto") == 0) return MU_OK;
+    if (strcmp(option, "auto") == 0) {
+        bool has_bf16 = strcmp(mu_isa_best(isa_max), "avx512bf16") == 0;
+        *out = weight_type == MU_F32 ? MU_F32 : has_bf16 ? MU_BF16 : MU_F16;
+        return MU_OK;
+    }
     for (size_t i = 0; i < MU_COUNTOF(known); i++) {
         if (strcmp(option, mu_dtype_get(known[i])->name) != 0) continue;
         *out = known[i];

@@ -28,8 +28,10 @@ mu_status mu_settle_weight_type(const mu_model *model, const mu_ref *ref, const 
 
 /* "f32" and the like; what names the option in the error. */
 mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err);
-/* --kv: f32, bf16, f16; "auto" is f32 beside f32 weights and f16 beside narrower ones. */
-mu_status mu_settle_kv_type(mu_dtype weight_type, const char *option, mu_dtype *out, mu_err *err);
+/* --kv: f32, bf16, f16; "auto" is f32 beside f32 weights, and beside narrower ones bf16 where the
+ * CPU multiplies it, else f16. */
+mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
+                            mu_err *err);
 
 /* MUAI_ISA, or the best level. */
 mu_status mu_isa_read(mu_isa *out, mu_err *err);

@@ -72,7 +72,8 @@ static void lay_out_kv(mu_backend *b, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
     mu_kv_store *kv = &b->kv;
     size_t elem_bytes = b->kv_form == MU_KV_F32 ? 4 : 2;
-    kv->head_bytes = (size_t)spec->head_dim * MU_KV_GROUP * elem_bytes; /* a multiple of 32 */
+    /* whole pairs of dimensions; a multiple of 64 */
+    kv->head_bytes = (size_t)whole(spec->head_dim, 2) * MU_KV_GROUP * elem_bytes;
     kv->layer_bytes = 2 * spec->n_heads * kv->head_bytes;
     kv->group_bytes = (spec->n_layers * kv->layer_bytes + 63) / 64 * 64;
     kv->groups_per_block = b->options.block_tokens / MU_KV_GROUP;
@@ -216,7 +217,7 @@ static void pack(mu_backend *b, const mu_model *model) {
 
 static mu_status check(const mu_backend *b, mu_err *err) {
     const mu_backend_options *o = &b->options;
-    MU_ASSERT(mu_weight_type_name(o->weight_type));
+    MU_ASSERT(mu_weight_type_name(o->weight_type) && b->spec.head_dim <= MU_HEAD_DIM_MAX);
     MU_ASSERT(o->kv_type == MU_F32 || o->kv_type == MU_BF16 || o->kv_type == MU_F16);
     if (o->block_tokens == 0 || o->block_tokens % MU_KV_GROUP != 0) {
         return mu_fail(err, MU_ERR_INVALID, "KV blocks of %u tokens: must be a multiple of %d",

@@ -25,7 +25,9 @@
  *     y[j] = sum over groups of (scale_j * 2^e) * (sum_i stored_ij * x_i - offset * sum_i x_i)
  *
  * KV storage is in groups of MU_KV_GROUP positions. For one head, K is [head_dim][MU_KV_GROUP], so
- * that one pass gives the scores of all positions, and V is [MU_KV_GROUP][head_dim].
+ * that one pass gives the scores of all positions, and V is [MU_KV_GROUP][head_dim]. In bf16 both
+ * are in pairs, as vdpbf16ps takes them: K [ceil(head_dim / 2)][MU_KV_GROUP][2] and V
+ * [MU_KV_GROUP / 2][head_dim][2]; queries and weights are rounded to bf16.
  *
  * Threads: kernels are pure functions of their arguments. Memory: none. Pointers to packed data and
  * KV are 64-byte aligned; others need only natural alignment.
@@ -37,6 +39,7 @@
 #include "tensor/half.h"
 
 enum { MU_PANEL = 32, MU_KV_GROUP = 16, MU_QUANT_GROUP = 32 };
+enum { MU_HEAD_DIM_MAX = 1024 };               /* the architecture table allows no more */
 enum { MU_Q8_OFFSET = 128, MU_Q4_OFFSET = 8 }; /* stored weight = value + offset */
 
 typedef enum mu_weight_form {
@@ -129,8 +132,7 @@ typedef struct mu_attention_args {
 
 /* K and V of neighbouring positions of one head into their group. */
 typedef struct mu_kv_write_args {
-    void *k_group;        /* [head_dim][MU_KV_GROUP] */
-    void *v_group;        /* [MU_KV_GROUP][head_dim] */
+    void *k_group, *v_group;
     uint32_t in_group;    /* of the first: position % MU_KV_GROUP */
     uint32_t n_positions; /* in_group + n_positions <= MU_KV_GROUP */
     uint32_t head_dim;

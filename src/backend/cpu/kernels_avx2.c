@@ -306,26 +306,23 @@ static void q4_pack_acts(void *dst, const float *x, size_t n_in) {
     pack_quant_acts(dst, x, n_in, MU_Q4_OFFSET);
 }
 
-/* 8 elements of KV storage as f32. */
+/* 8 elements of KV storage, f32 or f16, as f32. */
 INLINE __m256 kv_load(const mu_kv_form form, const void *base, size_t i) {
     if (form == MU_KV_F32) return _mm256_loadu_ps((const float *)base + i);
     __m128i bits = _mm_loadu_si128((const __m128i *)(const void *)((const uint16_t *)base + i));
-    if (form == MU_KV_F16) return _mm256_cvtph_ps(bits);
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+    return _mm256_cvtph_ps(bits);
 }
 
 INLINE float kv_load_one(const mu_kv_form form, const void *base, size_t i) {
     if (form == MU_KV_F32) return ((const float *)base)[i];
-    uint16_t bits = ((const uint16_t *)base)[i];
-    return form == MU_KV_F16 ? _cvtsh_ss(bits) : mu_bf16_to_f32(bits);
+    return _cvtsh_ss(((const uint16_t *)base)[i]);
 }
 
 INLINE void kv_store_one(const mu_kv_form form, void *base, size_t i, float value) {
     if (form == MU_KV_F32) {
         ((float *)base)[i] = value;
     } else {
-        ((uint16_t *)base)[i] = form == MU_KV_BF16 ? mu_f32_to_bf16(value)
-                                                   : _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
+        ((uint16_t *)base)[i] = _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
     }
 }
 
@@ -473,15 +470,99 @@ static void f32_scores(const mu_attention_args *a) {
 static void f32_values(const mu_attention_args *a) {
     kv_values(MU_KV_F32, a);
 }
+/* bf16: pairs of dimensions in K, pairs of positions in V; the halves of a vector of pairs are two
+ * vectors of f32. */
+
+INLINE __m256 bf16_even(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+}
+
+INLINE __m256 bf16_odd(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000u)));
+}
+
 static void bf16_write(const mu_kv_write_args *a) {
-    kv_write(MU_KV_BF16, a);
+    uint16_t *k_group = a->k_group, *v_group = a->v_group;
+    for (uint32_t p = 0; p < a->n_positions; p++) {
+        const float *k = a->k + p * a->stride, *v = a->v + p * a->stride;
+        size_t at = a->in_group + p;
+        uint16_t *v_row = v_group + at / 2 * a->head_dim * 2 + at % 2;
+        for (size_t d = 0; d < a->head_dim; d++) {
+            k_group[(d / 2 * MU_KV_GROUP + at) * 2 + d % 2] = mu_f32_to_bf16(k[d]);
+            v_row[2 * d] = mu_f32_to_bf16(v[d]);
+        }
+        if (a->head_dim % 2 != 0) k_group[(a->head_dim / 2 * MU_KV_GROUP + at) * 2 + 1] = 0;
+    }
 }
+
+INLINE float bf16_rounded(float x) {
+    return mu_bf16_to_f32(mu_f32_to_bf16(x));
+}
+
+/* One query against one group. */
+INLINE void bf16_scores_group(const mu_attention_args *a, const float *q, const uint8_t *base,
+                              float *y) {
+    __m256 lo = _mm256_setzero_ps(), hi = lo;
+    for (uint32_t d = 0; d < a->head_dim; d += 2, base += 4 * MU_KV_GROUP) {
+        __m256i k_lo = _mm256_loadu_si256((const void *)base);
+        __m256i k_hi = _mm256_loadu_si256((const void *)(base + 32));
+        __m256 even = _mm256_set1_ps(q[d]), odd = _mm256_set1_ps(q[d + 1]);
+        lo = _mm256_fmadd_ps(odd, bf16_odd(k_lo), _mm256_fmadd_ps(even, bf16_even(k_lo), lo));
+        hi = _mm256_fmadd_ps(odd, bf16_odd(k_hi), _mm256_fmadd_ps(even, bf16_even(k_hi), hi));
+    }
+    __m256 scale = _mm256_set1_ps(a->scale);
+    _mm256_storeu_ps(y, _mm256_mul_ps(lo, scale));
+    _mm256_storeu_ps(y + 8, _mm256_mul_ps(hi, scale));
+}
+
 static void bf16_scores(const mu_attention_args *a) {
-    kv_scores(MU_KV_BF16, a);
+    float q[MU_HEAD_DIM_MAX + 1];
+    for (uint32_t r = 0; r < a->n_rows; r++) {
+        for (uint32_t d = 0; d < a->head_dim; d++) {
+            q[d] = bf16_rounded(a->x[r * a->x_stride + d]);
+        }
+        q[a->head_dim] = 0.0f;
+        for (uint32_t g = 0; g * MU_KV_GROUP < a->n_positions; g++) {
+            bf16_scores_group(a, q, a->groups[g] + a->offset,
+                              a->y + r * a->y_stride + g * MU_KV_GROUP);
+        }
+    }
 }
+
+/* y += weights of up to 16 positions times V, for 8 dimensions or n < 8 of them. */
+INLINE void bf16_values_group(const mu_attention_args *a, const float *weights,
+                              uint32_t n_positions, const uint8_t *base, uint32_t dim,
+                              __m256 *sum) {
+    uint32_t n = a->head_dim - dim < 8 ? a->head_dim - dim : 8;
+    for (uint32_t p = 0; p < n_positions; p += 2) {
+        const uint8_t *at = base + ((size_t)(p / 2) * a->head_dim + dim) * 4;
+        uint32_t rest[8] = {0};
+        if (n < 8) memcpy(rest, at, n * sizeof(*rest));
+        __m256i pairs = _mm256_loadu_si256((const void *)(n < 8 ? (const uint8_t *)rest : at));
+        *sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[p]), bf16_even(pairs), *sum);
+        if (p + 1 == n_positions) break; /* the other half was never written */
+        *sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[p + 1]), bf16_odd(pairs), *sum);
+    }
+}
+
 static void bf16_values(const mu_attention_args *a) {
-    kv_values(MU_KV_BF16, a);
+    for (uint32_t r = 0; r < a->n_rows; r++) {
+        __m256 sums[MU_HEAD_DIM_MAX / 8] = {{0}};
+        for (uint32_t p = 0; p < a->n_positions; p += MU_KV_GROUP) {
+            uint32_t n = a->n_positions - p < MU_KV_GROUP ? a->n_positions - p : MU_KV_GROUP;
+            float weights[MU_KV_GROUP];
+            for (uint32_t i = 0; i < n; i++) {
+                weights[i] = bf16_rounded(a->x[r * a->x_stride + p + i]);
+            }
+            const uint8_t *base = a->groups[p / MU_KV_GROUP] + a->offset;
+            for (uint32_t dim = 0; dim < a->head_dim; dim += 8) {
+                bf16_values_group(a, weights, n, base, dim, &sums[dim / 8]);
+            }
+        }
+        memcpy(a->y + r * a->y_stride, sums, a->head_dim * sizeof(float));
+    }
 }
+
 static void f16_write(const mu_kv_write_args *a) {
     kv_write(MU_KV_F16, a);
 }

@@ -72,21 +72,17 @@ static void f32_run(const mu_matmul_args *a) {
 
 static void bf16_run(const mu_matmul_args *a){MU_RUN_TILES(a, bf16_tile)}
 
-/* 16 elements of KV storage as f32. */
+/* 16 elements of KV storage, f32 or f16, as f32. */
 MU_INLINE __m512 kv_load(const mu_kv_form form, const void *base, size_t i) {
     if (form == MU_KV_F32) return _mm512_loadu_ps((const float *)base + i);
-    __m256i bits = _mm256_loadu_si256((const __m256i *)((const uint16_t *)base + i));
-    if (form == MU_KV_F16) return _mm512_cvtph_ps(bits);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)((const uint16_t *)base + i)));
 }
 
 /* The same for the first n < 16 elements; nothing past them is touched. */
 MU_INLINE __m512 kv_load_n(const mu_kv_form form, const void *base, size_t i, uint32_t n) {
     __mmask16 mask = (__mmask16)((1u << n) - 1);
     if (form == MU_KV_F32) return _mm512_maskz_loadu_ps(mask, (const float *)base + i);
-    __m256i bits = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)base + i);
-    if (form == MU_KV_F16) return _mm512_cvtph_ps(bits);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)base + i));
 }
 
 enum { SCORE_ROWS = 8, SCORE_GROUPS = 2, VALUE_ROWS = 4, VALUE_VECTORS = 4 };
@@ -218,12 +214,6 @@ static void f32_scores(const mu_attention_args *a) {
 static void f32_values(const mu_attention_args *a) {
     kv_values(MU_KV_F32, a);
 }
-static void bf16_scores(const mu_attention_args *a) {
-    kv_scores(MU_KV_BF16, a);
-}
-static void bf16_values(const mu_attention_args *a) {
-    kv_values(MU_KV_BF16, a);
-}
 static void f16_scores(const mu_attention_args *a) {
     kv_scores(MU_KV_F16, a);
 }
@@ -235,8 +225,7 @@ MU_INLINE void kv_store(const mu_kv_form form, void *base, size_t i, __mmask16 m
     if (form == MU_KV_F32) {
         _mm512_mask_storeu_ps((float *)base + i, mask, value);
     } else {
-        __m256i bits = form == MU_KV_BF16 ? mu_bf16_from_f32x16(value)
-                                          : _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT);
+        __m256i bits = _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT);
         _mm256_mask_storeu_epi16((uint16_t *)base + i, mask, bits);
     }
 }
@@ -275,9 +264,6 @@ MU_INLINE void kv_write(const mu_kv_form form, const mu_kv_write_args *a) {
 
 static void f32_write(const mu_kv_write_args *a) {
     kv_write(MU_KV_F32, a);
-}
-static void bf16_write(const mu_kv_write_args *a) {
-    kv_write(MU_KV_BF16, a);
 }
 static void f16_write(const mu_kv_write_args *a) {
     kv_write(MU_KV_F16, a);
@@ -429,9 +415,6 @@ void mu_kernels_init_avx512(mu_kernels *k) {
     k->kv[MU_KV_F32].write = f32_write;
     k->kv[MU_KV_F32].scores = f32_scores;
     k->kv[MU_KV_F32].values = f32_values;
-    k->kv[MU_KV_BF16].write = bf16_write;
-    k->kv[MU_KV_BF16].scores = bf16_scores;
-    k->kv[MU_KV_BF16].values = bf16_values;
     k->kv[MU_KV_F16].write = f16_write;
     k->kv[MU_KV_F16].scores = f16_scores;
     k->kv[MU_KV_F16].values = f16_values;

@@ -270,13 +270,31 @@ static void kv_store(mu_kv_form form, void *base, size_t i, float value) {
     }
 }
 
+static size_t k_at(mu_kv_form form, size_t d, size_t position) {
+    if (form == MU_KV_BF16) return (d / 2 * MU_KV_GROUP + position) * 2 + d % 2;
+    return d * MU_KV_GROUP + position;
+}
+
+static size_t v_at(mu_kv_form form, size_t head_dim, size_t d, size_t position) {
+    if (form == MU_KV_BF16) return (position / 2 * head_dim + d) * 2 + position % 2;
+    return position * head_dim + d;
+}
+
+/* Queries and weights as the product takes them. */
+static float as_factor(mu_kv_form form, float x) {
+    return form == MU_KV_BF16 ? mu_bf16_to_f32(mu_f32_to_bf16(x)) : x;
+}
+
 static void kv_write(mu_kv_form form, const mu_kv_write_args *a) {
     for (uint32_t p = 0; p < a->n_positions; p++) {
         const float *k = a->k + p * a->stride, *v = a->v + p * a->stride;
         size_t at = a->in_group + p;
         for (uint32_t d = 0; d < a->head_dim; d++) {
-            kv_store(form, a->k_group, (size_t)d * MU_KV_GROUP + at, k[d]);
-            kv_store(form, a->v_group, at * a->head_dim + d, v[d]);
+            kv_store(form, a->k_group, k_at(form, d, at), k[d]);
+            kv_store(form, a->v_group, v_at(form, a->head_dim, d, at), v[d]);
+        }
+        if (form == MU_KV_BF16 && a->head_dim % 2 != 0) { /* the last pair's other half */
+            kv_store(form, a->k_group, k_at(form, a->head_dim, at), 0.0f);
         }
     }
 }
@@ -288,7 +306,7 @@ static void kv_scores(mu_kv_form form, const mu_attention_args *a) {
             const void *k = a->groups[p / MU_KV_GROUP] + a->offset;
             float sum = 0.0f;
             for (uint32_t d = 0; d < a->head_dim; d++) {
-                sum += q[d] * kv_load(form, k, (size_t)d * MU_KV_GROUP + p % MU_KV_GROUP);
+                sum += as_factor(form, q[d]) * kv_load(form, k, k_at(form, d, p % MU_KV_GROUP));
             }
             a->y[r * a->y_stride + p] = sum * a->scale;
         }
@@ -302,7 +320,8 @@ static void kv_values(mu_kv_form form, const mu_attention_args *a) {
             float sum = 0.0f;
             for (uint32_t p = 0; p < a->n_positions; p++) {
                 const void *v = a->groups[p / MU_KV_GROUP] + a->offset;
-                sum += weights[p] * kv_load(form, v, (size_t)(p % MU_KV_GROUP) * a->head_dim + d);
+                size_t at = v_at(form, a->head_dim, d, p % MU_KV_GROUP);
+                sum += as_factor(form, weights[p]) * kv_load(form, v, at);
             }
             a->y[r * a->y_stride + d] = sum;
         }
