@@ -25,17 +25,21 @@ typedef struct gate {
     atomic_uint n_sleeping;
 } gate;
 
+typedef struct share {
+    _Alignas(CACHE_LINE) atomic_uint n_taken;
+} share;
+
 struct mu_pool {
     gate job;     /* opened by run() */
     gate barrier; /* opened by the last thread to arrive */
     _Alignas(CACHE_LINE) atomic_uint n_arrived;
-    _Alignas(CACHE_LINE) atomic_uint next; /* of mu_pool_next() */
     _Alignas(CACHE_LINE) uint32_t n_threads;
     uint32_t n_started; /* threads created, for close after a failed open */
     bool closing;       /* written before the job gate opens */
     mu_pool_fn fn;
     void *ctx;
     pthread_t *threads; /* [n_threads - 1] */
+    share *shares;      /* [n_threads], of mu_pool_next() */
 };
 
 typedef struct worker_args {
@@ -67,6 +71,13 @@ static void gate_wait(gate *g, uint32_t seen) {
     atomic_fetch_sub(&g->n_sleeping, 1);
 }
 
+/* Nothing of the next stage is taken yet. */
+static void give_back(mu_pool *pool) {
+    for (uint32_t i = 0; i < pool->n_threads; i++) {
+        atomic_store_explicit(&pool->shares[i].n_taken, 0, memory_order_relaxed);
+    }
+}
+
 void mu_pool_barrier(mu_pool *pool) {
     uint32_t seen = atomic_load(&pool->barrier.generation);
     if (atomic_fetch_add(&pool->n_arrived, 1) + 1 < pool->n_threads) {
@@ -74,19 +85,29 @@ void mu_pool_barrier(mu_pool *pool) {
         return;
     }
     atomic_store_explicit(&pool->n_arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    give_back(pool);
     gate_open(&pool->barrier);
 }
 
-bool mu_pool_next(mu_pool *pool, uint32_t n, uint32_t chunk, uint32_t *first, uint32_t *end) {
-    MU_ASSERT(chunk > 0);
-    /* n + n_threads * chunk must not wrap: a thread may add once after the end was reached. */
+bool mu_pool_next(mu_pool *pool, uint32_t thread, uint32_t n, uint32_t chunk, uint32_t *first,
+                  uint32_t *end) {
+    MU_ASSERT(chunk > 0 && thread < pool->n_threads);
+    /* n_taken + n_threads * chunk must not wrap: a thread may add once after the end was reached.
+     */
     MU_ASSERT(n < UINT32_MAX / 2 && chunk <= UINT32_MAX / 4 / pool->n_threads);
-    uint32_t at = atomic_fetch_add_explicit(&pool->next, chunk, memory_order_relaxed);
-    if (at >= n) return false;
-    *first = at;
-    *end = n - at < chunk ? n : at + chunk;
-    return true;
+    for (uint32_t i = 0; i < pool->n_threads; i++) {
+        uint32_t owner = (thread + i) % pool->n_threads;
+        uint32_t begin = (uint32_t)((uint64_t)n * owner / pool->n_threads);
+        uint32_t size = (uint32_t)((uint64_t)n * (owner + 1) / pool->n_threads) - begin;
+        atomic_uint *n_taken = &pool->shares[owner].n_taken;
+        if (atomic_load_explicit(n_taken, memory_order_relaxed) >= size) continue;
+        uint32_t at = atomic_fetch_add_explicit(n_taken, chunk, memory_order_relaxed);
+        if (at >= size) continue;
+        *first = begin + at;
+        *end = begin + (size - at < chunk ? size : at + chunk);
+        return true;
+    }
+    return false;
 }
 
 static void *worker(void *arg) {
@@ -122,7 +143,8 @@ mu_status mu_pool_open(uint32_t n_threads, mu_pool **out, mu_err *err) {
     pool->n_threads = n_threads;
     mu_status status = MU_OK;
     pool->threads = MU_ALLOC(pthread_t, n_threads);
-    if (!pool->threads) status = mu_fail(err, MU_ERR_NOMEM, "thread pool");
+    pool->shares = mu_alloc_aligned(n_threads * sizeof(share), CACHE_LINE);
+    if (!pool->threads || !pool->shares) status = mu_fail(err, MU_ERR_NOMEM, "thread pool");
     for (uint32_t i = 1; i < n_threads && status == MU_OK; i++) {
         status = start_worker(pool, i, err);
     }
@@ -141,6 +163,7 @@ void mu_pool_close(mu_pool *pool) {
     for (uint32_t i = 0; i < pool->n_started; i++) {
         pthread_join(pool->threads[i], NULL);
     }
+    mu_free(pool->shares);
     mu_free(pool->threads);
     mu_free(pool);
 }
@@ -152,7 +175,7 @@ uint32_t mu_pool_n_threads(const mu_pool *pool) {
 void mu_pool_run(mu_pool *pool, mu_pool_fn fn, void *ctx) {
     pool->fn = fn;
     pool->ctx = ctx;
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    give_back(pool);
     gate_open(&pool->job);
     fn(ctx, 0, pool->n_threads);
     mu_pool_barrier(pool);

@@ -22,8 +22,12 @@ void mu_pool_run(mu_pool *pool, mu_pool_fn fn, void *ctx);
 /* Only inside fn: returns when all threads have arrived; what they wrote before is seen after. */
 void mu_pool_barrier(mu_pool *pool);
 
-/* Only inside fn, between two barriers: hand out [0, n) in pieces of at most chunk. False when
- * nothing is left. Every barrier starts the count anew. */
-bool mu_pool_next(mu_pool *pool, uint32_t n, uint32_t chunk, uint32_t *first, uint32_t *end);
+/* Only inside fn, between two barriers. The next piece of n items, at most chunk of them, for a
+ * thread: from its own share, the
+ * thread-th of n_threads equal parts, and when that is used up from the others'. The same thread so
+ * meets the same items every time, as far as all keep the same pace, and finds them in its cache.
+ * False: nothing is left. Starts afresh behind every barrier. */
+bool mu_pool_next(mu_pool *pool, uint32_t thread, uint32_t n, uint32_t chunk, uint32_t *first,
+                  uint32_t *end);
 
 #endif

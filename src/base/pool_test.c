@@ -22,13 +22,13 @@ static void add_in_stages(void *ctx, uint32_t thread, uint32_t n_threads) {
     if (thread >= n_threads) atomic_fetch_add(&s->n_wrong, 1);
     for (uint32_t stage = 0; stage < N_STAGES; stage++) {
         uint32_t first, end;
-        while (mu_pool_next(s->pool, N_ITEMS, 7, &first, &end)) {
+        while (mu_pool_next(s->pool, thread, N_ITEMS, 7, &first, &end)) {
             for (uint32_t i = first; i < end; i++) {
                 if (s->values[N_ITEMS - 1 - i] < stage) atomic_fetch_add(&s->n_wrong, 1);
             }
         }
         mu_pool_barrier(s->pool);
-        while (mu_pool_next(s->pool, N_ITEMS, 3, &first, &end)) {
+        while (mu_pool_next(s->pool, thread, N_ITEMS, 3, &first, &end)) {
             for (uint32_t i = first; i < end; i++) {
                 s->values[i]++;
             }

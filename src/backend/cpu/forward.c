@@ -16,7 +16,11 @@
 
 #include "backend/cpu/plan.h"
 
-enum { TASKS_PER_THREAD = 8 }; /* pieces of a decode matrix per thread: fine enough to balance */
+enum {
+    TASKS_PER_THREAD = 8, /* pieces of a matrix per thread: fine enough to balance */
+    OWN_BLOCK_ROWS = 64,  /* rows worth reading all panels for */
+    TILE = 12,            /* a multiple of the height of every kernel's tile */
+};
 
 typedef struct worker {
     mu_backend *b;
@@ -81,18 +85,29 @@ static void product_panel(const worker *k, const product *p, uint32_t panel, uin
     if (!is_direct) finish_tile(p, tile, panel, first_row, n_rows);
 }
 
+/* Rows of a matrix task. A long step is cut into as many row blocks as threads, or a multiple: each
+ * thread then takes its own rows through all panels, and meets them again in the next stage. A
+ * short one is a single block, cut into panels, and each thread keeps its own weights. */
+static uint32_t block_rows(const mu_backend *b, uint32_t n_rows) {
+    uint32_t n_threads = mu_pool_n_threads(b->pool);
+    uint32_t unit = n_rows >= n_threads * OWN_BLOCK_ROWS ? n_threads : 1;
+    uint32_t n_blocks = (n_rows + unit * MU_ROW_BLOCK - 1) / (unit * MU_ROW_BLOCK) * unit;
+    if (n_blocks == 0) return MU_ROW_BLOCK; /* no row wants logits */
+    uint32_t rows = (n_rows + n_blocks - 1) / n_blocks;
+    rows = (rows + TILE - 1) / TILE * TILE;
+    return rows < MU_ROW_BLOCK ? rows : MU_ROW_BLOCK;
+}
+
 static void run_product(const worker *k, const product *p) {
     mu_backend *b = k->b;
-    uint32_t n_blocks = (p->n_rows + MU_ROW_BLOCK - 1) / MU_ROW_BLOCK;
-    uint32_t n_tasks = p->w->n_panels * n_blocks;
+    uint32_t block = block_rows(b, p->n_rows), n_panels = p->w->n_panels;
+    uint32_t n_tasks = n_panels * ((p->n_rows + block - 1) / block);
     uint32_t chunk = n_tasks / (mu_pool_n_threads(b->pool) * TASKS_PER_THREAD);
     uint32_t task, end;
-    while (mu_pool_next(b->pool, n_tasks, chunk > 0 ? chunk : 1, &task, &end)) {
-        for (; task < end; task++) { /* blocks of one panel follow each other: it stays in L2 */
-            uint32_t first_row = task % n_blocks * MU_ROW_BLOCK;
-            uint32_t left = p->n_rows - first_row;
-            product_panel(k, p, task / n_blocks, first_row,
-                          left < MU_ROW_BLOCK ? left : MU_ROW_BLOCK);
+    while (mu_pool_next(b->pool, k->thread, n_tasks, chunk > 0 ? chunk : 1, &task, &end)) {
+        for (; task < end; task++) {
+            uint32_t first_row = task / n_panels * block, left = p->n_rows - first_row;
+            product_panel(k, p, task % n_panels, first_row, left < block ? left : block);
         }
     }
     mu_pool_barrier(b->pool);
@@ -101,7 +116,7 @@ static void run_product(const worker *k, const product *p) {
 static void embed(const worker *k) {
     mu_backend *b = k->b;
     uint32_t hidden = b->spec.hidden_dim, row, end;
-    while (mu_pool_next(b->pool, b->plan.n_rows, 4, &row, &end)) {
+    while (mu_pool_next(b->pool, k->thread, b->plan.n_rows, 4, &row, &end)) {
         for (; row < end; row++) {
             const mu_step_row *r = &b->plan.rows[row];
             float *x = b->scratch.x + row * b->scratch.x_stride;
@@ -136,7 +151,7 @@ static void normalise(worker *k, uint32_t n_rows, const float *w, const float *b
         return;
     }
     uint32_t row, end;
-    while (mu_pool_next(b->pool, n_rows, 4, &row, &end)) {
+    while (mu_pool_next(b->pool, k->thread, n_rows, 4, &row, &end)) {
         for (; row < end; row++) {
             normalise_row(k, row, k->normed.rows + row * k->normed.row_bytes, w, bias);
         }
@@ -170,7 +185,8 @@ static void store_kv_tile(mu_backend *b, uint32_t layer, const mu_query_tile *ti
 static void store_kv(const worker *k, uint32_t layer) {
     mu_backend *b = k->b;
     uint32_t task, end;
-    while (mu_pool_next(b->pool, b->plan.n_tiles * b->spec.n_heads, b->spec.n_heads, &task, &end)) {
+    while (mu_pool_next(b->pool, k->thread, b->plan.n_tiles * b->spec.n_heads, b->spec.n_heads,
+                        &task, &end)) {
         for (; task < end; task++) {
             store_kv_tile(b, layer, &b->plan.tiles[task / b->spec.n_heads], task % b->spec.n_heads);
         }
@@ -238,7 +254,7 @@ static void attend(const worker *k, uint32_t layer) {
      */
     bool is_wide = n_tiles >= 4 * mu_pool_n_threads(b->pool);
     uint32_t chunk = b->plan.is_decode && is_wide ? b->spec.n_heads : 1;
-    while (mu_pool_next(b->pool, n_tiles * b->spec.n_heads, chunk, &task, &end)) {
+    while (mu_pool_next(b->pool, k->thread, n_tiles * b->spec.n_heads, chunk, &task, &end)) {
         for (; task < end; task++) {
             const mu_query_tile *tile = &tiles[task / b->spec.n_heads];
             uint32_t head = task % b->spec.n_heads;
@@ -249,7 +265,7 @@ static void attend(const worker *k, uint32_t layer) {
     mu_pool_barrier(b->pool);
     if (packs_by_head(b)) return;
     uint32_t n_rows = is_last ? b->plan.n_out : b->plan.n_rows, row;
-    while (mu_pool_next(b->pool, n_rows, 4, &row, &end)) {
+    while (mu_pool_next(b->pool, k->thread, n_rows, 4, &row, &end)) {
         pack_heads(b, row, end - row, 0, b->spec.n_heads);
     }
     mu_pool_barrier(b->pool);

@@ -71,7 +71,7 @@ static void fill_panels(void *ctx, uint32_t thread, uint32_t n_threads) {
         uint32_t n = job->n_panels - slice;
         if (n > SLICE_PANELS) n = SLICE_PANELS;
         uint32_t i, end;
-        while (mu_pool_next(job->pool, n, 1, &i, &end)) {
+        while (mu_pool_next(job->pool, thread, n, 1, &i, &end)) {
             pack_panel(job, slice + i, job->scratch[thread]);
         }
         mu_pool_barrier(job->pool);
