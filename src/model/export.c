@@ -68,7 +68,8 @@ static void declare(exporter *e) {
     const mu_decoder_spec *spec = mu_model_spec(e->model);
     mu_gguf_writer *w = e->writer;
     mu_gguf_writer_string(w, "general.architecture", mu_model_architecture(e->model));
-    mu_gguf_writer_string(w, "general.name", mu_model_name(e->model));
+    const char *slash = strrchr(mu_model_name(e->model), '/'); /* a path is nobody's business */
+    mu_gguf_writer_string(w, "general.name", slash ? slash + 1 : mu_model_name(e->model));
     mu_gguf_writer_u32(w, "general.quantization_version", 2);
     mu_gguf_writer_u32(w, "general.file_type", e->options->dtype == MU_Q8_0 ? 7 : 2);
     mu_gguf_writer_u32(w, "gpt2.context_length", spec->n_ctx);
