@@ -334,12 +334,12 @@ static uint32_t extend_all(mu_engine *e, const mu_sched_item *item, const float 
     mu_seq *seq = (mu_seq *)item->seq;
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size, n_right = 0;
     mu_sched_item one = {.seq = item->seq, .n_tokens = 1};
-    for (;;) {
-        mu_token guessed = seq->tokens[seq->sched.n_tokens - (n_right == item->n_draft ? 1 : 0)];
+    for (;; n_right++) {
+        bool has_guess = n_right < item->n_draft;
+        mu_token guessed = has_guess ? seq->tokens[seq->sched.n_tokens] : MU_TOKEN_NONE;
         extend(e, seq, logits + (size_t)n_right * vocab_size);
-        if (n_right == item->n_draft || seq->finish != MU_FINISH_NONE) break;
+        if (seq->finish != MU_FINISH_NONE) break;
         if (seq->tokens[seq->sched.n_tokens - 1] != guessed) break;
-        n_right++;
         mu_scheduler_computed(&e->scheduler, &one);
     }
     if (item->n_draft > 0) {
