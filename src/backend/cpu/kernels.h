@@ -71,6 +71,13 @@ typedef struct mu_act_group {
     int32_t offset;                /* minus the stored weights' offset times the sum of quants */
 } mu_act_group;
 
+/* Inputs 4 k to 4 k + 3 of a group, as what the byte products broadcast. */
+static inline int32_t mu_act_inputs(const mu_act_group *group, uint32_t k) {
+    int32_t four;
+    memcpy(&four, group->quants + 4 * k, sizeof(four));
+    return four;
+}
+
 /* The scale of a group of activations whose largest magnitude is `most` (not-a-number left out):
  * the smallest power of two that brings it to 127 or below. Magnitudes past 2^100 count as 2^100
  * and below 2^-60 as zero, so that the scale of a product is a normal number. */

@@ -136,12 +136,6 @@ typedef enum quant_bits { Q8, Q4 } quant_bits;
 
 enum { QUANT_ROWS = 4, INPUTS = MU_QUANT_GROUP / 4 };
 
-INLINE int32_t load_i32(const void *p) {
-    int32_t v;
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
 /* Exact sums of one group: n_rows rows by 16 outputs from column on, without the offset. */
 INLINE void q8_dots(const uint8_t *group, const mu_act_group *const *x, uint32_t g, uint32_t column,
                     const uint32_t n_rows, __m256i dot[QUANT_ROWS][2]) {
@@ -155,7 +149,7 @@ INLINE void q8_dots(const uint8_t *group, const mu_act_group *const *x, uint32_t
             __m256i magnitude = _mm256_abs_epi8(value);
 #pragma GCC unroll 4
             for (uint32_t r = 0; r < n_rows; r++) {
-                __m256i acts = _mm256_set1_epi32(load_i32(x[r][g].quants + 4 * k));
+                __m256i acts = _mm256_set1_epi32(mu_act_inputs(&x[r][g], k));
                 __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(acts, value));
                 dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs, ones));
             }
@@ -180,7 +174,7 @@ INLINE void q4_dots(const uint8_t *group, const mu_act_group *const *x, uint32_t
             __m256i level = _mm256_and_si256(k < 4 ? both : _mm256_srli_epi16(both, 4), low);
 #pragma GCC unroll 4
             for (uint32_t r = 0; r < n_rows; r++) {
-                __m256i acts = _mm256_set1_epi32(load_i32(x[r][g].quants + 4 * k));
+                __m256i acts = _mm256_set1_epi32(mu_act_inputs(&x[r][g], k));
                 pairs[r][v] = _mm256_add_epi16(pairs[r][v], _mm256_maddubs_epi16(level, acts));
             }
         }

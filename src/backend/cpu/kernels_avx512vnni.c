@@ -7,17 +7,9 @@
  */
 #include "backend/cpu/kernels.h"
 
-#include <string.h>
-
 #include "backend/cpu/tile_avx512.h"
 
 enum { ROWS = 6, INPUTS = MU_QUANT_GROUP / 4, LINE = 64 };
-
-MU_INLINE int32_t load_i32(const void *p) {
-    int32_t v;
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
 
 MU_INLINE __m512i load_scales(const uint8_t *scales) {
     return _mm512_castps_si512(_mm512_cvtph_ps(_mm256_load_si256((const void *)scales)));
@@ -67,7 +59,7 @@ MU_INLINE void tile(const quant_bits bits, const mu_matmul_args *a, fetch ahead,
             __m512i w_lo = load_weights(bits, group, k, 0), w_hi = load_weights(bits, group, k, 1);
 #pragma GCC unroll 6
             for (uint32_t r = 0; r < n_rows; r++) {
-                __m512i v = _mm512_set1_epi32(load_i32(x[r][g].quants + 4 * k));
+                __m512i v = _mm512_set1_epi32(mu_act_inputs(&x[r][g], k));
                 dot_lo[r] = _mm512_dpbusd_epi32(dot_lo[r], w_lo, v);
                 dot_hi[r] = _mm512_dpbusd_epi32(dot_hi[r], w_hi, v);
             }

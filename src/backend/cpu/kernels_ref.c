@@ -168,24 +168,40 @@ static int q4_stored(const void *group, size_t i, size_t j) {
     return i < 16 ? both & 15 : both >> 4;
 }
 
-static void q8_unpack_column(float *dst, const void *panel, size_t n_in, uint32_t column) {
-    const mu_q8_group *group = panel;
-    for (size_t g = 0; g < n_in; g += MU_QUANT_GROUP, group++) {
-        float scale = mu_f16_to_f32(group->scales[column]);
+typedef int stored_fn(const void *group, size_t i, size_t j);
+
+/* Where a form keeps what: all that tells q8 from q4. */
+typedef struct quant_layout {
+    size_t group_bytes, scales_at;
+    int offset;
+    stored_fn *stored;
+} quant_layout;
+
+static const quant_layout q8_layout = {sizeof(mu_q8_group), offsetof(mu_q8_group, scales),
+                                       MU_Q8_OFFSET, q8_stored};
+static const quant_layout q4_layout = {sizeof(mu_q4_group), offsetof(mu_q4_group, scales),
+                                       MU_Q4_OFFSET, q4_stored};
+
+static float weight_scale(const quant_layout *layout, const uint8_t *group, size_t j) {
+    return mu_f16_to_f32(((const uint16_t *)(const void *)(group + layout->scales_at))[j]);
+}
+
+static void quant_unpack_column(const quant_layout *layout, float *dst, const uint8_t *group,
+                                size_t n_in, uint32_t column) {
+    for (size_t g = 0; g < n_in; g += MU_QUANT_GROUP, group += layout->group_bytes) {
+        float scale = weight_scale(layout, group, column);
         for (size_t i = 0; i < MU_QUANT_GROUP && g + i < n_in; i++) {
-            dst[g + i] = (float)(q8_stored(group, i, column) - MU_Q8_OFFSET) * scale;
+            dst[g + i] = (float)(layout->stored(group, i, column) - layout->offset) * scale;
         }
     }
 }
 
+static void q8_unpack_column(float *dst, const void *panel, size_t n_in, uint32_t column) {
+    quant_unpack_column(&q8_layout, dst, panel, n_in, column);
+}
+
 static void q4_unpack_column(float *dst, const void *panel, size_t n_in, uint32_t column) {
-    const mu_q4_group *group = panel;
-    for (size_t g = 0; g < n_in; g += MU_QUANT_GROUP, group++) {
-        float scale = mu_f16_to_f32(group->scales[column]);
-        for (size_t i = 0; i < MU_QUANT_GROUP && g + i < n_in; i++) {
-            dst[g + i] = (float)(q4_stored(group, i, column) - MU_Q4_OFFSET) * scale;
-        }
-    }
+    quant_unpack_column(&q4_layout, dst, panel, n_in, column);
 }
 
 static void pack_act_group(mu_act_group *dst, const float *x, size_t n, int offset) {
@@ -222,21 +238,19 @@ static void q4_pack_acts(void *dst, const float *x, size_t n_in) {
     pack_quant_acts(dst, x, n_in, MU_Q4_OFFSET);
 }
 
-static void quant_run(const mu_matmul_args *a, size_t group_bytes, size_t scales_at,
-                      int (*stored)(const void *group, size_t i, size_t j)) {
+static void quant_run(const quant_layout *layout, const mu_matmul_args *a) {
     for (uint32_t r = 0; r < a->n_rows; r++) {
         const uint8_t *row = (const uint8_t *)a->acts + r * a->act_bytes;
         const mu_act_group *x = (const mu_act_group *)(const void *)row;
         for (uint32_t j = 0; j < MU_PANEL; j++) {
             float sum = 0.0f;
             for (size_t g = 0; g < quant_groups(a->n_in); g++) {
-                const uint8_t *group = (const uint8_t *)a->panel + g * group_bytes;
-                const uint16_t *scales = (const uint16_t *)(const void *)(group + scales_at);
+                const uint8_t *group = (const uint8_t *)a->panel + g * layout->group_bytes;
                 int dot = x[g].offset;
                 for (size_t i = 0; i < MU_QUANT_GROUP; i++) {
-                    dot += stored(group, i, j) * x[g].quants[i];
+                    dot += layout->stored(group, i, j) * x[g].quants[i];
                 }
-                float scale = ldexpf(mu_f16_to_f32(scales[j]), x[g].exponent / (1 << 23));
+                float scale = ldexpf(weight_scale(layout, group, j), x[g].exponent / (1 << 23));
                 sum = fmaf((float)dot, scale, sum);
             }
             sum += a->bias[j];
@@ -247,11 +261,11 @@ static void quant_run(const mu_matmul_args *a, size_t group_bytes, size_t scales
 }
 
 static void q8_run(const mu_matmul_args *a) {
-    quant_run(a, sizeof(mu_q8_group), offsetof(mu_q8_group, scales), q8_stored);
+    quant_run(&q8_layout, a);
 }
 
 static void q4_run(const mu_matmul_args *a) {
-    quant_run(a, sizeof(mu_q4_group), offsetof(mu_q4_group, scales), q4_stored);
+    quant_run(&q4_layout, a);
 }
 
 /* KV storage, one set of loops for the three element types */
