@@ -67,7 +67,7 @@ static void product_panel(const worker *k, const product *p, uint32_t panel, uin
     float *tile = k->b->scratch.threads[k->thread].tile;
     MU_DASSERT(n_rows <= MU_ROW_BLOCK && (is_direct || !p->accumulate));
     const uint8_t *weights = p->w->panels + panel * p->w->panel_bytes;
-    bool has_next = first_row + n_rows == p->n_rows && panel + 1 < p->w->n_panels;
+    bool has_next = panel + 1 < p->w->n_panels; /* tasks of a row block go from panel to panel */
     mu_matmul_args args = {
         .panel = weights,
         .next = has_next ? weights + p->w->panel_bytes : NULL,
