@@ -133,7 +133,8 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     mu_scheduler_init(&e->scheduler,
                       &(mu_scheduler_options){.n_seqs_max = o->n_seqs_max,
                                               .step_tokens_max = o->step_tokens_max,
-                                              .prefill_chunk_max = o->prefill_chunk_max},
+                                              .prefill_chunk_max = o->prefill_chunk_max,
+                                              .prefill_beside_max = o->step_tokens_max},
                       e->kv);
     return MU_OK;
 }
@@ -217,34 +218,58 @@ static mu_status check_seq(const mu_engine *e, const mu_seq_options *o, mu_err *
     return status;
 }
 
-mu_status mu_engine_submit(mu_engine *e, const mu_seq_options *options, mu_seq **out, mu_err *err) {
+mu_status mu_seq_open(mu_engine *e, const mu_seq_options *options, mu_seq **out, mu_err *err) {
     mu_status status = check_seq(e, options, err);
     if (status != MU_OK) return status;
-    if (e->scheduler.waiting.n >= e->options.n_waiting_max) {
-        return mu_fail(err, MU_ERR_BUSY, "%u sequences are waiting", e->scheduler.waiting.n);
-    }
     mu_seq_options o = *options;
     o.no_prefix_cache |= e->options.no_prefix_cache;
     int32_t vocab_size = (int32_t)mu_model_spec(e->model)->vocab_size;
     if (o.sampling.n_logprobs > vocab_size) o.sampling.n_logprobs = vocab_size;
-    mu_seq *seq;
     mu_seq_room room = {
         .table_blocks = blocks_for(e, o.n_prompt + o.n_output_max),
         .piece_bytes = e->piece_bytes,
     };
-    status = mu_seq_create(&o, e->model, &room, &seq, err);
-    if (status != MU_OK) return status;
-    seq->engine = e;
+    status = mu_seq_create(&o, e->model, &room, out, err);
+    if (status == MU_OK) (*out)->engine = e;
+    return status;
+}
+
+mu_status mu_engine_add(mu_engine *e, mu_seq *seq, mu_err *err) {
+    MU_ASSERT(seq->engine == e && !seq->is_added);
+    if (e->scheduler.waiting.n >= e->options.n_waiting_max) {
+        return mu_fail(err, MU_ERR_BUSY, "%u sequences are waiting", e->scheduler.waiting.n);
+    }
+    seq->is_added = true;
     seq->next = e->seqs;
     if (e->seqs) e->seqs->prev = seq;
     e->seqs = seq;
     mu_scheduler_add(&e->scheduler, &seq->sched);
-    *out = seq;
     return MU_OK;
+}
+
+mu_status mu_engine_submit(mu_engine *e, const mu_seq_options *options, mu_seq **out, mu_err *err) {
+    mu_seq *seq = NULL;
+    mu_status status = mu_seq_open(e, options, &seq, err);
+    if (status != MU_OK) return status;
+    status = mu_engine_add(e, seq, err);
+    if (status == MU_OK) {
+        *out = seq;
+    } else {
+        mu_seq_free(seq);
+    }
+    return status;
+}
+
+void mu_engine_set_prefill_beside(mu_engine *e, uint32_t n_tokens_max) {
+    e->scheduler.options.prefill_beside_max = n_tokens_max > 0 ? n_tokens_max : 1;
 }
 
 void mu_seq_free(mu_seq *seq) {
     if (!seq) return;
+    if (!seq->is_added) {
+        mu_seq_destroy(seq);
+        return;
+    }
     mu_engine *e = seq->engine;
     if (seq->finish == MU_FINISH_NONE) {
         mu_scheduler_remove(&e->scheduler, &seq->sched);

@@ -15,8 +15,9 @@
  * chunks, the backend computes it, the sampler extends each sequence. Same seed, same text: what a
  * sequence gets does not depend on what else is running.
  *
- * Threads: an engine and its sequences belong to one thread at a time (the executor); handing
- * tokens to other threads is the caller's work.
+ * Threads: an engine and its sequences belong to one thread at a time (the executor); only
+ * mu_seq_open() and the sizes may be asked from any. Handing tokens to other threads is the
+ * caller's work.
  * Memory: open() sizes and allocates everything steps need; submit() copies its options.
  */
 #ifndef MU_ENGINE_ENGINE_H
@@ -135,6 +136,14 @@ void mu_engine_close(mu_engine *engine); /* frees its sequences; NULL is allowed
  * range, which it names. */
 mu_status mu_engine_submit(mu_engine *engine, const mu_seq_options *options, mu_seq **out,
                            mu_err *err) MU_MUST_USE;
+/* submit() in two halves. open checks and allocates, on any thread; add() hands the sequence to the
+ * engine, which owns it from then on (MU_ERR_BUSY: it is still the caller's). */
+mu_status mu_seq_open(mu_engine *engine, const mu_seq_options *options, mu_seq **out,
+                      mu_err *err) MU_MUST_USE;
+mu_status mu_engine_add(mu_engine *engine, mu_seq *seq, mu_err *err) MU_MUST_USE;
+/* Prefill tokens of a step in which sequences decode, so that their next token is not late; until
+ * set, as many as fit the step. 0 is read as 1. */
+void mu_engine_set_prefill_beside(mu_engine *engine, uint32_t n_tokens_max);
 /* An error comes from the device: nothing was computed, every sequence is as it was. */
 mu_status mu_engine_step(mu_engine *engine, mu_step_report *out, mu_err *err) MU_MUST_USE;
 mu_engine_stats mu_engine_get_stats(const mu_engine *engine);
@@ -151,6 +160,6 @@ const mu_err *mu_seq_error(const mu_seq *seq); /* why, for MU_FINISH_ERROR; else
 uint32_t mu_seq_n_cached(const mu_seq *seq);   /* prompt tokens that came from the prefix cache */
 uint32_t mu_seq_n_output(const mu_seq *seq);
 void mu_seq_cancel(mu_seq *seq); /* ends it before the next step */
-void mu_seq_free(mu_seq *seq);   /* cancels if still running; NULL is allowed */
+void mu_seq_free(mu_seq *seq); /* cancels if still running, never added is fine; NULL is allowed */
 
 #endif

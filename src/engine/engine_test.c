@@ -327,6 +327,41 @@ static void canceled_sequence_ends_before_the_next_step(void **state) {
     mu_seq_free(NULL);
 }
 
+static void prefill_beside_decoding_is_bounded(void **state) {
+    (void)state;
+    mu_seq_options o = usual_seq();
+    o.no_prefix_cache = true;
+    mu_engine_set_prefill_beside(engine, 5);
+    mu_seq *alone = submit(&o);
+    assert_int_equal(step().n_prefill_tokens, N_PROMPT); /* nobody decodes yet */
+    mu_seq *beside = submit(&o);
+    for (uint32_t left = N_PROMPT; left > 0;) {
+        mu_step_report report = step();
+        assert_int_equal(report.n_decode_tokens, 1);
+        assert_int_equal(report.n_prefill_tokens, left < 5 ? left : 5);
+        left -= report.n_prefill_tokens;
+    }
+    assert_int_equal(mu_seq_n_output(beside), 1);
+    mu_seq_free(alone);
+    mu_seq_free(beside);
+}
+
+static void sequence_may_be_opened_before_it_is_added(void **state) {
+    (void)state;
+    mu_seq_options o = usual_seq();
+    mu_seq *added = NULL, *dropped = NULL;
+    assert_int_equal(mu_seq_open(engine, &o, &added, NULL), MU_OK);
+    assert_int_equal(mu_seq_open(engine, &o, &dropped, NULL), MU_OK);
+    assert_int_equal(mu_engine_get_stats(engine).n_waiting, 0);
+    assert_int_equal(mu_engine_add(engine, added, NULL), MU_OK);
+    assert_int_equal(mu_engine_get_stats(engine).n_waiting, 1);
+    run_all();
+    assert_int_equal(mu_seq_n_output(added), 16);
+    mu_seq_free(added);
+    mu_seq_free(dropped);
+    assert_int_equal(mu_engine_get_stats(engine).n_canceled, 0);
+}
+
 static void bad_requests_are_refused_and_named(void **state) {
     (void)state;
     static const mu_token outside[] = {VOCAB}, negative[] = {-1};
@@ -673,6 +708,8 @@ int main(void) {
         WITH_ENGINE(stop_string_cuts_the_text_however_it_is_read),
         WITH_ENGINE(unfinished_text_never_shows_what_may_be_a_stop_string),
         WITH_ENGINE(canceled_sequence_ends_before_the_next_step),
+        WITH_ENGINE(prefill_beside_decoding_is_bounded),
+        WITH_ENGINE(sequence_may_be_opened_before_it_is_added),
         WITH_ENGINE(bad_requests_are_refused_and_named),
         WITH_ENGINE(queue_is_bounded),
         cmocka_unit_test(bad_engine_options_are_refused_and_named),

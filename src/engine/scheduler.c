@@ -184,6 +184,10 @@ uint32_t mu_scheduler_plan(mu_scheduler *s, mu_sched_item *items) {
     for (mu_sched_seq *seq = s->running.first; seq; seq = seq->next) {
         if (seq->n_tokens - seq->n_computed == 1) p.prefill_left--;
     }
+    bool some_decode = p.prefill_left < s->options.step_tokens_max;
+    if (some_decode && p.prefill_left > s->options.prefill_beside_max) {
+        p.prefill_left = s->options.prefill_beside_max;
+    }
     uint64_t n_preemptions = s->n_preemptions;
     for (mu_sched_seq *seq = s->running.first, *next; seq; seq = next) {
         plan_one(&p, seq);

@@ -27,7 +27,8 @@ struct mu_seq {
     mu_logprob *tops; /* [n_output_max, n_logprobs], owned */
     mu_lookup lookup;
     mu_finish finish;
-    mu_err error; /* for MU_FINISH_ERROR */
+    mu_err error;  /* for MU_FINISH_ERROR */
+    bool is_added; /* the engine and its scheduler know it */
     bool is_canceled;
     bool ended_by_token; /* the last output is a stop token */
     uint32_t n_read;     /* outputs already read */

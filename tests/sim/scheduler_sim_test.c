@@ -70,6 +70,7 @@ static void open_world(world *w, uint64_t seed) {
     mu_scheduler_options options = {.n_seqs_max = 1 + below(w, 8)};
     options.step_tokens_max = options.n_seqs_max + below(w, 20);
     options.prefill_chunk_max = 1 + below(w, options.step_tokens_max);
+    options.prefill_beside_max = 1 + below(w, options.step_tokens_max);
     size_t bytes = mu_kv_blocks_bytes(n_blocks, w->block_tokens);
     assert_int_equal(mu_arena_init(&w->arena, bytes, NULL), MU_OK);
     w->kv = mu_kv_blocks_create(&w->arena, n_blocks, w->block_tokens);
@@ -195,7 +196,7 @@ static const mu_sched_seq *oldest(const world *w) {
 }
 
 static void check_plan(const world *w, uint32_t n_items, const mu_sched_seq *first) {
-    uint32_t n_tokens = 0, n_first = 0;
+    uint32_t n_tokens = 0, n_first = 0, n_decode = 0;
     assert_true(n_items <= w->scheduler.options.n_seqs_max);
     for (uint32_t i = 0; i < n_items; i++) {
         const mu_sched_item *item = &w->items[i];
@@ -208,9 +209,13 @@ static void check_plan(const world *w, uint32_t n_items, const mu_sched_seq *fir
             assert_ptr_not_equal(w->items[j].seq, item->seq);
         }
         n_tokens += item->n_tokens;
+        n_decode += left == 1;
         if (item->seq == first) n_first++;
     }
     assert_true(n_tokens <= w->scheduler.options.step_tokens_max);
+    if (n_decode > 0) {
+        assert_true(n_tokens - n_decode <= w->scheduler.options.prefill_beside_max);
+    }
     assert_int_equal(n_first, first ? 1 : 0); /* the oldest is in every plan: nobody starves */
 }
 
