@@ -195,8 +195,17 @@ static const mu_sched_seq *oldest(const world *w) {
     return s->running.first ? s->running.first : s->waiting.first;
 }
 
-static void check_plan(const world *w, uint32_t n_items, const mu_sched_seq *first) {
-    uint32_t n_tokens = 0, n_first = 0, n_decode = 0;
+static uint32_t n_decoding(const world *w) {
+    uint32_t n = 0;
+    for (const mu_sched_seq *seq = w->scheduler.running.first; seq; seq = seq->next) {
+        n += seq->n_tokens - seq->n_computed == 1;
+    }
+    return n;
+}
+
+static void check_plan(const world *w, uint32_t n_items, const mu_sched_seq *first,
+                       uint32_t n_decode) {
+    uint32_t n_tokens = 0, n_first = 0, n_prefill = 0;
     assert_true(n_items <= w->scheduler.options.n_seqs_max);
     for (uint32_t i = 0; i < n_items; i++) {
         const mu_sched_item *item = &w->items[i];
@@ -209,20 +218,21 @@ static void check_plan(const world *w, uint32_t n_items, const mu_sched_seq *fir
             assert_ptr_not_equal(w->items[j].seq, item->seq);
         }
         n_tokens += item->n_tokens;
-        n_decode += left == 1;
+        if (left > 1) n_prefill += item->n_tokens;
         if (item->seq == first) n_first++;
     }
     assert_true(n_tokens <= w->scheduler.options.step_tokens_max);
     if (n_decode > 0) {
-        assert_true(n_tokens - n_decode <= w->scheduler.options.prefill_beside_max);
+        assert_true(n_prefill <= w->scheduler.options.prefill_beside_max);
     }
     assert_int_equal(n_first, first ? 1 : 0); /* the oldest is in every plan: nobody starves */
 }
 
 static void step(world *w, totals *t) {
     const mu_sched_seq *first = oldest(w);
+    uint32_t n_decode = n_decoding(w);
     uint32_t n_items = mu_scheduler_plan(&w->scheduler, w->items);
-    check_plan(w, n_items, first);
+    check_plan(w, n_items, first, n_decode);
     check_world(w);
     for (uint32_t i = 0; i < n_items; i++) {
         compute(w, &w->items[i], t);
