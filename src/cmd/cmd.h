@@ -11,6 +11,7 @@ enum {
 };
 
 int mu_cmd_run(int argc, char **argv);
+int mu_cmd_serve(int argc, char **argv);
 int mu_cmd_show(int argc, char **argv);
 int mu_cmd_tokenize(int argc, char **argv);
 int mu_cmd_quantize(int argc, char **argv);

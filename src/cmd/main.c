@@ -10,6 +10,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", mu_cmd_run, "generate text, streaming; interactive without a prompt"},
+    {"serve", mu_cmd_serve, "serve a model over an OpenAI-compatible HTTP API"},
     {"show", mu_cmd_show, "what a model is: shape, bytes by type, memory it needs"},
     {"tokenize", mu_cmd_tokenize, "text to token ids and back"},
     {"bench", mu_cmd_bench, "measure prefill and decode beside the machine's limits"},

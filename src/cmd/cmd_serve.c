@@ -1,0 +1,409 @@
+/* Listen first, load then, serve until a signal, drain, say how it went by the exit code. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/options.h"
+#include "server/listen.h"
+#include "server/server.h"
+
+typedef struct serve_options {
+    const char *host, *dtype, *kv, *chat_template, *api_key_file, *tls_key, *tls_cert, *log_file,
+        *log_format, *metrics_compat;
+    mu_texts alias, api_key, allowed_hosts, cors_origins;
+    uint32_t port, threads, ctx, parallel, max_queued, prefill_beside, shutdown_timeout, ping;
+    uint64_t kv_cache_bytes, max_queued_tokens, max_body;
+    uint32_t max_connections, max_connections_per_ip, max_request_line, max_header, max_headers,
+        header_timeout, body_timeout, keep_alive;
+    bool insecure_no_auth, no_prefix_cache, no_prompt_lookup, metrics_public, print_api;
+} serve_options;
+
+typedef struct serve {
+    const serve_options *o;
+    const char *reference;
+    mu_server_options server_options;
+    mu_buf tls_key, tls_cert;
+    int listen_fd, log_fd, signal_fd;
+    uint32_t port;
+    mu_ref ref;
+    mu_model *model;
+    mu_engine *engine;
+    mu_executor *executor;
+    mu_server *server;
+} serve;
+
+static mu_status read_access(serve *s, mu_err *err) {
+    const serve_options *o = s->o;
+    mu_server_options *to = &s->server_options;
+    mu_status status = MU_OK;
+    for (uint32_t i = 0; i < o->api_key.n && status == MU_OK; i++) {
+        status = mu_auth_add(&to->auth, o->api_key.items[i], err);
+    }
+    if (status == MU_OK && o->api_key_file) {
+        status = mu_auth_add_file(&to->auth, o->api_key_file, err);
+    }
+    if (status != MU_OK) return status;
+    if (!mu_listen_is_loopback(o->host) && to->auth.n == 0 && !o->insecure_no_auth) {
+        return mu_fail(err, MU_ERR_INVALID,
+                       "--host %s is open to the network: give --api-key or --api-key-file, or "
+                       "--insecure-no-auth if that is meant",
+                       o->host);
+    }
+    to->checks_host =
+        o->allowed_hosts.n > 0 || (mu_listen_is_loopback(o->host) && !mu_listen_is_unix(o->host));
+    memcpy(to->hosts, o->allowed_hosts.items, sizeof(to->hosts));
+    to->n_hosts = o->allowed_hosts.n;
+    memcpy(to->origins, o->cors_origins.items, sizeof(to->origins));
+    to->n_origins = o->cors_origins.n;
+    return MU_OK;
+}
+
+static mu_status read_tls(serve *s, mu_err *err) {
+    const serve_options *o = s->o;
+    if (!o->tls_key && !o->tls_cert) return MU_OK;
+    if (!o->tls_key || !o->tls_cert) {
+        return mu_fail(err, MU_ERR_INVALID, "--tls-key and --tls-cert go together");
+    }
+    mu_status status = mu_read_all(o->tls_key, &s->tls_key, err);
+    if (status == MU_OK) status = mu_read_all(o->tls_cert, &s->tls_cert, err);
+    s->server_options.http.tls_key = s->tls_key.data;
+    s->server_options.http.tls_cert = s->tls_cert.data;
+    return status;
+}
+
+static mu_status open_log(serve *s, mu_err *err) {
+    static const char *const names[] = {"none", "text", "json"};
+    s->log_fd = STDERR_FILENO;
+    s->server_options.log_format = (mu_log_format)-1;
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(s->o->log_format, names[i]) == 0) {
+            s->server_options.log_format = (mu_log_format)i;
+        }
+    }
+    if ((int)s->server_options.log_format < 0) {
+        return mu_fail(err, MU_ERR_INVALID,
+                       "--log-format: \"%.40s\" is not one of text, json, none", s->o->log_format);
+    }
+    if (s->o->log_file) {
+        s->log_fd = open(s->o->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        if (s->log_fd < 0) return mu_fail_os(err, MU_ERR_IO, "%s", s->o->log_file);
+    }
+    s->server_options.log_fd = s->log_fd;
+    return MU_OK;
+}
+
+/* What the process may have open bounds the connections: accepting more would fail. */
+static uint32_t connections_max(uint32_t wanted) {
+    enum { OWN_FILES = 64 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur == RLIM_INFINITY || files.rlim_cur > wanted + OWN_FILES) return wanted;
+    return files.rlim_cur > 2 * OWN_FILES ? (uint32_t)files.rlim_cur - OWN_FILES : OWN_FILES;
+}
+
+static mu_status read_names(serve *s, mu_err *err) {
+    mu_hub_env env = mu_hub_env_read();
+    mu_status status = mu_ref_resolve(s->reference, &env, &s->ref, err);
+    if (status != MU_OK) return status;
+    mu_server_options *to = &s->server_options;
+    for (uint32_t i = 0; i < s->o->alias.n && to->n_names + 1 < MU_SERVER_LIST_MAX; i++) {
+        to->names[to->n_names++] = s->o->alias.items[i];
+    }
+    to->names[to->n_names++] = s->ref.name;
+    if (strcmp(s->ref.name, s->reference) != 0) to->names[to->n_names++] = s->reference;
+    to->chat_template = mu_chat_template_find(s->o->chat_template);
+    if (!to->chat_template) {
+        return mu_fail(err, MU_ERR_INVALID, "--chat-template: \"%.40s\" is not one of %s",
+                       s->o->chat_template, mu_chat_template_names());
+    }
+    if (s->o->metrics_compat && strcmp(s->o->metrics_compat, "vllm") != 0) {
+        return mu_fail(err, MU_ERR_INVALID, "--metrics-compat: \"%.40s\" is not vllm",
+                       s->o->metrics_compat);
+    }
+    to->metrics_vllm = s->o->metrics_compat != NULL;
+    return MU_OK;
+}
+
+static mu_status listen_somewhere(serve *s, mu_err *err) {
+    int n = sd_listen_fds(1);
+    if (n > 1) return mu_fail(err, MU_ERR_INVALID, "%d sockets from systemd, one is wanted", n);
+    if (n == 1) {
+        s->listen_fd = SD_LISTEN_FDS_START;
+        return MU_OK;
+    }
+    return mu_listen_open(s->o->host, s->o->port, &s->listen_fd, &s->port, err);
+}
+
+static mu_status open_server(serve *s, mu_err *err) {
+    const serve_options *o = s->o;
+    mu_server_options *to = &s->server_options;
+    mu_status status = read_access(s, err);
+    if (status == MU_OK) status = read_tls(s, err);
+    if (status == MU_OK) status = open_log(s, err);
+    if (status == MU_OK) status = read_names(s, err);
+    if (status == MU_OK) status = listen_somewhere(s, err);
+    if (status != MU_OK) return status;
+    to->metrics_public = o->metrics_public;
+    to->ping_s = o->ping;
+    to->http.listen_fd = s->listen_fd;
+    to->http.n_connections_max = connections_max(o->max_connections);
+    to->http.n_connections_per_ip_max = o->max_connections_per_ip;
+    to->http.request_line_bytes_max = o->max_request_line;
+    to->http.header_bytes_max = o->max_header;
+    to->http.n_headers_max = o->max_headers;
+    to->http.body_bytes_max = o->max_body;
+    to->http.header_timeout_s = o->header_timeout;
+    to->http.body_timeout_s = o->body_timeout;
+    to->http.keep_alive_s = o->keep_alive;
+    return mu_server_open(to, &s->server, err);
+}
+
+static mu_status load(serve *s, mu_err *err) {
+    const serve_options *o = s->o;
+    mu_engine_options e = mu_engine_options_default();
+    e.n_seqs_max = o->parallel;
+    e.n_waiting_max = 1 << 20; /* the executor's queue is the bounded one */
+    e.n_threads = o->threads;
+    e.n_ctx = o->ctx;
+    e.kv_cache_bytes = o->kv_cache_bytes;
+    e.no_prefix_cache = o->no_prefix_cache;
+    e.no_prompt_lookup = o->no_prompt_lookup;
+    mu_status status = mu_open_model(s->reference, &s->ref, &s->model, err);
+    if (status == MU_OK) {
+        status = mu_settle_weight_type(s->model, &s->ref, o->dtype, &e.weight_type, err);
+    }
+    if (status == MU_OK) status = mu_isa_read(&e.isa_max, err);
+    if (status == MU_OK) {
+        status = mu_settle_kv_type(e.weight_type, e.isa_max, o->kv, &e.kv_type, err);
+    }
+    if (status == MU_OK) status = mu_engine_open(s->model, &e, &s->engine, err);
+    if (status != MU_OK) return status;
+    mu_executor_options options = {
+        .n_seqs_max = o->parallel,
+        .n_queued_max = o->max_queued,
+        .n_queued_tokens_max = o->max_queued_tokens,
+        .prefill_beside = o->prefill_beside,
+    };
+    status = mu_executor_open(s->engine, &options, &s->executor, err);
+    if (status == MU_OK) {
+        status = mu_server_ready(s->server, s->model, s->engine, s->executor, err);
+    }
+    return status;
+}
+
+/* A signal within timeout_ms (-1: wait); 0: none. */
+static int next_signal(const serve *s, int timeout_ms) {
+    struct pollfd signals = {.fd = s->signal_fd, .events = POLLIN};
+    struct signalfd_siginfo info;
+    if (poll(&signals, 1, timeout_ms) <= 0) return 0;
+    return read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo
+                                                                            : 0;
+}
+
+/* True: everything that ran has finished. */
+static bool drain(serve *s) {
+    enum { POLL_MS = 20 };
+    uint64_t until_ns = mu_now_ns() + s->o->shutdown_timeout * 1000000000ull;
+    sd_notify(0, "STOPPING=1");
+    mu_server_drain(s->server);
+    uint32_t n = mu_server_n_active(s->server);
+    if (n > 0) {
+        fprintf(stderr, "muai serve: stopping; %u requests may finish within %u s\n", n,
+                s->o->shutdown_timeout);
+    }
+    while (mu_server_n_active(s->server) > 0 && mu_now_ns() < until_ns) {
+        if (next_signal(s, POLL_MS) != 0) break; /* a second one: at once */
+    }
+    n = mu_server_n_active(s->server);
+    if (n == 0) return true;
+    fprintf(stderr, "muai serve: %u requests were cut off\n", n);
+    mu_executor_cancel_all(s->executor);
+    uint64_t grace_ns = mu_now_ns() + 500000000ull; /* to tell their clients */
+    while (mu_server_n_active(s->server) > 0 && mu_now_ns() < grace_ns) {
+        next_signal(s, POLL_MS);
+    }
+    return false;
+}
+
+static void tell_ready(const serve *s) {
+    const char *scheme = s->o->tls_key ? "https" : "http";
+    sd_notify(0, "READY=1");
+    if (s->port == 0) {
+        fprintf(stderr, "muai serve: %s on %s\n", s->ref.name, s->o->host);
+    } else {
+        fprintf(stderr, "muai serve: %s on %s://%s:%u\n", s->ref.name, scheme, s->o->host, s->port);
+    }
+}
+
+static mu_status catch_signals(serve *s, mu_err *err) {
+    sigset_t set;
+    mu_interrupts_install(); /* for SIGBUS */
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return s->signal_fd >= 0 ? MU_OK : mu_fail_os(err, MU_ERR_IO, "signals");
+}
+
+static void close_all(serve *s) {
+    mu_server_close(s->server);
+    mu_executor_close(s->executor);
+    mu_engine_close(s->engine);
+    mu_model_close(s->model);
+    mu_buf_deinit(&s->tls_key);
+    mu_buf_deinit(&s->tls_cert);
+    if (s->listen_fd >= 0) close(s->listen_fd);
+    if (mu_listen_is_unix(s->o->host) && s->listen_fd >= 0) unlink(s->o->host);
+    if (s->signal_fd >= 0) close(s->signal_fd);
+    if (s->log_fd > STDERR_FILENO) close(s->log_fd);
+}
+
+static int run(const serve_options *o, const char *reference) {
+    serve s = {.o = o, .reference = reference, .listen_fd = -1, .log_fd = -1, .signal_fd = -1};
+    mu_err err;
+    bool is_clean = true;
+    mu_status status = catch_signals(&s, &err);
+    if (status == MU_OK) status = open_server(&s, &err);
+    if (status == MU_OK) status = load(&s, &err);
+    if (status == MU_OK) {
+        tell_ready(&s);
+        while (next_signal(&s, -1) == 0) {}
+        is_clean = drain(&s);
+    }
+    close_all(&s);
+    if (status != MU_OK) return mu_report("serve", &err);
+    return is_clean ? MU_EXIT_OK : MU_EXIT_FAILURE;
+}
+
+static int print_api(void) {
+    mu_buf text = {0};
+    mu_server_document(&text);
+    if (text.data) fwrite(text.data, 1, text.n, stdout);
+    mu_buf_deinit(&text);
+    return fflush(stdout) == 0 ? MU_EXIT_OK : MU_EXIT_FAILURE;
+}
+
+/* The command's options; they hold the defaults until main() has parsed the command line. */
+static serve_options o = {
+    .host = "127.0.0.1",
+    .port = 8686,
+    .dtype = "auto",
+    .kv = "auto",
+    .chat_template = "plain",
+    .log_format = "text",
+    .parallel = 32,
+    .max_queued = 512,
+    .max_queued_tokens = 1 << 20,
+    .shutdown_timeout = 30,
+    .ping = 15,
+    .max_connections = 4096,
+    .max_body = 32 << 20,
+    .max_request_line = 8 << 10,
+    .max_header = 64 << 10,
+    .max_headers = 100,
+    .header_timeout = 10,
+    .body_timeout = 30,
+    .keep_alive = 75,
+};
+
+static const mu_option options[] = {
+    {"host", 0, MU_OPTION_TEXT, &o.host, 0, 0, "HOST", "address, or a path for a Unix socket"},
+    {"port", 'p', MU_OPTION_U32, &o.port, 0, 65535, "N", "0: any free one"},
+    {"alias", 'a', MU_OPTION_TEXTS, &o.alias, 0, 0, "NAME", "serve the model under NAME too"},
+    {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
+     "weights as f32, bf16, q8 or q4; auto: as the file"},
+    {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16, or auto"},
+    {"kv-cache-bytes", 0, MU_OPTION_U64, &o.kv_cache_bytes, 0, 1e15, "N",
+     "bytes of KV cache; 0: room for all sequences"},
+    {"threads", 't', MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
+    {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
+    {"parallel", 0, MU_OPTION_U32, &o.parallel, 1, 4096, "N", "sequences running at once"},
+    {"max-num-queued-reqs", 0, MU_OPTION_U32, &o.max_queued, 1, 1 << 20, "N",
+     "requests queued at most; beyond: 429"},
+    {"max-num-queued-tokens", 0, MU_OPTION_U64, &o.max_queued_tokens, 1, 1e15, "N",
+     "prompt tokens queued at most; beyond: 429"},
+    {"prefill-beside", 0, MU_OPTION_U32, &o.prefill_beside, 0, 65536, "N",
+     "prefill tokens of a step beside running streams; 0: from measured speed"},
+    {"no-prefix-cache", 0, MU_OPTION_FLAG, &o.no_prefix_cache, 0, 0, NULL,
+     "do not keep KV blocks of prompts"},
+    {"no-prompt-lookup", 0, MU_OPTION_FLAG, &o.no_prompt_lookup, 0, 0, NULL,
+     "do not guess tokens; the output is the same"},
+    {"chat-template", 0, MU_OPTION_TEXT, &o.chat_template, 0, 0, "NAME", "plain or chatml"},
+    {"api-key", 0, MU_OPTION_TEXTS, &o.api_key, 0, 0, "KEY",
+     "ask for KEY (or its \"sha256:...\"); may be repeated"},
+    {"api-key-file", 0, MU_OPTION_TEXT, &o.api_key_file, 0, 0, "FILE", "one key per line"},
+    {"insecure-no-auth", 0, MU_OPTION_FLAG, &o.insecure_no_auth, 0, 0, NULL,
+     "listen beyond this machine without a key"},
+    {"tls-key", 0, MU_OPTION_TEXT, &o.tls_key, 0, 0, "FILE", "private key, PEM"},
+    {"tls-cert", 0, MU_OPTION_TEXT, &o.tls_cert, 0, 0, "FILE", "certificate, PEM"},
+    {"allowed-hosts", 0, MU_OPTION_TEXTS, &o.allowed_hosts, 0, 0, "HOST",
+     "Host headers to accept besides this machine's; may be repeated"},
+    {"cors-origins", 0, MU_OPTION_TEXTS, &o.cors_origins, 0, 0, "URL",
+     "origins of pages that may ask, \"*\" for all; may be repeated"},
+    {"metrics-public", 0, MU_OPTION_FLAG, &o.metrics_public, 0, 0, NULL, "/metrics without a key"},
+    {"metrics-compat", 0, MU_OPTION_TEXT, &o.metrics_compat, 0, 0, "vllm",
+     "metrics under vLLM's names too"},
+    {"log-format", 0, MU_OPTION_TEXT, &o.log_format, 0, 0, "NAME",
+     "access log: text, json or none"},
+    {"log-file", 0, MU_OPTION_TEXT, &o.log_file, 0, 0, "FILE", "access log; else standard error"},
+    {"shutdown-timeout", 0, MU_OPTION_U32, &o.shutdown_timeout, 0, 86400, "S",
+     "seconds that running requests have after SIGTERM"},
+    {"sse-ping-interval", 0, MU_OPTION_U32, &o.ping, 0, 3600, "S",
+     "comment lines on silent streams; 0: none"},
+    {"max-connections", 0, MU_OPTION_U32, &o.max_connections, 1, 1 << 20, "N", "open connections"},
+    {"max-connections-per-ip", 0, MU_OPTION_U32, &o.max_connections_per_ip, 0, 1 << 20, "N",
+     "of one address; 0: no limit"},
+    {"max-body", 0, MU_OPTION_U64, &o.max_body, 1, 1e12, "BYTES", "of a request"},
+    {"max-request-line", 0, MU_OPTION_U32, &o.max_request_line, 64, 1 << 20, "BYTES",
+     "of a request"},
+    {"max-header", 0, MU_OPTION_U32, &o.max_header, 1024, 1 << 24, "BYTES", "all headers"},
+    {"max-headers", 0, MU_OPTION_U32, &o.max_headers, 1, 10000, "N", "headers of a request"},
+    {"header-timeout", 0, MU_OPTION_U32, &o.header_timeout, 1, 3600, "S",
+     "for the first request's head"},
+    {"body-timeout", 0, MU_OPTION_U32, &o.body_timeout, 1, 3600, "S",
+     "without a byte of body sent or answer read"},
+    {"keep-alive", 0, MU_OPTION_U32, &o.keep_alive, 1, 86400, "S", "between requests"},
+    {"print-api", 0, MU_OPTION_FLAG, &o.print_api, 0, 0, NULL,
+     "print the API's reference (Markdown) and end"},
+};
+
+int mu_cmd_serve(int argc, char **argv) {
+    const mu_command_line line = {
+        .command = "serve",
+        .usage = "MODEL",
+        .about = "Serve a model over an OpenAI-compatible HTTP API.",
+        .examples = "  muai serve gpt2\n"
+                    "  muai serve synthetic:gpt2:q8 --port 9000 --log-format json\n"
+                    "  muai serve ./gpt2.gguf --host 0.0.0.0 --api-key-file keys.txt\n"
+                    "  curl http://127.0.0.1:8686/v1/completions -d '{\"prompt\": \"Hello\"}'\n",
+        .options = options,
+        .n_options = MU_COUNTOF(options),
+        .n_positional_max = 1,
+    };
+    const char *reference = NULL;
+    uint32_t n_positional;
+    int code;
+    if (!mu_options_start(&line, argc, argv, &reference, &n_positional, &code)) return code;
+    if (o.print_api) return print_api();
+    if (!reference) {
+        fputs("muai serve: no MODEL given, such as gpt2 or synthetic:gpt2\n", stderr);
+        return MU_EXIT_USAGE;
+    }
+    return run(&o, reference);
+}

@@ -1,0 +1,176 @@
+/* /metrics: one table of what is told. Every row has a name of ours and, where vLLM has the same
+ * thing, its name too, which is told with --metrics-compat vllm. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "server/request.h"
+
+typedef struct facts {
+    mu_executor_metrics ex;
+    uint32_t n_connections;
+    uint64_t n_log_lost;
+    double kv_usage, kv_blocks_used;
+} facts;
+
+typedef enum kind { GAUGE_U32, GAUGE_F64, GAUGE_U64, COUNTER, HISTOGRAM } kind;
+
+static const struct {
+    const char *name, *vllm; /* vllm NULL: has none */
+    kind kind;
+    size_t offset;
+    const char *help;
+} rows[] = {
+#define AT(member) offsetof(facts, member)
+    {"muai_time_to_first_token_seconds", "vllm:time_to_first_token_seconds", HISTOGRAM, AT(ex.ttft),
+     "From the request's arrival to its first token."},
+    {"muai_inter_token_latency_seconds", "vllm:inter_token_latency_seconds", HISTOGRAM,
+     AT(ex.inter_token), "Between tokens of a sequence."},
+    {"muai_e2e_request_latency_seconds", "vllm:e2e_request_latency_seconds", HISTOGRAM,
+     AT(ex.end_to_end), "From the request's arrival to its last token."},
+    {"muai_request_queue_time_seconds", "vllm:request_queue_time_seconds", HISTOGRAM, AT(ex.queue),
+     "From the request's arrival to its admission."},
+    {"muai_request_prompt_tokens", "vllm:request_prompt_tokens", HISTOGRAM, AT(ex.prompt_tokens),
+     "Prompt tokens of a request."},
+    {"muai_request_generation_tokens", "vllm:request_generation_tokens", HISTOGRAM,
+     AT(ex.output_tokens), "Output tokens of a request."},
+    {"muai_batch_sequences", NULL, HISTOGRAM, AT(ex.batch), "Sequences running in a step."},
+    {"muai_requests_running", "vllm:num_requests_running", GAUGE_U32, AT(ex.n_running),
+     "Requests being generated."},
+    {"muai_requests_waiting", "vllm:num_requests_waiting", GAUGE_U32, AT(ex.n_queued),
+     "Requests in the queue."},
+    {"muai_queued_prompt_tokens", NULL, GAUGE_U64, AT(ex.n_queued_tokens),
+     "Prompt tokens of the requests in the queue."},
+    {"muai_kv_cache_usage_ratio", "vllm:kv_cache_usage_perc", GAUGE_F64, AT(kv_usage),
+     "KV blocks in use, 0 to 1."},
+    {"muai_kv_blocks", NULL, GAUGE_U32, AT(ex.engine.n_kv_blocks), "KV blocks there are."},
+    {"muai_kv_blocks_used", NULL, GAUGE_F64, AT(kv_blocks_used), "KV blocks in use."},
+    {"muai_prefill_allowance_tokens", NULL, GAUGE_U32, AT(ex.prefill_beside),
+     "Prefill tokens that the last step might take beside running streams."},
+    {"muai_http_connections", NULL, GAUGE_U32, AT(n_connections), "Open connections."},
+    {"muai_prompt_tokens_total", "vllm:prompt_tokens_total", COUNTER, AT(ex.n_prompt_tokens),
+     "Prompt tokens of ended requests."},
+    {"muai_cached_tokens_total", "vllm:prefix_cache_hits_total", COUNTER, AT(ex.n_cached_tokens),
+     "Prompt tokens found in the prefix cache."},
+    {"muai_generation_tokens_total", "vllm:generation_tokens_total", COUNTER,
+     AT(ex.n_output_tokens), "Output tokens of ended requests."},
+    {"muai_prefill_tokens_computed_total", NULL, COUNTER, AT(ex.engine.n_prefill_tokens),
+     "Prompt tokens computed."},
+    {"muai_preemptions_total", "vllm:num_preemptions_total", COUNTER, AT(ex.engine.n_preemptions),
+     "Sequences that gave their KV blocks back."},
+    {"muai_steps_total", NULL, COUNTER, AT(ex.engine.n_steps), "Steps of the engine."},
+    {"muai_draft_tokens_total", "vllm:spec_decode_num_draft_tokens_total", COUNTER,
+     AT(ex.engine.n_draft_tokens), "Tokens guessed by prompt lookup."},
+    {"muai_accepted_tokens_total", "vllm:spec_decode_num_accepted_tokens_total", COUNTER,
+     AT(ex.engine.n_accepted_tokens), "Guessed tokens that were right."},
+    {"muai_requests_refused_total", NULL, COUNTER, AT(ex.n_refused),
+     "Requests refused because the queue was full."},
+    {"muai_log_lines_lost_total", NULL, COUNTER, AT(n_log_lost),
+     "Access log lines that could not be written."},
+#undef AT
+};
+
+static void head(mu_buf *out, const char *name, kind k, const char *help) {
+    const char *type = k == COUNTER ? "counter" : k == HISTOGRAM ? "histogram" : "gauge";
+    mu_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_histogram(mu_buf *out, const char *name, const char *label,
+                            const mu_histogram *h) {
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < h->n_bounds; i++) {
+        n += h->counts[i];
+        mu_buf_printf(out, "%s_bucket{%s,le=\"%g\"} %llu\n", name, label, h->bounds[i],
+                      (unsigned long long)n);
+    }
+    n += h->counts[h->n_bounds];
+    mu_buf_printf(out, "%s_bucket{%s,le=\"+Inf\"} %llu\n%s_sum{%s} %.9g\n%s_count{%s} %llu\n", name,
+                  label, (unsigned long long)n, name, label, h->sum, name, label,
+                  (unsigned long long)n);
+}
+
+static void write_row(mu_buf *out, size_t i, const char *name, const char *label, const facts *f) {
+    const void *at = (const char *)f + rows[i].offset;
+    head(out, name, rows[i].kind, rows[i].help);
+    if (rows[i].kind == HISTOGRAM) {
+        write_histogram(out, name, label, at);
+    } else if (rows[i].kind == GAUGE_U32) {
+        mu_buf_printf(out, "%s{%s} %u\n", name, label, *(const uint32_t *)at);
+    } else if (rows[i].kind == GAUGE_F64) {
+        mu_buf_printf(out, "%s{%s} %.9g\n", name, label, *(const double *)at);
+    } else {
+        mu_buf_printf(out, "%s{%s} %llu\n", name, label, (unsigned long long)*(const uint64_t *)at);
+    }
+}
+
+static void write_outcomes(mu_buf *out, const char *name, const char *label_name, const char *label,
+                           const facts *f) {
+    head(out, name, COUNTER, "Ended requests.");
+    for (int i = 0; i < MU_N_OUTCOMES; i++) {
+        mu_buf_printf(out, "%s{%s,%s=\"%s\"} %llu\n", name, label, label_name,
+                      mu_outcome_name((mu_outcome)i), (unsigned long long)f->ex.n_requests[i]);
+    }
+}
+
+static void write_http(mu_buf *out, mu_server *server) {
+    head(out, "http_requests_total", COUNTER, "HTTP requests by route and class of status.");
+    for (uint32_t route = 0;; route++) {
+        const char *path = mu_route_path(route);
+        pthread_mutex_lock(&server->lock);
+        for (uint32_t class = 0; class < MU_STATUS_CLASSES; class ++) {
+            uint64_t n = server->n_http[route][class];
+            if (n == 0) continue;
+            mu_buf_printf(out, "http_requests_total{path=\"%s\",status=\"%uxx\"} %llu\n",
+                          path ? path : "other", class, (unsigned long long)n);
+        }
+        pthread_mutex_unlock(&server->lock);
+        if (!path) return;
+    }
+}
+
+/* The text of a label's value. */
+static void escape(const char *text, char *out, size_t cap) {
+    size_t n = 0;
+    for (; *text && n + 3 < cap; text++) {
+        if (*text == '"' || *text == '\\') out[n++] = '\\';
+        out[n++] = *text == '\n' ? ' ' : *text;
+    }
+    out[n] = '\0';
+}
+
+static void write_model(mu_buf *out, mu_server *server, const facts *f) {
+    char name[512], label[600], vllm_label[600];
+    escape(server->options.names[0], name, sizeof(name));
+    snprintf(label, sizeof(label), "model=\"%s\"", name);
+    snprintf(vllm_label, sizeof(vllm_label), "model_name=\"%s\"", name);
+    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
+        write_row(out, i, rows[i].name, label, f);
+        if (server->options.metrics_vllm && rows[i].vllm) {
+            write_row(out, i, rows[i].vllm, vllm_label, f);
+        }
+    }
+    write_outcomes(out, "muai_requests_total", "outcome", label, f);
+    if (server->options.metrics_vllm) {
+        write_outcomes(out, "vllm:request_success_total", "finished_reason", vllm_label, f);
+    }
+}
+
+void mu_metrics_write(mu_server *server, mu_buf *out) {
+    facts f = {.n_connections = mu_http_n_connections(server->http)};
+    pthread_mutex_lock(&server->lock);
+    f.n_log_lost = server->n_log_lost;
+    pthread_mutex_unlock(&server->lock);
+    if (atomic_load(&server->is_ready)) {
+        mu_executor_get_metrics(server->executor, &f.ex);
+        const mu_engine_stats *e = &f.ex.engine;
+        f.kv_blocks_used = (double)e->n_kv_blocks - e->n_kv_blocks_free;
+        f.kv_usage = e->n_kv_blocks > 0 ? f.kv_blocks_used / e->n_kv_blocks : 0.0;
+        write_model(out, server, &f);
+    }
+    write_http(out, server);
+    head(out, "process_resident_memory_bytes", GAUGE_U64, "Memory of the process.");
+    mu_buf_printf(out, "process_resident_memory_bytes %llu\n",
+                  (unsigned long long)mu_memory_resident_bytes());
+    head(out, "muai_info", GAUGE_U32, "The program's version.");
+    mu_buf_printf(out, "muai_info{version=\"%s\"} 1\n", MUAI_VERSION);
+}

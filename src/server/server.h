@@ -1,0 +1,52 @@
+/* server.h - one model over HTTP: routes, access, the OpenAI API, metrics, access log.
+ *
+ *     open ──▶ loading ──ready()──▶ serving ──drain()──▶ draining ──▶ close
+ *              503                                       503 for what is new
+ *
+ * Threads: the caller's thread opens, makes ready, drains and closes; requests are served on the
+ * HTTP thread, generated on the executor's.
+ */
+#ifndef MU_SERVER_SERVER_H
+#define MU_SERVER_SERVER_H
+
+#include "router/executor.h"
+#include "server/auth.h"
+#include "server/http.h"
+#include "text/chat_template.h"
+
+enum { MU_SERVER_LIST_MAX = 64 };
+
+typedef struct mu_server mu_server;
+
+typedef enum mu_log_format { MU_LOG_NONE, MU_LOG_TEXT, MU_LOG_JSON } mu_log_format;
+
+typedef struct mu_server_options {
+    mu_http_options http;
+    mu_auth auth;
+    const char *names[MU_SERVER_LIST_MAX]; /* of the model, borrowed; the first is its own */
+    uint32_t n_names;
+    const mu_chat_template *chat_template;
+    const char *hosts[MU_SERVER_LIST_MAX]; /* Host headers allowed besides loopback; borrowed */
+    uint32_t n_hosts;
+    bool checks_host;                        /* against DNS rebinding: refuse other Host headers */
+    const char *origins[MU_SERVER_LIST_MAX]; /* CORS; "*": all; borrowed */
+    uint32_t n_origins;
+    bool metrics_public, metrics_vllm;
+    uint32_t ping_s; /* comment lines on silent streams */
+    int log_fd;      /* borrowed */
+    mu_log_format log_format;
+} mu_server_options;
+
+mu_status mu_server_open(const mu_server_options *options, mu_server **out,
+                         mu_err *err) MU_MUST_USE;
+/* model and executor are borrowed until close(). */
+mu_status mu_server_ready(mu_server *server, const mu_model *model, const mu_engine *engine,
+                          mu_executor *executor, mu_err *err) MU_MUST_USE;
+void mu_server_drain(mu_server *server);
+uint32_t mu_server_n_active(mu_server *server); /* requests being served */
+void mu_server_close(mu_server *server);        /* NULL is allowed */
+
+/* docs/api.md, made from the tables. */
+void mu_server_document(mu_buf *out);
+
+#endif
