@@ -493,12 +493,15 @@ static void step(mu_executor *ex) {
     collect(ex, now_ns);
 }
 
-static void publish(mu_executor *ex) {
+/* True: there is nothing to do. */
+static bool publish(mu_executor *ex) {
     ex->m.engine = mu_engine_get_stats(ex->engine);
     ex->m.n_running = ex->n_running;
     pthread_mutex_lock(&ex->lock);
     ex->published = ex->m;
+    bool is_idle = ex->n_running == 0 && ex->n_queued == 0; /* all may end in one step */
     pthread_mutex_unlock(&ex->lock);
+    return is_idle;
 }
 
 static void cancel_everything(mu_executor *ex) {
@@ -529,8 +532,7 @@ static void *run(void *arg) {
             }
         }
         if (ex->n_running > 0) step(ex);
-        publish(ex);
-        may_sleep = ex->n_running == 0;
+        may_sleep = publish(ex);
         if (is_stopping && may_sleep) return NULL;
     }
 }

@@ -13,6 +13,7 @@ static double logprob_number(float logprob) {
 /* A token's bytes as text; what is not UTF-8 becomes U+FFFD. */
 static json_t *token_text(const mu_tokenizer *tokenizer, mu_token token) {
     mu_bytes piece = mu_tokenizer_piece(tokenizer, token);
+    if (piece.n == 0) return json_string("");
     if (mu_utf8_valid(piece.data, piece.n) == piece.n) return json_stringn(piece.data, piece.n);
     mu_buf text = {0};
     for (size_t at = 0, n; at < piece.n; at += n) {

@@ -3,13 +3,15 @@
  * kept in has_news, under the exchange's lock.
  *
  * libmicrohttpd's own timeout counts from the last byte. What is late as a whole (a head that comes
- * byte by byte) is found by mu_http_tick(), which shuts the socket down.
+ * byte by byte) and who left in the middle of a request is found by mu_http_tick(), which shuts the
+ * socket down.
  */
 #include "server/http.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,11 +110,18 @@ static void set_deadline(mu_http *http, struct MHD_Connection *mhd, uint64_t dea
     MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)idle_s);
 }
 
+/* libmicrohttpd waits for edges: an end that came together with half a request makes none. */
+static bool peer_has_left(const connection *c) {
+    struct pollfd peer = {.fd = c->fd, .events = POLLRDHUP};
+    return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 void mu_http_tick(mu_http *http) {
     uint64_t now_ns = mu_now_ns();
     pthread_mutex_lock(&http->lock);
     for (connection *c = http->connections; c; c = c->next) {
-        if (c->deadline_ns == 0 || c->deadline_ns > now_ns) continue;
+        bool is_late = c->deadline_ns != 0 && c->deadline_ns <= now_ns;
+        if (!is_late && !peer_has_left(c)) continue;
         c->deadline_ns = 0;
         shutdown(c->fd, SHUT_RDWR); /* the HTTP thread sees the end and closes */
     }

@@ -46,7 +46,7 @@ mu_status mu_http_open(const mu_http_options *options, const mu_http_callbacks *
                        mu_http **out, mu_err *err) MU_MUST_USE;
 /* Ends every exchange. NULL is allowed. */
 void mu_http_close(mu_http *http);
-/* Once a second: ends connections whose request head is late. */
+/* Once a second: ends connections whose request head is late, or whose peer left. */
 void mu_http_tick(mu_http *http);
 uint32_t mu_http_n_connections(mu_http *http);
 

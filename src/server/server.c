@@ -80,12 +80,21 @@ void mu_request_report_unknown(mu_request *r, const mu_buf *unknown) {
     }
 }
 
+/* JSON, or what curl -d calls its data. */
+static bool type_is_taken(const char *type) {
+    static const char *const taken[] = {"application/json", "application/x-www-form-urlencoded"};
+    for (size_t i = 0; type && i < MU_COUNTOF(taken); i++) {
+        size_t n = strlen(taken[i]);
+        if (strncasecmp(type, taken[i], n) == 0 && (type[n] == '\0' || type[n] == ';')) return true;
+    }
+    return type == NULL;
+}
+
 bool mu_request_body(mu_request *r, json_t **out) {
-    const char *type = mu_exchange_header(r->x, "Content-Type");
     const mu_buf *body = mu_exchange_body(r->x);
     mu_api_error error;
     mu_err err;
-    if (type && strncasecmp(type, "application/json", strlen("application/json")) != 0) {
+    if (!type_is_taken(mu_exchange_header(r->x, "Content-Type"))) {
         fail(r, MU_API_MEDIA_TYPE, "Content-Type must be application/json");
         return false;
     }
@@ -136,7 +145,7 @@ static void get_models(mu_request *r) {
 }
 
 static void get_model(mu_request *r) {
-    const char *name = mu_exchange_path(r->x) + strlen(r->route->path);
+    const char *name = strstr(mu_exchange_path(r->x), "/models/") + strlen("/models/");
     mu_api_error error;
     for (uint32_t i = 0; i < r->server->options.n_names; i++) {
         if (strcmp(name, r->server->options.names[i]) != 0) continue;
