@@ -30,9 +30,12 @@ static const struct {
     const char *name;
     uint32_t n_layers, hidden_dim, n_heads, vocab_size, n_ctx;
 } synthetic_shapes[] = {
-    {"gpt2", 12, 768, 12, 50257, 1024},        {"gpt2-medium", 24, 1024, 16, 50257, 1024},
-    {"gpt2-large", 36, 1280, 20, 50257, 1024}, {"gpt2-xl", 48, 1600, 25, 50257, 1024},
+    {"gpt2", 12, 768, 12, 50257, 1024},
+    {"gpt2-medium", 24, 1024, 16, 50257, 1024},
+    {"gpt2-large", 36, 1280, 20, 50257, 1024},
+    {"gpt2-xl", 48, 1600, 25, 50257, 1024},
     {"gpt2-test", 2, 64, 4, 517, 128},
+    {"gpt2-mini", 4, 256, 4, 50257, 1024}, /* steps of about a millisecond, for tests */
 };
 
 static mu_status bind(mu_model *model, mu_naming naming, const mu_metadata *metadata,

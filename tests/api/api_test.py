@@ -16,7 +16,7 @@ from serving import MODEL, MUAI, Server, events, read_answer, request_bytes, run
 
 GREEDY = {"prompt": "Hello", "max_tokens": 8, "temperature": 0, "ignore_eos": True}
 LONG = {"prompt": [1], "max_tokens": 1000, "ignore_eos": True, "seed": 1}
-SLOW = "synthetic:gpt2"  # steps of milliseconds: something can happen meanwhile
+SLOW = "synthetic:gpt2-mini"  # steps of a millisecond: something can happen meanwhile
 
 
 def idle(s):

@@ -92,23 +92,23 @@ def test_errors_are_the_clients():
 def test_full_and_draining():
     import signal
 
-    with Server("--parallel", "1", "--max-num-queued-reqs", "1", "--no-prompt-lookup", model="synthetic:gpt2") as s:
+    with Server("--parallel", "1", "--max-num-queued-reqs", "1", "--no-prompt-lookup", model="synthetic:gpt2-mini") as s:
         c = client(s)
-        long = {**ARGS, "model": "synthetic:gpt2", "max_tokens": 600, "stream": True}
+        long = {**ARGS, "model": "synthetic:gpt2-mini", "max_tokens": 900, "logprobs": 0, "stream": True}
         first = c.completions.create(**long)
         next(iter(first))
         second = threading.Thread(target=lambda: c.completions.create(**{**long, "stream": False}))
         second.start()
         wait_until(lambda: s.metrics()["muai_requests_waiting"] == 1, "queued")
         try:
-            c.completions.create(**{**ARGS, "model": "synthetic:gpt2"})
+            c.completions.create(**{**ARGS, "model": "synthetic:gpt2-mini"})
             raise AssertionError("429")
         except openai.RateLimitError as e:
             assert e.code == "queue_full" and int(e.response.headers["retry-after"]) >= 1
         s.process.send_signal(signal.SIGTERM)
         wait_until(lambda: s.ask("/readyz")[0] == 503, "draining")
         try:
-            c.completions.create(**{**ARGS, "model": "synthetic:gpt2"})
+            c.completions.create(**{**ARGS, "model": "synthetic:gpt2-mini"})
             raise AssertionError("503")
         except openai.APIStatusError as e:
             assert e.status_code == 503 and e.code == "draining"
@@ -117,8 +117,8 @@ def test_full_and_draining():
 
 
 def test_cancel_in_mid_stream():
-    with Server("--no-prompt-lookup", model="synthetic:gpt2") as s:
-        stream = client(s).completions.create(**{**ARGS, "model": "synthetic:gpt2", "max_tokens": 900, "stream": True})
+    with Server("--no-prompt-lookup", model="synthetic:gpt2-mini") as s:
+        stream = client(s).completions.create(**{**ARGS, "model": "synthetic:gpt2-mini", "max_tokens": 900, "logprobs": 0, "stream": True})
         for i, _ in enumerate(stream):
             if i == 3:
                 break
