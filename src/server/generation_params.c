@@ -62,7 +62,8 @@ static const mu_param chat_rows[] = {
      "of type text)"},
     {"top_logprobs", MU_PARAM_U32, AT(top_logprobs), 0, MU_TOP_LOGPROBS_MAX, "0",
      "alternatives for each token; with `logprobs`"},
-    {"response_format", MU_PARAM_IGNORED, 0, 0, 0, NULL, "accepted, not used: text is what comes"},
+    {"response_format", MU_PARAM_JSON, AT(response_format), 0, 0, NULL,
+     "`{\"type\": \"text\"}`; others are refused"},
 };
 
 static const mu_param_table shared = {shared_rows, MU_COUNTOF(shared_rows), NULL};
@@ -172,6 +173,11 @@ static bool settle(mu_generation_params *p, bool is_chat, mu_api_error *error) {
     if (!required) return wrong(error, is_chat ? "messages" : "prompt", "is missing");
     if (p->suffix && json_string_length(p->suffix) > 0) {
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, "suffix", "suffix: not supported");
+    }
+    const char *format = json_string_value(json_object_get(p->response_format, "type"));
+    if (p->response_format && (!format || strcmp(format, "text") != 0)) {
+        return mu_api_fail(error, MU_API_NOT_SUPPORTED, "response_format",
+                           "response_format: only text is supported");
     }
     if (p->max_tokens == 0) p->max_tokens = p->max_completion_tokens;
     if (p->best_of == 0) p->best_of = p->n;

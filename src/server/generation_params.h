@@ -10,7 +10,7 @@ enum { MU_CHOICES_MAX = 16, MU_PROMPTS_MAX = 256, MU_BIASES_MAX = 1024 };
 typedef struct mu_generation_params {
     const char *model;
     json_t *prompt, *messages, *stop, *stop_token_ids, *logit_bias, *stream_options, *logprobs;
-    json_t *suffix;
+    json_t *suffix, *response_format;
     uint32_t max_tokens, max_completion_tokens, min_tokens; /* the first two 0: not given */
     uint32_t n, best_of;                                    /* best_of 0: as n */
     uint32_t top_k, top_logprobs;
