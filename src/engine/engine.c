@@ -106,21 +106,10 @@ static mu_status settle_options(mu_engine *e, uint32_t *out_n_blocks, mu_err *er
     return MU_OK;
 }
 
-static size_t longest_piece(const mu_model *model) {
-    const mu_tokenizer *tokenizer = mu_model_tokenizer(model);
-    uint32_t vocab_size = mu_tokenizer_vocab_size(tokenizer);
-    size_t longest = 0;
-    for (uint32_t token = 0; token < vocab_size; token++) {
-        size_t n = mu_tokenizer_piece(tokenizer, (mu_token)token).n;
-        if (n > longest) longest = n;
-    }
-    return longest;
-}
-
 static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     const mu_engine_options *o = &e->options;
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
-    e->piece_bytes = longest_piece(e->model);
+    e->piece_bytes = mu_tokenizer_longest_piece(mu_model_tokenizer(e->model));
     size_t bytes = mu_kv_blocks_bytes(n_blocks, o->block_tokens) + mu_sampler_bytes(vocab_size) +
                    o->n_seqs_max * (sizeof(*e->items) + sizeof(*e->segments)) + 1024;
     mu_status status = mu_arena_init(&e->arena, bytes, err);

@@ -65,8 +65,14 @@ static bool no_memory(mu_api_error *error) {
 static bool encode(mu_generation *g, const char *text, size_t n, uint32_t flags, prompt *out,
                    mu_api_error *error) {
     const mu_token *tokens;
-    size_t n_tokens;
+    size_t n_tokens, n_least = n / g->r->server->piece_bytes_max;
     mu_err err;
+    if (n_least >= mu_engine_n_ctx(g->r->server->engine)) { /* not worth the time to encode it */
+        return mu_api_fail(
+            error, MU_API_CONTEXT_LENGTH, NULL,
+            "%zu bytes of prompt are at least %zu tokens and do not fit the context of %u", n,
+            n_least, mu_engine_n_ctx(g->r->server->engine));
+    }
     if (mu_encode(g->r->server->encoder, text, n, flags, &tokens, &n_tokens, &err) != MU_OK) {
         return mu_api_fail_status(error, &err);
     }

@@ -37,7 +37,8 @@ struct mu_server {
     const mu_model *model;
     const mu_engine *engine;
     mu_executor *executor;
-    mu_encoder *encoder; /* the HTTP thread's */
+    mu_encoder *encoder;    /* the HTTP thread's */
+    size_t piece_bytes_max; /* of the longest token, > 0 */
 
     pthread_mutex_t lock;
     mu_request *requests;

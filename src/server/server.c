@@ -562,6 +562,8 @@ mu_status mu_server_ready(mu_server *server, const mu_model *model, const mu_eng
                           mu_executor *executor, mu_err *err) {
     mu_status status = mu_encoder_open(mu_model_tokenizer(model), &server->encoder, err);
     if (status != MU_OK) return status;
+    server->piece_bytes_max = mu_tokenizer_longest_piece(mu_model_tokenizer(model));
+    if (server->piece_bytes_max == 0) server->piece_bytes_max = 1;
     server->model = model;
     server->engine = engine;
     server->executor = executor;

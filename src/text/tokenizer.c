@@ -32,6 +32,15 @@ mu_bytes mu_tokenizer_piece(const mu_tokenizer *t, mu_token token) {
     return (mu_bytes){t->bytes + start, t->starts[token + 1] - start};
 }
 
+size_t mu_tokenizer_longest_piece(const mu_tokenizer *tokenizer) {
+    size_t longest = 0;
+    for (uint32_t token = 0; token < mu_tokenizer_vocab_size(tokenizer); token++) {
+        size_t n = mu_tokenizer_piece(tokenizer, (mu_token)token).n;
+        if (n > longest) longest = n;
+    }
+    return longest;
+}
+
 mu_token mu_vocab_find(const mu_tokenizer *t, const char *data, size_t n) {
     for (uint32_t at = hash_bytes(data, n);; at++) {
         mu_token token = t->lookup[at & (t->lookup_size - 1)];

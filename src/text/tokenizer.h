@@ -59,6 +59,7 @@ mu_token mu_tokenizer_bos(const mu_tokenizer *tokenizer);
 mu_token mu_tokenizer_eos(const mu_tokenizer *tokenizer);
 /* Bytes of a token; empty for ids outside the vocabulary. */
 mu_bytes mu_tokenizer_piece(const mu_tokenizer *tokenizer, mu_token token);
+size_t mu_tokenizer_longest_piece(const mu_tokenizer *tokenizer); /* bytes */
 /* What it was opened with, for writing it to a file. */
 bool mu_tokenizer_has_gpt2_pattern(const mu_tokenizer *tokenizer);
 uint32_t mu_tokenizer_n_merges(const mu_tokenizer *tokenizer);

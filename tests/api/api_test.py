@@ -93,6 +93,8 @@ def test_values_are_refused_by_name():
             assert (body["error"]["param"] or "") == param, (extra, body)
         code, _, body = s.ask("/v1/completions", {**GREEDY, "max_tokens": 5000})
         assert body["error"]["code"] == "context_length_exceeded" and "128" in body["error"]["message"]
+        code, _, body = s.ask("/v1/completions", {**GREEDY, "prompt": "x" * 5_000_000})
+        assert body["error"]["code"] == "context_length_exceeded" and "5000000 bytes" in body["error"]["message"]
         for bad in (b"", b"{", b"[1]", b'{"a":1,"a":2}', b'{"prompt": NaN}', b"\xff", b"[" * 100, b'{"prompt":"\xff"}'):
             assert s.ask("/v1/completions", bad)[0] == 400, bad
         for bad in ([], [{"role": "pilot", "content": "x"}], [{"role": "user", "content": 5}], ["x"], "x"):
