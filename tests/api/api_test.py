@@ -398,6 +398,34 @@ def test_torture():
         slow.close()
 
 
+def test_reader_that_stops_reading_is_left():
+    body = {**LONG, "max_tokens": 900, "n": 16, "logprobs": 20, "stream": True}
+    with Server("--body-timeout", "1", model=SLOW) as s:
+        with socket.socket() as c:
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            c.connect(("127.0.0.1", s.port))
+            c.sendall(request_bytes("/v1/completions", body))
+            wait_until(lambda: s.metrics()["muai_requests_running"] == 1, "running")
+            wait_until(lambda: s.metrics()["muai_http_connections"] == 1, "closed", timeout=120)
+            wait_until(lambda: idle(s), "canceled")
+        assert s.ask("/v1/completions", GREEDY)[0] == 200
+
+
+def test_corpus_of_bodies():
+    n = 0
+    with Server("--log-format", "none") as s:
+        for folder in ("generation_params", "hf_config", "hf_tokenizer"):
+            for name in sorted(os.listdir("tests/corpus/" + folder)):
+                with open(f"tests/corpus/{folder}/{name}", "rb") as f:
+                    body = f.read()
+                for path in ("/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize", "/apply-template"):
+                    code = s.ask(path, body)[0]
+                    assert code in (200, 400, 404, 501), (name, path, code)
+                    n += 1
+    assert n > 50
+    print(f"  {n} requests")
+
+
 def test_stop_under_load():
     with Server("--shutdown-timeout", "20", "--log-format", "none") as s:
         counts = {"ok": 0, "refused": 0, "none": 0}
