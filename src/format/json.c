@@ -119,6 +119,35 @@ mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) {
     return status;
 }
 
+/* The code unit of an escape \uXXXX at text [n]; 0: there is none. */
+static uint32_t escaped_unit(const char *text, size_t n) {
+    uint32_t unit = 0;
+    if (n < 6 || text[0] != '\\' || text[1] != 'u') return 0;
+    for (size_t i = 2; i < 6; i++) {
+        char c = text[i];
+        uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
+                         : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
+                                                : 16;
+        if (digit == 16) return 0;
+        unit = unit << 4 | digit;
+    }
+    return unit;
+}
+
+void mu_json_mend_surrogates(char *text, size_t n) {
+    enum { ESCAPE = 6 };
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] != '\\') continue;
+        uint32_t unit = escaped_unit(text + i, n - i);
+        bool is_high = unit >= 0xd800 && unit < 0xdc00, is_low = unit >= 0xdc00 && unit < 0xe000;
+        uint32_t next = is_high ? escaped_unit(text + i + ESCAPE, n - i - ESCAPE) : 0;
+        bool is_pair = next >= 0xdc00 && next < 0xe000;
+        if (is_low || (is_high && !is_pair)) memcpy(text + i + 2, "fffd", 4);
+        i += unit == 0 ? 1 : is_pair ? 2 * ESCAPE - 1 : ESCAPE - 1; /* of "\\" both */
+    }
+}
+
 mu_status mu_json_load(const char *path, json_t **out, mu_err *err) {
     mu_map map;
     mu_err inner;

@@ -13,7 +13,11 @@ enum { MU_JSON_DEPTH_MAX = 64 };
  * Errors: MU_ERR_FORMAT with line and column, MU_ERR_LIMIT (depth), MU_ERR_NOMEM. */
 mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) MU_MUST_USE;
 
-/* The same for a file, errors prefixed with its path. */
+/* Escapes of half a surrogate pair (\ud83d alone), which clients that cut text send, become
+ * \ufffd; in place, the length stays. */
+void mu_json_mend_surrogates(char *text, size_t n);
+
+/* mu_json_parse() for a file, errors prefixed with its path. */
 mu_status mu_json_load(const char *path, json_t **out, mu_err *err) MU_MUST_USE;
 
 #endif

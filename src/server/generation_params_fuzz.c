@@ -7,7 +7,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     json_t *json = NULL;
-    if (mu_json_parse((const char *)data, size, &json, NULL) != MU_OK) return 0;
+    mu_buf body = {0};
+    mu_buf_append(&body, data, size);
+    mu_json_mend_surrogates(body.data, body.n);
+    mu_status status = mu_json_parse(body.data, body.n, &json, NULL);
+    MU_ASSERT(body.n == size);
+    mu_buf_deinit(&body);
+    if (status != MU_OK) return 0;
     for (int is_chat = 0; is_chat < 2; is_chat++) {
         mu_generation_params p = {0};
         mu_api_error error = {0};

@@ -490,7 +490,7 @@ const char *mu_exchange_header(const mu_exchange *x, const char *name) {
     return MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
 }
 
-const mu_buf *mu_exchange_body(const mu_exchange *x) {
+mu_buf *mu_exchange_body(mu_exchange *x) {
     return &x->body;
 }
 

@@ -54,7 +54,7 @@ uint32_t mu_http_n_connections(mu_http *http);
 const char *mu_exchange_method(const mu_exchange *x);
 const char *mu_exchange_path(const mu_exchange *x); /* percent-decoded, without the query */
 const char *mu_exchange_header(const mu_exchange *x, const char *name); /* NULL: absent */
-const mu_buf *mu_exchange_body(const mu_exchange *x);
+mu_buf *mu_exchange_body(mu_exchange *x);
 const char *mu_exchange_peer(const mu_exchange *x); /* "127.0.0.1", "unix" */
 int mu_exchange_fd(const mu_exchange *x);
 void **mu_exchange_user(mu_exchange *x); /* the caller's, NULL at first */

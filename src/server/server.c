@@ -91,13 +91,14 @@ static bool type_is_taken(const char *type) {
 }
 
 bool mu_request_body(mu_request *r, json_t **out) {
-    const mu_buf *body = mu_exchange_body(r->x);
+    mu_buf *body = mu_exchange_body(r->x);
     mu_api_error error;
     mu_err err;
     if (!type_is_taken(mu_exchange_header(r->x, "Content-Type"))) {
         fail(r, MU_API_MEDIA_TYPE, "Content-Type must be application/json");
         return false;
     }
+    mu_json_mend_surrogates(body->data, body->n);
     mu_status status = mu_json_parse(body->data ? body->data : "", body->n, out, &err);
     if (status == MU_OK) return true;
     if (status == MU_ERR_LIMIT) err.status = MU_ERR_FORMAT; /* depth */

@@ -40,6 +40,13 @@ def test_routes_and_shapes():
         assert s.ask("/livez", headers={"x-request-id": "abc-1"})[1]["x-request-id"] == "abc-1"
         tokens = s.ask("/tokenize", {"content": "Grüße"})[2]["tokens"]
         assert s.ask("/detokenize", {"tokens": tokens})[2]["content"] == "Grüße"
+        rows = [
+            (rb"a\ud83db", "a\ufffdb"), (rb"\uDE00", "\ufffd"), (rb"\ud83d\ude00", "\U0001f600"), (rb"\\ud83d", "\\ud83d"),
+            (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"), (rb"\ud83d", "\ufffd"), (rb"\ud83d\u0041", "\ufffdA"),
+        ]
+        for escaped, text in rows:  # half a pair is a character that was cut
+            tokens = s.ask("/tokenize", b'{"content": "' + escaped + b'"}')[2]["tokens"]
+            assert s.ask("/detokenize", {"tokens": tokens})[2]["content"] == text, escaped
         messages = {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}
         assert s.ask("/apply-template", messages)[2]["prompt"] == "User: Hi\n\nAssistant:"
         chat = s.ask("/v1/chat/completions", {**messages, "max_tokens": 3, "logprobs": True, "top_logprobs": 2})[2]
