@@ -316,6 +316,7 @@ void mu_generation_start(mu_request *r, bool is_chat) {
     if (!ok) {
         mu_request_fail(r, &error);
     } else if (g->params.stream) {
+        atomic_store(&r->sent_ns, mu_now_ns());
         mu_exchange_add_header(r->x, "Cache-Control", "no-cache");
         mu_exchange_add_header(r->x, "X-Accel-Buffering", "no");
         mu_exchange_stream(r->x, 200, "text/event-stream; charset=utf-8");

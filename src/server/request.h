@@ -23,7 +23,7 @@ struct mu_request {
     uint32_t key; /* number of the API key, 0: none */
     bool is_counted;
     mu_generation *generation;    /* NULL: none */
-    atomic_uint_fast64_t sent_ns; /* last bytes of a stream */
+    atomic_uint_fast64_t sent_ns; /* last bytes of a stream; 0: it is none */
     atomic_bool wants_ping;
 };
 

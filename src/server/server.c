@@ -363,7 +363,6 @@ static mu_request *open_request(mu_server *server, mu_exchange *x) {
     r->server = server;
     r->x = x;
     r->begun_ns = mu_now_ns();
-    atomic_init(&r->sent_ns, r->begun_ns);
     make_id(r);
     *mu_exchange_user(x) = r;
     add_common_headers(r);
@@ -519,7 +518,7 @@ static void *tick(void *arg) {
         pthread_mutex_lock(&server->lock);
         for (mu_request *r = server->requests; r; r = r->next) {
             uint64_t sent_ns = atomic_load(&r->sent_ns);
-            if (!r->generation || silence_ns == 0 || now_ns < sent_ns + silence_ns) continue;
+            if (sent_ns == 0 || silence_ns == 0 || now_ns < sent_ns + silence_ns) continue;
             if (!atomic_exchange(&r->wants_ping, true)) mu_exchange_wake(r->x);
         }
         pthread_mutex_unlock(&server->lock);

@@ -238,6 +238,18 @@ def test_full_queue_is_told():
         assert s.metrics()["muai_requests_refused_total"] == 1
 
 
+def test_silent_streams_are_pinged():
+    with Server("--parallel", "1", "--sse-ping-interval", "1", "--no-prompt-lookup", model=SLOW) as s:
+        with s.connect() as first, s.connect() as second:
+            first.sendall(request_bytes("/v1/completions", {**LONG, "n": 16, "stream": True}))
+            wait_until(lambda: s.metrics()["muai_requests_running"] == 1, "running")
+            second.sendall(request_bytes("/v1/completions", {**GREEDY, "stream": True}))
+            text = b""
+            while b"data: " not in text and b": ping\n\n" not in text:
+                text += second.recv(1 << 16)
+            assert b": ping\n\n" in text, text
+
+
 def test_clients_that_leave_are_noticed():
     with Server("--parallel", "1", "--no-prompt-lookup", model=SLOW) as s:
         files = s.n_files()
@@ -405,15 +417,15 @@ def test_torture():
         slow.close()
 
 
-def test_reader_that_stops_reading_is_left():
-    body = {**LONG, "max_tokens": 900, "n": 16, "logprobs": 20, "stream": True}
-    with Server("--body-timeout", "1", model=SLOW) as s:
+def reader_that_stops_reading_is_left():
+    body = {**LONG, "max_tokens": 900, "n": 4, "logprobs": 20, "stream": True}
+    with Server("--body-timeout", "1", "--keep-alive", "2", model=SLOW) as s:
         with socket.socket() as c:
             c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             c.connect(("127.0.0.1", s.port))
             c.sendall(request_bytes("/v1/completions", body))
             wait_until(lambda: s.metrics()["muai_requests_running"] == 1, "running")
-            wait_until(lambda: s.metrics()["muai_http_connections"] == 1, "closed", timeout=120)
+            wait_until(lambda: s.metrics()["muai_http_connections"] == 1, "closed", timeout=300)
             wait_until(lambda: idle(s), "canceled")
         assert s.ask("/v1/completions", GREEDY)[0] == 200
 
