@@ -2,9 +2,9 @@
  * whoever has news resumes it. News that comes between "there is nothing" and the suspension is
  * kept in has_news, under the exchange's lock.
  *
- * libmicrohttpd's own timeout counts from the last byte. What is late as a whole (a head that comes
- * byte by byte) and who left in the middle of a request is found by mu_http_tick(), which shuts the
- * socket down.
+ * libmicrohttpd's own timeout counts from the last byte, and not while a connection is suspended.
+ * What is late as a whole (a head that comes byte by byte), who does not read and who left in the
+ * middle of a request is found by mu_http_tick(), which shuts the socket down.
  */
 #include "server/http.h"
 
@@ -26,7 +26,7 @@ enum { STREAM_BLOCK_BYTES = 8192, DISCARD_BYTES_MAX = 1 << 20 };
 typedef struct connection connection;
 struct connection {
     int fd;
-    uint64_t deadline_ns; /* of the next request's head; 0: a request is being served */
+    uint64_t deadline_ns; /* of the next request's head, or of reading what was sent; 0: none */
     connection *next, *prev;
 };
 
@@ -38,6 +38,7 @@ struct mu_exchange {
     size_t uri_bytes, n_discarded;
     bool has_nul, has_begun, is_too_large, is_dropped;
     char peer[INET6_ADDRSTRLEN];
+    connection *connection; /* NULL: no memory for one */
     int fd;
     mu_buf body, headers; /* headers of the answer: name, NUL, value, NUL ... */
     unsigned code;
@@ -68,12 +69,6 @@ static uint64_t after_s(uint32_t s) {
     return mu_now_ns() + s * 1000000000ull;
 }
 
-static connection *connection_of(struct MHD_Connection *mhd) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
-
 static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
     mu_http *http = ctx;
@@ -101,13 +96,16 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
     pthread_mutex_unlock(&http->lock);
 }
 
-static void set_deadline(mu_http *http, struct MHD_Connection *mhd, uint64_t deadline_ns,
-                         uint32_t idle_s) {
-    pthread_mutex_lock(&http->lock);
-    connection *c = connection_of(mhd);
-    if (c) c->deadline_ns = deadline_ns;
-    pthread_mutex_unlock(&http->lock);
-    MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)idle_s);
+static void set_deadline(mu_exchange *x, uint64_t deadline_ns) {
+    if (!x->connection) return;
+    pthread_mutex_lock(&x->http->lock);
+    x->connection->deadline_ns = deadline_ns;
+    pthread_mutex_unlock(&x->http->lock);
+}
+
+/* Of a connection whose request is being read: libmicrohttpd forgets it when it suspends. */
+static void set_idle_timeout(mu_exchange *x, uint32_t idle_s) {
+    MHD_set_connection_option(x->mhd, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)idle_s);
 }
 
 /* libmicrohttpd waits for edges: an end that came together with half a request makes none. */
@@ -197,22 +195,18 @@ static void queue(mu_exchange *x, unsigned code, const char *content_type,
     MHD_destroy_response(response);
 }
 
-void mu_exchange_respond(mu_exchange *x, unsigned code, const char *content_type, const void *body,
-                         size_t n) {
-    static char nothing[1];
-    void *bytes = n > 0 ? (void *)(uintptr_t)body : nothing; /* copied, not written */
-    queue(x, code, content_type, MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_COPY));
-}
-
+/* Called when the socket has taken all that was given before. */
 static ssize_t read_stream(void *ctx, uint64_t position, char *buffer, size_t max) {
     mu_exchange *x = ctx;
     (void)position;
+    set_deadline(x, 0);
     for (;;) {
         size_t n = x->out.n - x->n_sent;
         if (n > 0) {
             if (n > max) n = max;
             memcpy(buffer, x->out.data + x->n_sent, n);
             x->n_sent += n;
+            set_deadline(x, after_s(x->http->options.body_timeout_s));
             return (ssize_t)n;
         }
         if (x->stream == MU_STREAM_END) return MHD_CONTENT_READER_END_OF_STREAM;
@@ -226,6 +220,21 @@ static ssize_t read_stream(void *ctx, uint64_t position, char *buffer, size_t ma
         }
         if (x->out.n == 0 && x->stream == MU_STREAM_MORE && park(x)) return 0;
     }
+}
+
+void mu_exchange_respond(mu_exchange *x, unsigned code, const char *content_type, const void *body,
+                         size_t n) {
+    static char nothing[1];
+    if (n <= STREAM_BLOCK_BYTES) {                               /* the socket takes it at once */
+        void *bytes = n > 0 ? (void *)(uintptr_t)body : nothing; /* copied, not written */
+        queue(x, code, content_type,
+              MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_COPY));
+        return;
+    }
+    mu_buf_append(&x->out, body, n);
+    x->stream = x->out.failed ? MU_STREAM_ABORT : MU_STREAM_END;
+    queue(x, code, content_type,
+          MHD_create_response_from_callback(n, STREAM_BLOCK_BYTES, read_stream, x, NULL));
 }
 
 void mu_exchange_stream(mu_exchange *x, unsigned code, const char *content_type) {
@@ -323,6 +332,8 @@ static void read_peer(mu_exchange *x) {
     }
     info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     x->fd = info ? info->connect_fd : -1;
+    info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    x->connection = info ? info->socket_context : NULL;
 }
 
 /* The request line is there: the exchange starts, as libmicrohttpd's context of the request. */
@@ -351,7 +362,8 @@ static enum MHD_Result begin(mu_exchange *x, const char *url, const char *method
     x->method = copy_text(method);
     x->path = copy_text(url);
     if (!x->method || !x->path) return MHD_NO;
-    set_deadline(x->http, x->mhd, 0, o->body_timeout_s);
+    set_deadline(x, 0);
+    set_idle_timeout(x, o->body_timeout_s);
     const char *why = NULL;
     unsigned code = refuse_head(x, version, &why);
     if (code != 0) {
@@ -404,13 +416,15 @@ static void on_end(void *ctx, struct MHD_Connection *mhd, void **request,
                    enum MHD_RequestTerminationCode code) {
     mu_http *http = ctx;
     mu_exchange *x = *request;
+    (void)mhd;
     if (!x) return;
     *request = NULL;
     if (x->has_begun) {
         bool is_whole = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && x->code != 0;
         http->callbacks.end(http->callbacks.ctx, x, is_whole);
     }
-    set_deadline(http, mhd, after_s(http->options.keep_alive_s), http->options.keep_alive_s);
+    set_deadline(x, after_s(http->options.keep_alive_s));
+    set_idle_timeout(x, http->options.keep_alive_s);
     pthread_mutex_lock(&http->lock);
     *(x->prev ? &x->prev->next : &http->exchanges) = x->next;
     if (x->next) x->next->prev = x->prev;

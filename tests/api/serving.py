@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 
 MUAI = os.environ.get("MUAI", "build/release/muai")
 MODEL = "synthetic:gpt2-test"
@@ -159,10 +160,25 @@ def wait_until(condition, what, timeout=30):
         time.sleep(0.005)
 
 
+def show_failure():
+    """The traceback, and the values of the frame that failed: a bare assert does not tell them."""
+    frame = sys.exc_info()[2]
+    while frame.tb_next:
+        frame = frame.tb_next
+    traceback.print_exc()
+    for name, value in frame.tb_frame.f_locals.items():
+        print(f"  {name} = {repr(value)[:500]}", file=sys.stderr)
+
+
 def run(tests):
     """Run the functions whose name starts with test_, or those named on the command line."""
     names = sys.argv[1:] or [n for n in tests if n.startswith("test_")]
     for name in names:
         start = time.monotonic()
-        tests[name]()
+        try:
+            tests[name]()
+        except Exception:
+            print(f"{name}: failed", flush=True)
+            show_failure()
+            sys.exit(1)
         print(f"{name}: ok, {time.monotonic() - start:.1f} s", flush=True)
