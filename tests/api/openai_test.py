@@ -92,12 +92,15 @@ def test_errors_are_the_clients():
 def test_full_and_draining():
     import signal
 
-    with Server("--parallel", "1", "--max-num-queued-reqs", "1", "--no-prompt-lookup", model="synthetic:gpt2-mini") as s:
+    with Server(
+        "--parallel", "1", "--max-num-queued-reqs", "1", "--no-prompt-lookup",
+        "--shutdown-timeout", "300", model="synthetic:gpt2-mini",
+    ) as s:
         c = client(s)
         long = {**ARGS, "model": "synthetic:gpt2-mini", "max_tokens": 900, "logprobs": 0, "stream": True}
         first = c.completions.create(**long)
         next(iter(first))
-        second = threading.Thread(target=lambda: c.completions.create(**{**long, "stream": False}))
+        second = threading.Thread(target=lambda: c.completions.create(**{**long, "stream": False, "max_tokens": 60}))
         second.start()
         wait_until(lambda: s.metrics()["muai_requests_waiting"] == 1, "queued")
         try:
