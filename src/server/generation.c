@@ -526,8 +526,8 @@ static void append_news(mu_generation *g, uint32_t i, mu_buf *out) {
     mu_job_take(g->job, i, news);
     c->n_tokens += news->n_tokens;
     mu_finish finish = news->finish;
-    /* Tokens whose text is withheld (half a character, perhaps a stop string) or empty are told too:
-     * a stream shows when each token was there. */
+    /* Tokens whose text is empty or withheld (half a character, perhaps a stop string) are told
+     * too: a stream shows when each token was there. */
     bool has_tokens = news->n_tokens > 0 || news->text.n > 0;
     if (g->is_chat) news->finish = MU_FINISH_NONE;
     if (has_tokens || (!g->is_chat && finish != MU_FINISH_NONE)) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/cpu.h"
 #include "server/request.h"
 
@@ -155,6 +156,32 @@ static void write_model(mu_buf *out, mu_server *server, const facts *f) {
     }
 }
 
+/* What the process holds, whatever the model does: nothing of it is told that is not known. */
+static void write_memory(mu_buf *out) {
+    head(out, "process_resident_memory_bytes", GAUGE_U64, "Memory of the process.");
+    mu_buf_printf(out, "process_resident_memory_bytes %llu\n",
+                  (unsigned long long)mu_memory_resident_bytes());
+    mu_heap_facts heap = mu_heap_facts_read();
+    if (heap.is_known) {
+        head(out, "muai_heap_live_bytes", GAUGE_U64, "Heap handed out and not freed.");
+        mu_buf_printf(out, "muai_heap_live_bytes %llu\n", (unsigned long long)heap.live_bytes);
+        head(out, "muai_heap_retained_bytes", GAUGE_U64, "Heap freed and kept by the allocator.");
+        mu_buf_printf(out, "muai_heap_retained_bytes %llu\n",
+                      (unsigned long long)heap.retained_bytes);
+    }
+    head(out, "muai_allocated_bytes", GAUGE_U64, "Heap held by the program's own allocations.");
+    mu_buf_printf(out, "muai_allocated_bytes %lld\n", (long long)mu_alloc_bytes_alive());
+    head(out, "muai_allocations", GAUGE_U64, "The program's own allocations, pages included.");
+    mu_buf_printf(out, "muai_allocations %lld\n", (long long)mu_alloc_n_alive());
+    mu_pages_fact pages[MU_PAGES_NAMES_MAX];
+    uint32_t n = mu_pages_facts(pages);
+    if (n > 0) head(out, "muai_pages_bytes", GAUGE_U64, "Pages mapped, touched or not, by name.");
+    for (uint32_t i = 0; i < n; i++) {
+        mu_buf_printf(out, "muai_pages_bytes{name=\"%s\"} %llu\n", pages[i].name,
+                      (unsigned long long)pages[i].bytes);
+    }
+}
+
 void mu_metrics_write(mu_server *server, mu_buf *out) {
     facts f = {.n_connections = mu_http_n_connections(server->http)};
     pthread_mutex_lock(&server->lock);
@@ -168,9 +195,7 @@ void mu_metrics_write(mu_server *server, mu_buf *out) {
         write_model(out, server, &f);
     }
     write_http(out, server);
-    head(out, "process_resident_memory_bytes", GAUGE_U64, "Memory of the process.");
-    mu_buf_printf(out, "process_resident_memory_bytes %llu\n",
-                  (unsigned long long)mu_memory_resident_bytes());
+    write_memory(out);
     head(out, "muai_info", GAUGE_U32, "The program's version.");
     mu_buf_printf(out, "muai_info{version=\"%s\"} 1\n", MUAI_VERSION);
 }

@@ -32,6 +32,11 @@ static uint32_t whole(uint32_t n, uint32_t unit) {
     return (n + unit - 1) / unit * unit;
 }
 
+/* As the system sees them: [anon:muai-kv] and the like. */
+static const char WEIGHTS_PAGES[] = "muai-weights";
+static const char KV_PAGES[] = "muai-kv";
+static const char SCRATCH_PAGES[] = "muai-scratch";
+
 static float *take_floats(mu_region *region, size_t n) {
     return mu_region_take(region, n * sizeof(float));
 }
@@ -232,11 +237,11 @@ static mu_status check(const mu_backend *b, mu_err *err) {
 }
 
 /* Pages for what was counted; the region is then ready to be laid out for real. */
-static mu_status region_open(mu_region *region, size_t bytes, const char *what, mu_err *err) {
-    region->base = mu_pages_open(bytes);
+static mu_status region_open(mu_region *region, size_t bytes, const char *name, mu_err *err) {
+    region->base = mu_pages_open(bytes, name);
     region->cap = bytes;
     if (!region->base) {
-        return mu_fail(err, MU_ERR_NOMEM, "%zu MiB for %s", bytes >> 20, what);
+        return mu_fail(err, MU_ERR_NOMEM, "%zu MiB for %s", bytes >> 20, name);
     }
     return MU_OK;
 }
@@ -253,9 +258,11 @@ mu_status mu_backend_open(const mu_model *model, const mu_backend_options *optio
     mu_backend_bytes bytes = mu_backend_plan(&b->spec, is_tied, &b->options);
     b->weights.layers = MU_ALLOC(mu_cpu_layer, b->spec.n_layers);
     status = b->weights.layers ? MU_OK : mu_fail(err, MU_ERR_NOMEM, "backend");
-    if (status == MU_OK) status = region_open(&b->weights_region, bytes.weights, "weights", err);
-    if (status == MU_OK) status = region_open(&b->kv_region, bytes.kv, "KV cache", err);
-    if (status == MU_OK) status = region_open(&b->scratch_region, bytes.scratch, "scratch", err);
+    if (status == MU_OK)
+        status = region_open(&b->weights_region, bytes.weights, WEIGHTS_PAGES, err);
+    if (status == MU_OK) status = region_open(&b->kv_region, bytes.kv, KV_PAGES, err);
+    if (status == MU_OK)
+        status = region_open(&b->scratch_region, bytes.scratch, SCRATCH_PAGES, err);
     if (status == MU_OK) status = mu_pool_open(b->options.n_threads, &b->pool, err);
     if (status != MU_OK) goto fail;
 
@@ -277,9 +284,9 @@ fail:
 void mu_backend_close(mu_backend *b) {
     if (!b) return;
     mu_pool_close(b->pool);
-    mu_pages_close(b->scratch_region.base, b->scratch_region.cap);
-    mu_pages_close(b->kv_region.base, b->kv_region.cap);
-    mu_pages_close(b->weights_region.base, b->weights_region.cap);
+    mu_pages_close(b->scratch_region.base, b->scratch_region.cap, SCRATCH_PAGES);
+    mu_pages_close(b->kv_region.base, b->kv_region.cap, KV_PAGES);
+    mu_pages_close(b->weights_region.base, b->weights_region.cap, WEIGHTS_PAGES);
     mu_free(b->weights.layers);
     mu_free(b);
 }

@@ -14,6 +14,8 @@ enum {
     LOOP_PASSES = 400000, /* about 10 ms of the f32 loop */
 };
 
+static const char PAGES_NAME[] = "muai-rates";
+
 static float read_ref(const float *data, size_t n) {
     float sum[16] = {0};
     for (size_t i = 0; i < n; i += 16) {
@@ -112,7 +114,7 @@ mu_status mu_machine_rates_measure(uint32_t n_threads, mu_isa isa_max, mu_machin
     rate_job job = {.loops = &loops};
     job.n_per_thread = READ_BYTES / sizeof(float) / n_threads / 256 * 256;
     size_t bytes = job.n_per_thread * n_threads * sizeof(float);
-    job.data = mu_pages_open(bytes);
+    job.data = mu_pages_open(bytes, PAGES_NAME);
     job.sinks = MU_ALLOC(float, n_threads);
     mu_status status = job.data && job.sinks
                            ? mu_pool_open(n_threads, &job.pool, err)
@@ -126,6 +128,6 @@ mu_status mu_machine_rates_measure(uint32_t n_threads, mu_isa isa_max, mu_machin
     }
     mu_pool_close(job.pool);
     mu_free(job.sinks);
-    mu_pages_close(job.data, bytes);
+    mu_pages_close(job.data, bytes, PAGES_NAME);
     return status;
 }
