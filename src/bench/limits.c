@@ -35,14 +35,28 @@ double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens) {
     return n_tokens * peak_gops(args) * 1e9 / mu_prefill_ops(args->spec, n_tokens);
 }
 
+static double matrix_values(const mu_decoder_spec *spec) {
+    return spec->n_layers * layer_values(spec) + output_values(spec);
+}
+
+static double kv_values(const mu_decoder_spec *spec) { /* of a position */
+    return 2.0 * spec->n_layers * spec->hidden_dim;
+}
+
+mu_decode_cost mu_decode_cost_of(const mu_limit_args *args) {
+    return (mu_decode_cost){
+        .weight_bytes = matrix_values(args->spec) * bytes_of(args->weight_type),
+        .kv_bytes_per_position = kv_values(args->spec) * bytes_of(args->kv_type),
+        .peak_gops = peak_gops(args),
+    };
+}
+
 double mu_decode_limit(const mu_limit_args *args, uint32_t n_seqs, uint32_t n_positions) {
-    const mu_decoder_spec *spec = args->spec;
-    double values = spec->n_layers * layer_values(spec) + output_values(spec);
-    double kv_values = 2.0 * spec->n_layers * spec->hidden_dim * n_positions * n_seqs;
-    double bytes = values * bytes_of(args->weight_type) + kv_values * bytes_of(args->kv_type);
-    double ops = n_seqs * 2 * values + 2 * kv_values;
+    mu_decode_cost cost = mu_decode_cost_of(args);
+    double positions = (double)n_positions * n_seqs;
+    double bytes = cost.weight_bytes + positions * cost.kv_bytes_per_position;
+    double ops = n_seqs * 2 * matrix_values(args->spec) + 2 * positions * kv_values(args->spec);
     double memory_seconds = bytes / (args->rates->dram_gb_s * 1e9);
-    double peak = peak_gops(args);
-    double compute_seconds = peak > 0.0 ? ops / (peak * 1e9) : 0.0;
+    double compute_seconds = cost.peak_gops > 0.0 ? ops / (cost.peak_gops * 1e9) : 0.0;
     return n_seqs / (memory_seconds > compute_seconds ? memory_seconds : compute_seconds);
 }

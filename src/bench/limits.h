@@ -30,6 +30,15 @@ double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens);
  * unknown. */
 double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens);
 
+/* What a decode step moves and computes. */
+typedef struct mu_decode_cost {
+    double weight_bytes;          /* all matrices once */
+    double kv_bytes_per_position; /* of each sequence */
+    double peak_gops;             /* of the weight type's products; 0: unknown */
+} mu_decode_cost;
+
+mu_decode_cost mu_decode_cost_of(const mu_limit_args *args);
+
 /* Tokens per second of all of n_seqs sequences that decode together, each with n_positions in its
  * cache: the smaller of what memory and arithmetic allow. */
 double mu_decode_limit(const mu_limit_args *args, uint32_t n_seqs, uint32_t n_positions);
