@@ -1,0 +1,83 @@
+/* document.h - reading muai.bench/1: what is absent, null or of the wrong type is one thing.
+ *
+ * A number that is not there is NAN, a string NULL, so that a reader asks once, where it matters.
+ * A view lists the systems and cells of all documents in order; it borrows the documents.
+ *
+ * Threads: any. Memory: a view owns two arrays; everything else is borrowed from the documents.
+ */
+#ifndef MU_BENCH_REPORT_DOCUMENT_H
+#define MU_BENCH_REPORT_DOCUMENT_H
+
+#include <jansson.h>
+
+#include "base/status.h"
+
+/* path: keys joined by dots ("run.title"). NULL when something on the way is not there. json may be
+ * NULL. */
+const json_t *mu_doc_at(const json_t *json, const char *path);
+double mu_doc_number(const json_t *json, const char *path);    /* NAN unless a finite number */
+const char *mu_doc_text(const json_t *json, const char *path); /* NULL unless a string */
+bool mu_doc_is_true(const json_t *json, const char *path);
+size_t mu_doc_n(const json_t *json, const char *path); /* elements of an array, else 0 */
+double mu_doc_item(const json_t *array, size_t i);     /* element i as a number, else NAN */
+
+/* A figure of a cell with what stands around it. */
+typedef struct mu_stat {
+    double value;      /* NAN: see need and why */
+    double low, high;  /* 95 % interval; NAN when there is none */
+    double need, have; /* samples that the percentile needs and has; NAN when that is not why */
+    double n;
+    const char *unit; /* may be NULL */
+    const char *why;  /* of a metric that could not be measured; may be NULL */
+} mu_stat;
+
+/* metric: a key of cell.metrics; stat: "p50", "mean", "max" and so on. */
+mu_stat mu_doc_stat(const json_t *cell, const char *metric, const char *stat);
+
+typedef struct mu_view_system {
+    const json_t *doc, *json;
+    char name[96]; /* cleaned; told apart where two systems have the same */
+} mu_view_system;
+
+typedef struct mu_view_cell {
+    const json_t *doc, *json;
+    size_t i_system; /* of the view; n_systems when the cell names one that is not there */
+} mu_view_cell;
+
+typedef struct mu_view {
+    const json_t *const *docs; /* borrowed, [n_docs] */
+    size_t n_docs;
+    mu_view_system *systems; /* [n_systems] */
+    size_t n_systems;
+    mu_view_cell *cells; /* [n_cells] */
+    size_t n_cells;
+} mu_view;
+
+/* Errors: MU_ERR_FORMAT when a document is not a muai.bench/1 object, MU_ERR_NOMEM. */
+mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs,
+                       mu_err *err) MU_MUST_USE;
+void mu_view_deinit(mu_view *view);
+
+/* "muai", or "unknown system". */
+const char *mu_view_name(const mu_view *view, size_t i_system);
+
+/* The system of that id in that document; n_systems when there is none. */
+size_t mu_view_find_system(const mu_view *view, const json_t *doc, const char *id);
+
+/* No earlier cell that a table shows has an id that reads the same in a page. */
+bool mu_view_is_first_of_id(const mu_view *view, size_t i_cell);
+
+/* A table of the report has a row for a cell of that id. */
+bool mu_view_shows(const mu_view *view, const char *cell_id);
+
+/* The phases of cells under load: throughput, rate, stress, soak. */
+bool mu_cell_is_load(const json_t *cell);
+bool mu_cell_is_phase(const json_t *cell, const char *phase);
+bool mu_cell_is_stamped_valid(const json_t *cell); /* status VALID; a cell without one is not */
+
+/* The metric that is the headline of a cell: from the intended start in an open loop, service time
+ * in a closed one. */
+const char *mu_cell_ttft(const json_t *cell);
+const char *mu_cell_e2e(const json_t *cell);
+
+#endif

@@ -1,0 +1,271 @@
+/* Closed loops are drawn against clients, open loops against the rate that was offered. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/report/html.h"
+
+typedef struct axis_of_load {
+    bool is_open;
+    const char *x_name;
+} axis_of_load;
+
+static double offered(const json_t *cell) {
+    double realised = mu_doc_number(cell, "load.arrivals.offered_per_s");
+    return isfinite(realised) ? realised : mu_doc_number(cell, "load.rate_per_s");
+}
+
+static bool is_of(const json_t *cell, bool is_open) {
+    bool is_load = mu_cell_is_phase(cell, "throughput") || mu_cell_is_phase(cell, "rate") ||
+                   mu_cell_is_phase(cell, "stress");
+    return is_load && isfinite(mu_doc_number(cell, "load.clients")) != is_open;
+}
+
+static double x_of(const json_t *cell, bool is_open) {
+    return is_open ? offered(cell) : mu_doc_number(cell, "load.clients");
+}
+
+static void begin(const mu_view *view, mu_chart *c, const char *title, const char *y_name,
+                  bool is_open) {
+    mu_chart_init(c, title, is_open ? "requests/s offered" : "clients", y_name);
+    c->ticks_at_values = !is_open;
+    c->x_kind = is_open ? MU_AXIS_LINEAR : MU_AXIS_LOG;
+    double shade = INFINITY;
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const char *status = mu_doc_text(view->cells[i].json, "validity.status");
+        if (!is_of(view->cells[i].json, is_open) || !status || strcmp(status, "SATURATED") != 0)
+            continue;
+        shade = fmin(shade, x_of(view->cells[i].json, is_open));
+    }
+    if (isfinite(shade)) {
+        c->shade_from = shade;
+        snprintf(c->note, sizeof(c->note),
+                 "Shaded: saturated, the figures depend on the length of the test.");
+    }
+}
+
+static mu_series *add(const mu_view *view, mu_chart *c, size_t s, const char *what) {
+    char name[MU_CHART_NAME_BYTES];
+    bool many = view->n_systems > 1;
+    snprintf(name, sizeof(name), "%.60s%s%s", many ? view->systems[s].name : "",
+             many && *what ? " " : "", what);
+    return mu_chart_add(c, name);
+}
+
+static void add_stat(const mu_view *view, mu_chart *c, size_t s, bool is_open, bool is_ttft,
+                     const char *stat) {
+    mu_series *series = add(view, c, s, stat);
+    if (series) series->is_dashed = strcmp(stat, "p50") != 0;
+    if (series && view->n_systems > 1) {
+        series->style = (uint32_t)s % MU_CHART_SERIES_MAX;
+        series->is_solid = true;
+    }
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const json_t *cell = view->cells[i].json;
+        if (!is_of(cell, is_open) || view->cells[i].i_system != s) continue;
+        mu_stat value = mu_doc_stat(cell, is_ttft ? mu_cell_ttft(cell) : "tpot_ms", stat);
+        mu_chart_point(c, series,
+                       (mu_point){.x = x_of(cell, is_open),
+                                  .y = value.value,
+                                  .low = value.low,
+                                  .high = value.high,
+                                  .is_hollow = !mu_cell_is_stamped_valid(cell)});
+    }
+}
+
+/* has_interval: value, low and high under the path. */
+static void add_path(const mu_view *view, mu_chart *c, size_t s, bool is_open, const char *what,
+                     const char *path, bool has_interval, double factor) {
+    mu_series *series = add(view, c, s, what);
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const json_t *cell = view->cells[i].json;
+        if (!is_of(cell, is_open) || view->cells[i].i_system != s) continue;
+        const json_t *at = mu_doc_at(cell, path);
+        mu_chart_point(c, series,
+                       (mu_point){.x = x_of(cell, is_open),
+                                  .y = factor * mu_doc_number(at, has_interval ? "value" : ""),
+                                  .low = has_interval ? factor * mu_doc_number(at, "low") : NAN,
+                                  .high = has_interval ? factor * mu_doc_number(at, "high") : NAN,
+                                  .is_hollow = !mu_cell_is_stamped_valid(cell)});
+    }
+}
+
+/* The limit of the first cell that has one. */
+static double slo(const mu_view *view, const char *path) {
+    for (size_t i = 0; i < view->n_cells; i++) {
+        double limit = mu_doc_number(view->cells[i].json, path);
+        if (isfinite(limit)) return limit;
+    }
+    return NAN;
+}
+
+static void set_limit(mu_chart *c, double limit, const char *unit) {
+    c->limit = limit;
+    snprintf(c->limit_name, sizeof(c->limit_name), "limit %.20s %.10s", mu_figure_tick(limit).text,
+             unit);
+}
+
+static void latency_chart(mu_page *page, bool is_open, bool is_ttft) {
+    const mu_view *view = page->view;
+    mu_chart c;
+    begin(view, &c, is_ttft ? "Time to first token" : "Time per output token", "ms", is_open);
+    for (size_t s = 0; s < view->n_systems; s++) {
+        add_stat(view, &c, s, is_open, is_ttft, "p50");
+        add_stat(view, &c, s, is_open, is_ttft, "p95");
+    }
+    set_limit(&c, slo(view, is_ttft ? "goodput.slo.ttft_ms" : "goodput.slo.tpot_ms"), "ms");
+    mu_page_chart(page, &c);
+}
+
+static double capacity(const mu_view *view) {
+    const json_t *all = mu_doc_at(view->docs[0], "capacity");
+    return view->n_systems == 1 ? mu_doc_number(json_array_get(all, 0), "max_rate_per_s") : NAN;
+}
+
+/* Of one system: the fewest clients with 90 % of the most tokens a second. */
+static double knee(const mu_view *view) {
+    double most = 0.0, fewest = INFINITY;
+    if (view->n_systems != 1) return NAN;
+    for (size_t i = 0; i < view->n_cells; i++) {
+        if (!is_of(view->cells[i].json, false)) continue;
+        most = fmax(most, mu_doc_number(view->cells[i].json, "throughput.output_tok_s.value"));
+    }
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const json_t *cell = view->cells[i].json;
+        if (is_of(cell, false) &&
+            mu_doc_number(cell, "throughput.output_tok_s.value") >= 0.9 * most) {
+            fewest = fmin(fewest, x_of(cell, false));
+        }
+    }
+    return isfinite(fewest) && most > 0.0 ? fewest : NAN;
+}
+
+static void throughput_chart(mu_page *page, bool is_open) {
+    const mu_view *view = page->view;
+    mu_chart c;
+    begin(view, &c, "Output tokens per second", "tok/s", is_open);
+    for (size_t s = 0; s < view->n_systems; s++) {
+        add_path(view, &c, s, is_open, "", "throughput.output_tok_s", true, 1.0);
+    }
+    if (view->n_systems == 1) snprintf(c.series[0].name, MU_CHART_NAME_BYTES, "output tok/s");
+    if (!is_open && isfinite(knee(view)) && mu_chart_n_points(&c) > 2) {
+        c.mark_x = knee(view);
+        snprintf(c.mark_name, sizeof(c.mark_name), "knee: 90 %% of the most");
+    }
+    mu_page_chart(page, &c);
+}
+
+/* Two figures of one system: one colour, two dashes. */
+static void pair(mu_series *first, mu_series *second, size_t s) {
+    first->style = second->style = (uint32_t)s % MU_CHART_SERIES_MAX;
+    first->is_solid = true;
+    second->is_dashed = second != first;
+}
+
+static void requests_chart(mu_page *page, bool is_open) {
+    const mu_view *view = page->view;
+    mu_chart c;
+    begin(view, &c, is_open ? "Achieved against offered" : "Requests per second", "requests/s",
+          is_open);
+    for (size_t s = 0; s < view->n_systems; s++) {
+        add_path(view, &c, s, is_open, "completed", "throughput.requests_s", true, 1.0);
+        mu_series *done = &c.series[c.n_series - 1];
+        add_path(view, &c, s, is_open, "within limits", "goodput.requests_s", false, 1.0);
+        if (view->n_systems > 1) pair(done, &c.series[c.n_series - 1], s);
+    }
+    mu_series *ideal = is_open ? mu_chart_add(&c, "offered") : NULL;
+    for (size_t i = 0; ideal && i < view->n_cells; i++) {
+        if (!is_of(view->cells[i].json, true) || view->cells[i].i_system != 0) continue;
+        mu_chart_xy(&c, ideal, offered(view->cells[i].json), offered(view->cells[i].json));
+    }
+    if (ideal) ideal->is_dashed = true;
+    if (is_open && isfinite(capacity(view))) {
+        c.mark_x = capacity(view);
+        snprintf(c.mark_name, sizeof(c.mark_name), "capacity %.20s/s",
+                 mu_figure_tick(c.mark_x).text);
+    }
+    mu_page_chart(page, &c);
+}
+
+static void attainment_chart(mu_page *page, bool is_open) {
+    const mu_view *view = page->view;
+    mu_chart c;
+    begin(view, &c, "Requests within the limits", "%", is_open);
+    for (size_t s = 0; s < view->n_systems; s++) {
+        add_path(view, &c, s, is_open, "attainment", "goodput.attainment", true, 100.0);
+    }
+    mu_page_chart(page, &c);
+}
+
+static size_t n_of(const mu_view *view, bool is_open) {
+    size_t n = 0;
+    for (size_t i = 0; i < view->n_cells; i++)
+        n += is_of(view->cells[i].json, is_open);
+    return n;
+}
+
+static void charts(mu_page *page, bool is_open) {
+    if (n_of(page->view, is_open) < 2) return;
+    mu_page_element(page, "h3", is_open ? "By rate (open loop)" : "By clients (closed loop)", "h3");
+    mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
+    latency_chart(page, is_open, true);
+    latency_chart(page, is_open, false);
+    if (!is_open) throughput_chart(page, is_open);
+    requests_chart(page, is_open);
+    if (is_open) attainment_chart(page, is_open);
+    mu_buf_append_str(&page->body, "</div>\n");
+}
+
+void mu_html_load(mu_page *page) {
+    if (n_of(page->view, false) + n_of(page->view, true) == 0) {
+        mu_page_absent(page, "Load", "no load but that of one client was measured");
+        return;
+    }
+    mu_page_open(page, "load", "Under load");
+    charts(page, false);
+    charts(page, true);
+    mu_page_table(page, mu_tables_load);
+    mu_page_table(page, mu_tables_capacity);
+    mu_page_close(page);
+}
+
+void mu_html_pareto(mu_page *page) {
+    const mu_view *view = page->view;
+    mu_chart c;
+    mu_chart_init(&c, "Speed for one user against speed in total", "tok/s for one user (median)",
+                  "tok/s in total");
+    snprintf(c.note, sizeof(c.note),
+             "Numbers beside the marks are clients. Up and to the right is better.");
+    for (size_t s = 0; s < view->n_systems; s++) {
+        mu_series *series = mu_chart_add(&c, view->systems[s].name);
+        for (size_t i = 0; i < view->n_cells; i++) {
+            const json_t *cell = view->cells[i].json;
+            if (!is_of(cell, false) || view->cells[i].i_system != s) continue;
+            mu_point p = {.x = mu_doc_stat(cell, "rate_user_tok_s", "p50").value,
+                          .y = mu_doc_number(cell, "throughput.output_tok_s.value"),
+                          .low = NAN,
+                          .high = NAN,
+                          .is_hollow = !mu_cell_is_stamped_valid(cell)};
+            snprintf(p.label, sizeof(p.label), "%.20s", mu_figure_count(x_of(cell, false)).text);
+            mu_chart_point(&c, series, p);
+        }
+    }
+    if (mu_chart_n_points(&c) < 2) {
+        page->body.failed = page->body.failed || c.failed;
+        mu_chart_deinit(&c);
+        mu_page_absent(page, "Trade-off", "fewer than two concurrencies were measured");
+        return;
+    }
+    mu_page_open(page, "tradeoff", "One user against all");
+    mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
+    mu_page_chart(page, &c);
+    mu_page_element(
+        page, "p class=\"aside\"",
+        "Each mark is one concurrency. More clients share the same steps of the engine: the "
+        "total grows while each of them waits longer for a token. A line that lies above "
+        "and to the right of another serves more people at the same speed; points of "
+        "different lines with the same number of clients need not lie side by side.",
+        "p");
+    mu_buf_append_str(&page->body, "</div>\n");
+    mu_page_close(page);
+}

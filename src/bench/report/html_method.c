@@ -1,0 +1,231 @@
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/report/escape.h"
+#include "bench/report/html.h"
+#include "bench/report/prose.h"
+
+static bool has_rows(mu_page *page, mu_table_builder build) {
+    mu_table t;
+    build(page->view, &t);
+    bool has = t.n_rows > 0;
+    page->body.failed = page->body.failed || t.text.failed;
+    mu_table_deinit(&t);
+    return has;
+}
+
+static void utilisation(mu_page *page) {
+    static const struct {
+        const char *name, *path;
+    } rows[] = {{"MBU", "efficiency.mbu"}, {"MFU", "efficiency.mfu"}};
+    const mu_view *view = page->view;
+    mu_chart c;
+    mu_chart_init(&c, "Of what the machine can do", "clients", "%");
+    snprintf(c.note, sizeof(c.note),
+             "MBU: memory bandwidth in decode. MFU: arithmetic in prefill.");
+    c.x_kind = MU_AXIS_LOG;
+    c.ticks_at_values = true;
+    c.limit = 100.0;
+    snprintf(c.limit_name, sizeof(c.limit_name), "measured limit of the machine");
+    for (size_t s = 0; s < view->n_systems; s++) {
+        for (size_t k = 0; k < MU_COUNTOF(rows); k++) {
+            char name[MU_CHART_NAME_BYTES];
+            bool many = view->n_systems > 1;
+            snprintf(name, sizeof(name), "%.60s%s%s", many ? view->systems[s].name : "",
+                     many ? " " : "", rows[k].name);
+            mu_series *series = NULL;
+            for (size_t i = 0; i < view->n_cells; i++) {
+                const json_t *cell = view->cells[i].json;
+                double value = mu_doc_number(cell, rows[k].path);
+                if (!mu_cell_is_phase(cell, "throughput") || view->cells[i].i_system != s ||
+                    !isfinite(value)) {
+                    continue;
+                }
+                if (!series) series = mu_chart_add(&c, name);
+                if (series && many) series->style = (uint32_t)s % MU_CHART_SERIES_MAX;
+                if (series) series->is_solid = many;
+                if (series) series->is_dashed = k > 0;
+                mu_chart_xy(&c, series, mu_doc_number(cell, "load.clients"), 100.0 * value);
+            }
+        }
+    }
+    mu_page_chart(page, &c);
+}
+
+static void cost(mu_page *page) {
+    const mu_view *view = page->view;
+    mu_chart c;
+    mu_chart_init(&c, "Tokens per CPU-second of the server", "clients", "tokens");
+    c.x_kind = MU_AXIS_LOG;
+    c.ticks_at_values = true;
+    for (size_t s = 0; s < view->n_systems; s++) {
+        mu_series *series = mu_chart_add(&c, view->systems[s].name);
+        for (size_t i = 0; i < view->n_cells; i++) {
+            const json_t *cell = view->cells[i].json;
+            double cpu = mu_doc_number(cell, "server.cpu_s_per_1000_tokens");
+            if (!mu_cell_is_phase(cell, "throughput") || view->cells[i].i_system != s ||
+                !(cpu > 0.0))
+                continue;
+            mu_chart_xy(&c, series, mu_doc_number(cell, "load.clients"), 1000.0 / cpu);
+        }
+    }
+    mu_page_chart(page, &c);
+}
+
+void mu_html_efficiency(mu_page *page) {
+    if (!has_rows(page, mu_tables_efficiency)) {
+        mu_page_absent(page, "Efficiency", "neither the engine nor its process could be watched");
+        return;
+    }
+    mu_page_open(page, "efficiency", "Efficiency");
+    mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
+    utilisation(page);
+    cost(page);
+    mu_buf_append_str(&page->body, "</div>\n");
+    mu_page_table(page, mu_tables_efficiency);
+    mu_page_close(page);
+}
+
+static void forest(mu_page *page, const json_t *doc) {
+    const json_t *all = mu_doc_at(doc, "comparisons");
+    mu_forest f = {.title = "Ratios with 95 % intervals"};
+    for (size_t i = 0; i < json_array_size(all) && f.n_rows < MU_COUNTOF(f.rows); i++) {
+        const json_t *c = json_array_get(all, i);
+        double ratio = mu_doc_number(c, "ratio");
+        if (!(ratio > 0.0)) continue;
+        struct mu_forest_row *row = &f.rows[f.n_rows++];
+        const char *metric = mu_doc_text(c, "metric"), *better = mu_doc_text(c, "better");
+        const char *verdict = mu_doc_text(c, "verdict");
+        char name[64];
+        mu_escape_fixed(name, sizeof(name), metric, 32);
+        snprintf(row->name, sizeof(row->name), "%.50s%s", name,
+                 !better                         ? ""
+                 : strcmp(better, "higher") == 0 ? " (higher is better)"
+                                                 : " (lower is better)");
+        mu_escape_fixed(row->verdict, sizeof(row->verdict), verdict, 16);
+        row->ratio = ratio;
+        row->low = mu_doc_number(c, "low");
+        row->high = mu_doc_number(c, "high");
+        row->delta = mu_doc_number(c, "delta");
+    }
+    if (f.n_rows > 0 && isfinite(f.rows[0].delta)) {
+        snprintf(f.note, sizeof(f.note),
+                 "The grey strip is what counts as equal: %s to either side.",
+                 mu_figure_percent(f.rows[0].delta).text);
+    }
+    mu_forest_write(&f, &page->body);
+}
+
+void mu_html_comparison(mu_page *page) {
+    const mu_view *view = page->view;
+    if (!has_rows(page, mu_tables_comparisons)) {
+        mu_page_absent(page, "Comparison", "only one system was measured");
+        return;
+    }
+    mu_page_open(page, "comparison", "Comparison");
+    if (view->n_systems >= 2) {
+        mu_buf_append_str(&page->body, "<p class=\"intro\">A is ");
+        mu_escape_html(&page->body, view->systems[0].name);
+        mu_buf_append_str(&page->body, ", B is ");
+        mu_escape_html(&page->body, view->systems[1].name);
+        mu_buf_append_str(&page->body,
+                          ". Blocks of both alternate, each with a fresh process; p-values "
+                          "are corrected for the number of metrics.</p>\n");
+    }
+    mu_buf_append_str(&page->body, "<div class=\"wide\">");
+    for (size_t d = 0; d < view->n_docs; d++)
+        forest(page, view->docs[d]);
+    mu_buf_append_str(&page->body, "</div>\n");
+    mu_page_table(page, mu_tables_comparisons);
+    mu_page_table(page, mu_tables_systems);
+    mu_page_close(page);
+}
+
+void mu_html_reliability(mu_page *page) {
+    if (!has_rows(page, mu_tables_reliability)) {
+        mu_page_absent(page, "Reliability", "no request was counted");
+        return;
+    }
+    mu_page_open(page, "reliability", "Errors and reliability");
+    mu_page_table(page, mu_tables_reliability);
+    mu_page_table(page, mu_tables_failures);
+    mu_page_table(page, mu_tables_invalid);
+    mu_page_close(page);
+}
+
+void mu_html_tables(mu_page *page) {
+    static const mu_table_builder builders[] = {mu_tables_phases,      mu_tables_by_input,
+                                                mu_tables_concurrency, mu_tables_loads,
+                                                mu_tables_memory,      mu_tables_leak};
+    bool has = false;
+    for (size_t i = 0; i < MU_COUNTOF(builders); i++)
+        has = has || has_rows(page, builders[i]);
+    if (!has) {
+        mu_page_absent(page, "Tables", "nothing was measured");
+        return;
+    }
+    mu_page_open(page, "tables", "Results in tables");
+    for (size_t i = 0; i < MU_COUNTOF(builders); i++)
+        mu_page_table(page, builders[i]);
+    mu_page_close(page);
+}
+
+static void commands(mu_page *page) {
+    for (size_t d = 0; d < page->view->n_docs; d++) {
+        mu_buf command = {0};
+        mu_prose_command(mu_doc_at(page->view->docs[d], "run.command"), &command);
+        if (command.n > 0) {
+            mu_page_element(page, "h3", d == 0 ? "Run it again" : "And", "h3");
+            mu_buf_append_str(&page->body, "<pre tabindex=\"0\"><code>");
+            mu_escape_html(&page->body, command.data);
+            mu_buf_append_str(&page->body, "</code></pre>\n");
+        }
+        page->body.failed = page->body.failed || command.failed;
+        mu_buf_deinit(&command);
+    }
+}
+
+static void notes(mu_page *page) {
+    bool is_open = false;
+    for (size_t d = 0; d < page->view->n_docs; d++) {
+        const json_t *all = mu_doc_at(page->view->docs[d], "notes");
+        for (size_t i = 0; i < json_array_size(all); i++) {
+            const char *note = json_string_value(json_array_get(all, i));
+            if (!note) continue;
+            if (!is_open) mu_buf_append_str(&page->body, "<h3>Caveats</h3>\n<ul class=\"notes\">");
+            is_open = true;
+            mu_page_element(page, "li", note, "li");
+        }
+    }
+    if (is_open) mu_buf_append_str(&page->body, "</ul>\n");
+}
+
+static void instrument(mu_page *page) {
+    mu_page_element(page, "h3", "The instrument", "h3");
+    const char *why = mu_doc_text(page->view->docs[0], "instrument.why");
+    if (!has_rows(page, mu_tables_instrument)) {
+        mu_buf_append_str(&page->body, "<p>Its error is not known: ");
+        mu_escape_html(&page->body, why ? why : "it was not measured");
+        mu_buf_append_str(&page->body, ".</p>\n");
+    }
+    mu_page_table(page, mu_tables_instrument);
+}
+
+void mu_html_method(mu_page *page) {
+    mu_page_open(page, "method", "Method and reproducibility");
+    notes(page);
+    commands(page);
+    instrument(page);
+    mu_page_element(page, "h3", "Definitions", "h3");
+    mu_page_table(page, mu_tables_definitions);
+    mu_page_element(page, "h3", "Where and what", "h3");
+    mu_page_table(page, mu_tables_run);
+    mu_page_table(page, mu_tables_host);
+    if (!has_rows(page, mu_tables_comparisons)) mu_page_table(page, mu_tables_systems);
+    if (page->absent.n > 0) {
+        mu_buf_printf(&page->body, "<h3>Not in this report</h3>\n<ul class=\"notes\">%s</ul>\n",
+                      page->absent.data);
+    }
+    mu_page_close(page);
+}

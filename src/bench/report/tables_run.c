@@ -1,0 +1,327 @@
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "bench/report/escape.h"
+#include "bench/report/tables.h"
+
+/* Shares in % keep the digits that tell them from 100. */
+static mu_figure target_figure(double value, bool is_percent) {
+    if (!is_percent) return mu_figure_of(value);
+    mu_figure f = mu_figure_percent(value / 100.0);
+    char *unit = strstr(f.text, " %");
+    if (unit) *unit = '\0';
+    return f;
+}
+
+mu_target_text mu_target_text_of(const json_t *target) {
+    mu_target_text text = {0};
+    char u[20];
+    mu_escape_fixed(u, sizeof(u), mu_doc_text(target, "unit"), 12);
+    const char *better = mu_doc_text(target, "better");
+    bool is_percent = strcmp(u, "%") == 0;
+    double low = mu_doc_number(target, "low"), high = mu_doc_number(target, "high");
+    double value = mu_doc_number(target, "value");
+    snprintf(text.value, sizeof(text.value), "%.40s%s%.20s", target_figure(value, is_percent).text,
+             *u && isfinite(value) ? " " : "", isfinite(value) ? u : "");
+    if (isfinite(low) && isfinite(high)) {
+        snprintf(text.interval, sizeof(text.interval), "%.40s to %.40s",
+                 target_figure(low, is_percent).text, target_figure(high, is_percent).text);
+    }
+    snprintf(text.limit, sizeof(text.limit), "%s %.40s%s%.20s",
+             better && strcmp(better, "higher") == 0 ? ">" : "<",
+             mu_figure_tick(mu_doc_number(target, "limit")).text, *u ? " " : "", u);
+    return text;
+}
+
+void mu_tables_targets(const mu_view *view, mu_table *t) {
+    mu_table_init(t, "Targets", NULL);
+    mu_table_column(t, "Target", MU_COLUMN_TEXT);
+    mu_table_column(t, "Value", MU_COLUMN_NUMBER);
+    mu_table_column(t, "95 % interval", MU_COLUMN_NUMBER);
+    mu_table_column(t, "Limit", MU_COLUMN_NUMBER);
+    mu_table_column(t, "Verdict", MU_COLUMN_VERDICT);
+    mu_table_column(t, "Why", MU_COLUMN_TEXT);
+    for (size_t d = 0; d < view->n_docs; d++) {
+        const json_t *targets = mu_doc_at(view->docs[d], "targets");
+        for (size_t i = 0; i < json_array_size(targets); i++) {
+            const json_t *target = json_array_get(targets, i);
+            mu_table_row(t, NULL);
+            mu_table_text(t, mu_doc_text(target, "name"));
+            mu_target_text text = mu_target_text_of(target);
+            mu_table_text(t, text.value);
+            mu_table_text(t, text.interval);
+            mu_table_text(t, text.limit);
+            mu_table_text(t, mu_doc_text(target, "verdict"));
+            mu_table_text(t, mu_doc_text(target, "why"));
+        }
+    }
+}
+
+void mu_tables_phases(const mu_view *view, mu_table *t) {
+    mu_table_init(t, "Status of each phase", NULL);
+    mu_table_column(t, "Phase", MU_COLUMN_TEXT);
+    mu_table_column(t, "Status", MU_COLUMN_VERDICT);
+    mu_table_column(t, "Time", MU_COLUMN_NUMBER);
+    mu_table_column(t, "Summary", MU_COLUMN_TEXT);
+    for (size_t d = 0; d < view->n_docs; d++) {
+        const json_t *phases = mu_doc_at(view->docs[d], "phases");
+        for (size_t i = 0; i < json_array_size(phases); i++) {
+            const json_t *phase = json_array_get(phases, i);
+            mu_table_row(t, NULL);
+            mu_table_text(t, mu_doc_text(phase, "id"));
+            mu_table_text(t, mu_doc_text(phase, "status"));
+            mu_table_text(t, mu_figure_seconds(mu_doc_number(phase, "duration_s")).text);
+            mu_table_text(t, mu_doc_text(phase, "summary"));
+        }
+    }
+}
+
+static void fidelity(mu_table *t, const json_t *system) {
+    const json_t *agreement = mu_doc_at(system, "fidelity.greedy_agreement");
+    if (isfinite(mu_doc_item(agreement, 0))) {
+        mu_table_printf(t, "%s greedy tokens agree",
+                        mu_figure_percent(mu_doc_item(agreement, 0)).text);
+    } else {
+        mu_table_text(t, "not measured");
+    }
+}
+
+void mu_tables_systems(const mu_view *view, mu_table *t) {
+    static const char *columns[] = {"System", "Engine", "Device",  "Model",          "Weights",
+                                    "KV",     "Size",   "Context", "Tokens counted", "Fidelity"};
+    mu_table_init(t, "Systems under test", NULL);
+    for (size_t i = 0; i < MU_COUNTOF(columns); i++)
+        mu_table_column(t, columns[i], MU_COLUMN_TEXT);
+    for (size_t s = 0; s < view->n_systems; s++) {
+        const json_t *system = view->systems[s].json;
+        mu_table_row(t, NULL);
+        mu_table_text(t, view->systems[s].name);
+        mu_table_text(t, mu_doc_text(system, "engine"));
+        mu_table_text(t, mu_doc_text(system, "device"));
+        mu_table_text(t, mu_doc_text(system, "model.id"));
+        mu_table_text(t, mu_doc_text(system, "model.dtype"));
+        mu_table_text(t, mu_doc_text(system, "model.kv_dtype"));
+        mu_table_text(t, mu_figure_bytes(mu_doc_number(system, "model.weight_bytes")).text);
+        mu_table_text(t, mu_figure_count(mu_doc_number(system, "model.n_ctx")).text);
+        mu_table_text(t, mu_doc_text(system, "token_count_source"));
+        fidelity(t, system);
+    }
+}
+
+static void comparison_row(const mu_view *view, const json_t *doc, const json_t *c, mu_table *t) {
+    const char *unit = mu_doc_text(c, "unit");
+    mu_table_row(t, NULL);
+    mu_table_printf(t, "%s%s%s%s", mu_doc_text(c, "metric") ? mu_doc_text(c, "metric") : "",
+                    unit ? " (" : "", unit ? unit : "", unit ? ")" : "");
+    mu_table_interval(t, mu_doc_number(c, "ratio"), mu_doc_number(c, "low"),
+                      mu_doc_number(c, "high"));
+    mu_table_text(t, mu_doc_text(c, "verdict"));
+    mu_table_number(t, mu_doc_number(c, "a_value"));
+    mu_table_number(t, mu_doc_number(c, "b_value"));
+    mu_table_number(t, mu_doc_number(c, "p_holm"));
+    mu_table_text(t, mu_figure_count(mu_doc_number(c, "blocks")).text);
+    mu_table_text(t, mu_doc_text(c, "cell"));
+    if (view->n_systems > 2) {
+        mu_table_printf(t, "%s against %s",
+                        mu_view_name(view, mu_view_find_system(view, doc, mu_doc_text(c, "a"))),
+                        mu_view_name(view, mu_view_find_system(view, doc, mu_doc_text(c, "b"))));
+    }
+}
+
+void mu_tables_comparisons(const mu_view *view, mu_table *t) {
+    static const struct {
+        const char *name;
+        mu_column_kind kind;
+    } columns[] = {{"Metric", MU_COLUMN_TEXT},   {"A / B [95 %]", MU_COLUMN_NUMBER},
+                   {"A is", MU_COLUMN_VERDICT},  {"A", MU_COLUMN_NUMBER},
+                   {"B", MU_COLUMN_NUMBER},      {"p (Holm)", MU_COLUMN_NUMBER},
+                   {"Blocks", MU_COLUMN_NUMBER}, {"Cell", MU_COLUMN_TEXT}};
+    mu_table_init(t, "Comparison", NULL);
+    for (size_t i = 0; i < MU_COUNTOF(columns); i++) {
+        mu_table_column(t, columns[i].name, columns[i].kind);
+    }
+    if (view->n_systems > 2) mu_table_column(t, "A against B", MU_COLUMN_TEXT);
+    for (size_t d = 0; d < view->n_docs; d++) {
+        const json_t *all = mu_doc_at(view->docs[d], "comparisons");
+        for (size_t i = 0; i < json_array_size(all); i++) {
+            comparison_row(view, view->docs[d], json_array_get(all, i), t);
+        }
+    }
+}
+
+void mu_tables_instrument(const mu_view *view, mu_table *t) {
+    static const struct {
+        const char *name, *key;
+    } columns[] = {{"Streams", "streams"},
+                   {"Requests", "n"},
+                   {"TTFT bias, \xc2\xb5s", "ttft_bias_us"},
+                   {"TTFT error p99, \xc2\xb5s", "ttft_error_p99_us"},
+                   {"Gap bias, \xc2\xb5s", "gap_bias_us"},
+                   {"Gap error p99, \xc2\xb5s", "gap_error_p99_us"}};
+    mu_table_init(t, "Error of the instrument, against a server whose times are known", NULL);
+    for (size_t c = 0; c < MU_COUNTOF(columns); c++) {
+        mu_table_column(t, columns[c].name, MU_COLUMN_NUMBER);
+    }
+    for (size_t d = 0; d < view->n_docs; d++) {
+        const json_t *rows = mu_doc_at(view->docs[d], "instrument.rows");
+        for (size_t i = 0; i < json_array_size(rows); i++) {
+            mu_table_row(t, NULL);
+            for (size_t c = 0; c < MU_COUNTOF(columns); c++) {
+                double value = mu_doc_number(json_array_get(rows, i), columns[c].key);
+                mu_table_text(t, c < 2 ? mu_figure_count(value).text : mu_figure_of(value).text);
+            }
+        }
+    }
+}
+
+static void fact(mu_table *t, const char *name, const char *text) {
+    mu_table_row(t, NULL);
+    mu_table_text(t, name);
+    mu_table_text(t, text);
+}
+
+static void begin_facts(mu_table *t, const char *caption) {
+    mu_table_init(t, caption, NULL);
+    mu_table_column(t, "Fact", MU_COLUMN_TEXT);
+    mu_table_column(t, "Value", MU_COLUMN_TEXT);
+}
+
+void mu_tables_run(const mu_view *view, mu_table *t) {
+    begin_facts(t, "Run");
+    for (size_t d = 0; d < view->n_docs; d++) {
+        const json_t *doc = view->docs[d];
+        fact(t, "Run", mu_doc_text(doc, "run.id"));
+        fact(t, "Suite", mu_doc_text(doc, "run.suite"));
+        fact(t, "Start", mu_doc_text(doc, "run.start"));
+        fact(t, "End", mu_doc_text(doc, "run.end"));
+        fact(t, "Duration", mu_figure_seconds(mu_doc_number(doc, "run.duration_s")).text);
+        fact(t, "Fresh server processes", mu_figure_count(mu_doc_number(doc, "run.runs")).text);
+        fact(t, "Seed", mu_figure_count(mu_doc_number(doc, "run.seed")).text);
+        fact(t, "Stopped because", mu_doc_text(doc, "run.stop_reason"));
+        if (mu_doc_text(doc, "run.why")) fact(t, "Reason", mu_doc_text(doc, "run.why"));
+        fact(t, "Tool", mu_doc_text(doc, "tool.name"));
+        fact(t, "Version", mu_doc_text(doc, "tool.version"));
+        fact(t, "Compiler", mu_doc_text(doc, "tool.compiler"));
+        fact(t, "Build", mu_doc_text(doc, "tool.build"));
+        if (mu_doc_text(doc, "tool.git")) fact(t, "Commit", mu_doc_text(doc, "tool.git"));
+        if (mu_doc_text(doc, "raw.path")) fact(t, "Raw records", mu_doc_text(doc, "raw.path"));
+        if (mu_doc_text(doc, "raw.sha256")) fact(t, "SHA-256", mu_doc_text(doc, "raw.sha256"));
+    }
+}
+
+static int append(const char *data, size_t n, void *ctx) {
+    mu_buf *buf = ctx;
+    mu_buf_append(buf, data, n);
+    return buf->failed ? -1 : 0;
+}
+
+/* Every leaf of the host, its keys joined by dots. Depth is limited by the JSON parser's. */
+static void host_facts(mu_table *t, const json_t *json, const char *path) {
+    if (!json) return;
+    if (json_is_object(json)) {
+        const char *key;
+        const json_t *value;
+        json_object_foreach((json_t *)json, key, value) {
+            char inner[160];
+            snprintf(inner, sizeof(inner), "%.90s%s%.60s", path, *path ? "." : "", key);
+            host_facts(t, value, inner);
+        }
+        return;
+    }
+    if (json_is_array(json) && json_array_size(json) > 0 &&
+        !json_is_string(json_array_get(json, 0)) && !json_is_number(json_array_get(json, 0))) {
+        return; /* lists of objects are in the document */
+    }
+    mu_buf text = {0};
+    if (json_is_string(json)) {
+        mu_buf_append_str(&text, json_string_value(json));
+    } else if (json_is_number(json)) {
+        mu_buf_append_str(&text, mu_figure_exact(json_number_value(json)).text);
+    } else if (json_is_null(json)) {
+        mu_buf_append_str(&text, "not known");
+    } else if (json_dump_callback(json, append, &text, JSON_ENCODE_ANY | JSON_COMPACT) != 0) {
+        text.failed = true;
+    }
+    if (text.failed) t->text.failed = true;
+    fact(t, path, text.data);
+    mu_buf_deinit(&text);
+}
+
+void mu_tables_host(const mu_view *view, mu_table *t) {
+    begin_facts(t, "Machine");
+    for (size_t d = 0; d < view->n_docs; d++) {
+        if (d == 0 ||
+            !json_equal(mu_doc_at(view->docs[d], "host"), mu_doc_at(view->docs[0], "host"))) {
+            host_facts(t, mu_doc_at(view->docs[d], "host"), "");
+        }
+    }
+}
+
+static const struct {
+    const char *name, *formula, *remark;
+} definitions[] = {
+    {"TTFT (user)", "a1 - s",
+     "first token, from the moment the request should have been sent; headline in an open loop"},
+    {"TTFT (service)", "a1 - d",
+     "first token, from the first write; headline in a closed loop; what vLLM, AIPerf and guidellm "
+     "call TTFT"},
+    {"TTFB", "h - d", "first byte of the answer; headers may come before a token"},
+    {"TTFC", "first chunk with visible text - s", "reasoning and tool calls do not count"},
+    {"TTST", "a2 - a1", "second chunk after the first"},
+    {"E2E", "aK - s (service: aK - d)", "last token, not [DONE]"},
+    {"TTLB", "z - s", "last byte"},
+    {"TPOT", "(aK - a1) / (N - 1)",
+     "time per output token after the first, of one request; N of 2 or more"},
+    {"ICL", "a(k) - a(k-1)", "gap between chunks, one sample a gap; what vLLM calls ITL"},
+    {"ITL", "gap / tokens of the chunk", "only where the server says how many tokens a chunk has"},
+    {"Worst gap", "max of a(k) - a(k-1)", "of one request"},
+    {"Stall rate", "share of requests with a gap above 5 medians", "what TPOT hides"},
+    {"tok/s for one user", "1 / TPOT", "decode speed of one stream"},
+    {"Prefill tok/s", "(P - C) / TTFT (service)", "apparent: queueing is inside"},
+    {"Output tok/s", "tokens that arrived in the window / its length",
+     "the steady window, without warm-up and drain"},
+    {"Requests/s", "completions in the window / its length", "achieved"},
+    {"Goodput", "requests that met every limit / window",
+     "failed requests are in the denominator of attainment"},
+    {"Attainment", "good / offered", "Wilson's 95 % interval"},
+    {"Capacity", "highest rate whose lower bound of attainment meets the goal",
+     "found by bisection"},
+    {"Scaling efficiency", "X(c) / (c X(1))",
+     "output tok/s at c clients against c times one client"},
+    {"MBU", "(weights + KV read) / TPOT / bandwidth",
+     "bandwidth measured on this machine, not from a data sheet"},
+    {"MFU", "prefill FLOP / (TTFT x peak)", "peak measured on this machine"},
+    {"Client lag", "d - s", "health of the instrument"},
+    {"Unreclaimable", "anonymous + dirty private + swap",
+     "what the process needs and cannot be taken from it"},
+    {"Detection limit", "smallest slope the leak test would have seen", "95 %"},
+    {"Success", "2xx, no error event, ended properly, tokens as asked",
+     "with 0 failures in n: at least 1 - 3/n (95 %)"},
+};
+
+bool mu_tables_definition(size_t i, const char **name, const char **formula, const char **remark) {
+    if (i >= MU_COUNTOF(definitions)) return false;
+    *name = definitions[i].name;
+    *formula = definitions[i].formula;
+    *remark = definitions[i].remark;
+    return true;
+}
+
+void mu_tables_definitions(const mu_view *view, mu_table *t) {
+    (void)view;
+    mu_table_init(t, "What each figure means", NULL);
+    t->note =
+        "s: intended send. d: first write. h: first byte. a(k): arrival of chunk k of K. z: end. "
+        "N: output tokens. P: prompt tokens, C of them cached. Percentiles are nearest rank.";
+    mu_table_column(t, "Figure", MU_COLUMN_TEXT);
+    mu_table_column(t, "Formula", MU_COLUMN_TEXT);
+    mu_table_column(t, "Remark", MU_COLUMN_TEXT);
+    for (size_t i = 0; i < MU_COUNTOF(definitions); i++) {
+        mu_table_row(t, NULL);
+        mu_table_text(t, definitions[i].name);
+        mu_table_text(t, definitions[i].formula);
+        mu_table_text(t, definitions[i].remark);
+    }
+}
