@@ -253,7 +253,7 @@ json_t *mu_bench_engine_json(const mu_model *model, const mu_bench_engine_option
         "loaded_memory_bytes", (json_int_t)r->loaded_memory_bytes);
     json_t *agreement =
         r->agreement.n_positions > 0 ? mu_agreement_json(&r->agreement) : json_null();
-    return json_pack("{s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "schema", "muai.bench/1",
+    return json_pack("{s:s, s:s, s:o, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "schema", "muai.engine/1",
                      "version", MUAI_VERSION, "host", host_json(r), "model", about, "options",
                      "generated_tokens", (int)o->n_gen, "repeat", (int)o->n_repeat, "warmup",
                      (int)o->n_warmup, "agreement", agreement, "cells", cells);

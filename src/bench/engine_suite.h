@@ -65,7 +65,7 @@ typedef struct mu_bench_engine_result {
 mu_status mu_bench_engine(const mu_model *model, const mu_bench_engine_options *options,
                           mu_bench_engine_result *out, mu_err *err) MU_MUST_USE;
 
-/* The result as muai.bench/1. NULL when there is no memory; the caller owns the reference. */
+/* The result as muai.engine/1. NULL when there is no memory; the caller owns the reference. */
 json_t *mu_bench_engine_json(const mu_model *model, const mu_bench_engine_options *options,
                              const mu_bench_engine_result *result);
 

@@ -18,7 +18,12 @@ int mu_cmd_quantize(int argc, char **argv);
 int mu_cmd_eval(int argc, char **argv);
 int mu_cmd_doctor(int argc, char **argv);
 int mu_cmd_bench(int argc, char **argv);
-int mu_cmd_bench_kernels(int argc, char **argv); /* argv[0] is "kernels" */
+int mu_cmd_bench_engine(int argc, char **argv); /* argv[0] is "engine", and so on */
+int mu_cmd_bench_kernels(int argc, char **argv);
+int mu_cmd_bench_mock(int argc, char **argv);
+int mu_cmd_bench_suite(int argc, char **argv); /* argv[0] is the suite's name */
+int mu_cmd_bench_history(int argc, char **argv);
+int mu_cmd_report(int argc, char **argv);
 int mu_cmd_version(int argc, char **argv);
 
 #endif

@@ -1,151 +1,54 @@
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
-#include "bench/engine_suite.h"
+#include "base/base.h"
 #include "cmd/cmd.h"
-#include "cmd/common.h"
-#include "cmd/options.h"
 
-static void print_table(const mu_model *model, const mu_bench_engine_options *o,
-                        const mu_bench_engine_result *r) {
-    printf("%s, %s weights, %s KV, %s kernels, %u threads, loaded in %.2f s\n",
-           mu_model_name(model), mu_weight_type_name(o->engine.weight_type),
-           mu_dtype_get(o->engine.kv_type)->name, r->isa, r->n_threads, r->load_seconds);
-    printf("limits measured in this run: memory %.1f GB/s, f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, "
-           "int8 %.0f GOP/s\n\n",
-           r->rates.dram_gb_s, r->rates.f32_gflop_s, r->rates.bf16_gflop_s, r->rates.int8_gop_s);
-    printf("%-14s %10s %10s %10s %10s %9s %10s\n", "cell", "tok/s", "min", "max", "limit",
-           "of limit", "peak MB");
-    for (uint32_t i = 0; i < r->n_cells; i++) {
-        const mu_bench_cell *cell = &r->cells[i];
-        mu_summary s = mu_samples_summary(&cell->tokens_per_second);
-        double limit = cell->limit_tokens_per_second;
-        printf("%-14s %10.1f %10.1f %10.1f %10.1f %8.0f%% %10.1f\n", cell->id, s.median, s.min,
-               s.max, limit, limit > 0.0 ? 100.0 * s.median / limit : 0.0,
-               (double)cell->peak_memory_bytes / 1e6);
-    }
-    const mu_agreement *a = &r->agreement;
-    if (a->n_positions > 0) {
-        printf(
-            "\nagreement with f32 on %u positions of random tokens: greedy %.1f%% (%.1f to %.1f), "
-            "KL %.2g nats, logit error %.2g of %.2g at most\n",
-            a->n_positions, 100.0 * a->n_agreeing / a->n_positions, 100.0 * a->agreement.low,
-            100.0 * a->agreement.high, a->kl_mean, a->error_max, a->largest_logit);
-    }
-    printf("\nmedian of %u runs; decode counts the tokens of all sequences together\n",
-           o->n_repeat);
-}
+/* In the order of help. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} suites[] = {
+    {"all", mu_cmd_bench_suite, "five phases: validate, latency, memory, throughput, report"},
+    {"latency", mu_cmd_bench_suite, "TTFT, time per token, end to end, by prompt and output"},
+    {"throughput", mu_cmd_bench_suite, "tokens and requests a second by number of clients"},
+    {"rate", mu_cmd_bench_suite, "open loop: given rates, or the highest that meets an objective"},
+    {"memory", mu_cmd_bench_suite, "loading, footprint, KV cache, what load adds, leaks"},
+    {"soak", mu_cmd_bench_suite, "hours of requests: does memory grow?"},
+    {"stress", mu_cmd_bench_suite, "far too many requests: refused politely, alive, as before?"},
+    {"mock", mu_cmd_bench_mock, "a server of known truth, to check any benchmark with"},
+    {"engine", mu_cmd_bench_engine,
+     "prefill and decode in this process, beside the machine's limits"},
+    {"kernels", mu_cmd_bench_kernels, "every kernel alone, beside the peak of one core"},
+    {"history", mu_cmd_bench_history, "runs that were kept: list, show, trend, baseline, rm"},
+};
 
-typedef struct bench_options {
-    const char *model, *dtype, *kv;
-    uint32_t threads, gen, repeat, warmup, agreement;
-    mu_list prompts, batches;
-    bool json;
-} bench_options;
+static const char examples[] = "  muai bench all --quick -m synthetic:gpt2:q8\n"
+                               "  muai bench latency -m gpt2 --target http://127.0.0.1:8000\n"
+                               "  muai bench engine -m synthetic:gpt2:q8\n"
+                               "  muai bench kernels --rows 1,32\n"
+                               "  muai bench history trend ttft_ms.p50\n";
 
-static mu_status settle(const bench_options *b, const mu_model *model, const mu_ref *ref,
-                        mu_bench_engine_options *out, mu_err *err) {
-    mu_bench_engine_options o = {
-        .n_gen = b->gen, .n_repeat = b->repeat, .n_warmup = b->warmup, .n_agreement = b->agreement};
-    o.engine = mu_engine_options_default();
-    o.engine.n_threads = b->threads;
-    o.engine.step_tokens_max = 1024;
-    o.is_canceled = mu_is_interrupted;
-    if (isatty(STDERR_FILENO)) o.progress = mu_show_progress;
-    o.n_prompts = b->prompts.n;
-    o.n_batches = b->batches.n;
-    memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
-    memcpy(o.batches, b->batches.items, sizeof(o.batches));
-    mu_status status = mu_settle_weight_type(model, ref, b->dtype, &o.engine.weight_type, err);
-    if (status == MU_OK) status = mu_isa_read(&o.engine.isa_max, err);
-    if (status == MU_OK) {
-        status = mu_settle_kv_type(o.engine.weight_type, o.engine.isa_max, b->kv, &o.engine.kv_type,
-                                   err);
+static int usage(FILE *out) {
+    fputs("usage: muai bench <suite> [options]\n\n", out);
+    for (size_t i = 0; i < MU_COUNTOF(suites); i++) {
+        fprintf(out, "  %-11s %s\n", suites[i].name, suites[i].help);
     }
-    if (status == MU_OK) *out = o;
-    return status;
-}
-
-static mu_status bench_model(const bench_options *b, mu_err *err) {
-    mu_ref ref;
-    mu_model *model = NULL;
-    mu_bench_engine_options o;
-    mu_bench_engine_result *result = mu_alloc(sizeof(*result));
-    if (!result) return mu_fail(err, MU_ERR_NOMEM, "bench");
-    mu_status status = mu_open_model(b->model, &ref, &model, err);
-    if (status == MU_OK) status = settle(b, model, &ref, &o, err);
-    if (status == MU_OK) {
-        status = mu_bench_engine(model, &o, result, err);
-        if (o.progress) mu_clear_progress();
-    }
-    if (status == MU_OK && b->json) {
-        status = mu_print_json(mu_bench_engine_json(model, &o, result), JSON_INDENT(2), err);
-    } else if (status == MU_OK) {
-        print_table(model, &o, result);
-    }
-    mu_model_close(model);
-    mu_free(result);
-    return status;
+    fprintf(out,
+            "\n'muai bench <suite> --help' lists the options of a suite; 'muai report' shows "
+            "results.\n\nexamples:\n%s",
+            examples);
+    return out == stderr ? MU_EXIT_USAGE : MU_EXIT_OK;
 }
 
 int mu_cmd_bench(int argc, char **argv) {
-    if (argc > 1 && strcmp(argv[1], "kernels") == 0)
-        return mu_cmd_bench_kernels(argc - 1, argv + 1);
-    bench_options b = {
-        .model = "synthetic:gpt2",
-        .dtype = "auto",
-        .kv = "auto",
-        .gen = 64,
-        .repeat = 5,
-        .warmup = 1,
-        .agreement = 512,
-        .prompts = {{128, 512}, 2},
-        .batches = {{1, 8, 32}, 3},
-    };
-    const mu_option options[] = {
-        {"model", 'm', MU_OPTION_TEXT, &b.model, 0, 0, "MODEL", "model reference"},
-        {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE",
-         "weights as f32, bf16, q8 or q4; auto: as the file"},
-        {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
-        {"threads", 't', MU_OPTION_U32, &b.threads, 0, 1024, "N",
-         "0: what affinity and quota allow"},
-        {"prompt", 0, MU_OPTION_LIST, &b.prompts, 1, 1 << 20, "N,...", "prompt lengths of prefill"},
-        {"gen", 0, MU_OPTION_U32, &b.gen, 1, 1 << 20, "N", "tokens each sequence decodes"},
-        {"batch", 0, MU_OPTION_LIST, &b.batches, 1, 1024, "N,...",
-         "sequences that decode together"},
-        {"repeat", 'r', MU_OPTION_U32, &b.repeat, 1, MU_SAMPLES_MAX, "N",
-         "measured runs of a cell"},
-        {"warmup", 0, MU_OPTION_U32, &b.warmup, 0, 100, "N", "runs before them, not measured"},
-        {"agreement", 0, MU_OPTION_U32, &b.agreement, 0, 1 << 20, "N",
-         "positions compared with f32; 0: none"},
-        {"json", 0, MU_OPTION_FLAG, &b.json, 0, 0, NULL, "one JSON object, schema muai.bench/1"},
-    };
-    const mu_command_line line = {
-        .command = "bench",
-        .usage = "engine|kernels",
-        .about = "Measure prefill and decode in this process, beside the limits of the machine\n"
-                 "measured in the same run. The kernels alone: muai bench kernels --help.",
-        .examples =
-            "  muai bench engine\n"
-            "  muai bench engine -m synthetic:gpt2 --dtype bf16 --threads 2 --json\n"
-            "  muai bench engine -m ./model.gguf --prompt 128,512 --gen 64 --batch 1,8,32\n",
-        .options = options,
-        .n_options = MU_COUNTOF(options),
-        .n_positional_max = 1,
-    };
-    const char *positional[1] = {NULL};
-    uint32_t n_positional;
-    int code;
-    if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
-    if (n_positional == 0 || strcmp(positional[0], "engine") != 0) {
-        fputs("muai bench: the suites are \"engine\" and \"kernels\"\n", stderr);
-        return MU_EXIT_USAGE;
+    if (argc < 2) return usage(stderr);
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return usage(stdout);
+    for (size_t i = 0; i < MU_COUNTOF(suites); i++) {
+        if (strcmp(name, suites[i].name) == 0) return suites[i].run(argc - 1, argv + 1);
     }
-    mu_interrupts_install();
-    mu_err err;
-    return bench_model(&b, &err) == MU_OK ? MU_EXIT_OK : mu_report("bench", &err);
+    fprintf(stderr, "muai bench: \"%.60s\" is not a suite\n\n", name);
+    return usage(stderr);
 }

@@ -75,6 +75,10 @@ static void exit_codes_and_messages(void **state) {
         {"run /nonexistent/model x", 1, "/nonexistent/model"},
         {"show synthetic:gpt2", 0, "124.4 million parameters"},
         {"bench", 2, "engine"},
+        {"bench fly", 2, "\"fly\" is not a suite"},
+        {"bench engine --help", 0, "examples:"},
+        {"bench engine fly", 2, "one argument too many"},
+        {"bench kernels --help", 0, "examples:"},
         {"bench kernels --help", 0, "examples:"},
         {"bench kernels -m synthetic:gpt2-test --rows 1", 0, "matmul q4"},
         {"bench kernels --rows 0", 2, "--rows"},
@@ -146,7 +150,7 @@ static void bench_prints_the_schema(void **state) {
     json_t *json =
         run_json("bench engine -m synthetic:gpt2-test --prompt 16,32 --gen 8 --batch 1,3 "
                  "--repeat 3 --json --threads 2");
-    assert_string_equal(json_string_value(json_object_get(json, "schema")), "muai.bench/1");
+    assert_string_equal(json_string_value(json_object_get(json, "schema")), "muai.engine/1");
     static const char *const host[] = {"dram_gb_s", "f32_gflop_s", "bf16_gflop_s", "int8_gop_s"};
     for (size_t i = 0; i < MU_COUNTOF(host); i++) {
         assert_true(json_is_number(json_object_get(json_object_get(json, "host"), host[i])));

@@ -1,0 +1,59 @@
+/* bench.h - a benchmark from begin to end: systems started, phases walked, one muai.bench/1
+ * document made.
+ *
+ *     validate ──▶ latency ──▶ memory ──▶ throughput ──▶ rate ──▶ report
+ *                  (each suite walks the phases it is made of; soak and stress are suites alone)
+ *
+ * One system is measured over `runs` fresh processes; several are measured in turn, ABBA, over
+ * `blocks`. A phase that fails is written down and the next one goes on, except validate. What was
+ * measured until an interruption is kept.
+ *
+ * Threads: the caller's. Memory: options are borrowed; the caller owns the document.
+ */
+#ifndef MU_BENCH_SUITE_BENCH_H
+#define MU_BENCH_SUITE_BENCH_H
+
+#include "bench/judge/targets.h"
+#include "bench/suite/memory_suite.h"
+
+enum { MU_SYSTEMS_MAX = 8 };
+
+typedef enum mu_suite {
+    MU_SUITE_LATENCY = 1 << 0,
+    MU_SUITE_THROUGHPUT = 1 << 1,
+    MU_SUITE_RATE = 1 << 2,
+    MU_SUITE_MEMORY = 1 << 3,
+    MU_SUITE_SOAK = 1 << 4,
+    MU_SUITE_STRESS = 1 << 5,
+    MU_SUITE_ALL = 1 << 6,
+} mu_suite;
+
+typedef struct mu_bench_options {
+    mu_suite suite;
+    const char *suite_name;           /* "all" */
+    const mu_system_options *systems; /* [n_systems] */
+    uint32_t n_systems;               /* 1 to MU_SYSTEMS_MAX */
+    mu_plan_options plan;
+    mu_slo slo;
+    uint32_t runs, blocks; /* blocks: of several systems */
+    double seconds;        /* of soak and of the leak test; 0: their own */
+    double steal_limit;    /* share of CPU time that other guests may take; at least 0.01 */
+    bool no_instrument;    /* do not measure the instrument's own error */
+    double budget_s;       /* cells are shortened to end in it; 0: none */
+    uint64_t seed;
+    const mu_targets *targets; /* NULL: the built-in ones */
+    bool no_targets;           /* judge nothing */
+    uint32_t n_threads;        /* that machine rates are measured with */
+    mu_isa isa_max;
+    const char *const *command; /* [n_command], as it was typed, without secrets */
+    uint32_t n_command;
+    FILE *raw; /* records, JSON Lines; NULL: none */
+    mu_progress *progress;
+    bool (*is_canceled)(void);
+} mu_bench_options;
+
+/* *out is set whenever something was measured, also when an error is returned (then run.stop_reason
+ * says "failed" or "interrupted"). */
+mu_status mu_bench_run(const mu_bench_options *options, json_t **out, mu_err *err) MU_MUST_USE;
+
+#endif
