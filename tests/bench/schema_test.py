@@ -2,8 +2,11 @@
 
 import copy
 import json
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 
 try:
     import jsonschema
@@ -32,6 +35,23 @@ def test_fixtures_are_valid():
     assert len(FIXTURES) >= 4
     for path in FIXTURES:
         assert errors(load(path)) == [], (path.name, errors(load(path))[:5])
+
+
+def test_what_the_program_writes_is_valid():
+    muai = os.environ.get("MUAI", "build/release/muai")
+    with tempfile.TemporaryDirectory() as folder:
+        for arguments in (
+            ["latency", "--shape", "16/8", "-n", "20"],
+            ["rate", "--rate", "40", "--arrivals", "poisson", "--seconds", "1"],
+            ["soak", "--seconds", "3"],
+            ["stress"],
+        ):
+            command = [muai, "bench", *arguments, "-m", "synthetic:gpt2-test", "--quick", "--quiet"]
+            command += ["--no-history", "--no-instrument", "--no-targets", "-o", folder]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, (arguments, done.stderr[-500:], done.stdout[-500:])
+            doc = load(pathlib.Path(folder) / "report.json")
+            assert errors(doc) == [], (arguments, errors(doc)[:5])
 
 
 def test_unknown_keys_are_allowed_everywhere():

@@ -23,6 +23,13 @@ static char muai[1024], folder[64] = "/tmp/muai-bench-suite-XXXXXX";
 /* What is tested is not whether this machine is quiet. */
 static const char common[] = "--quick --no-history --quiet --no-instrument --steal-limit 100";
 
+/* Sanitizers make the load generator and the server so slow that cells are INVALID, rightly. */
+#ifdef MU_DEBUG
+static const bool has_valid_cells = false;
+#else
+static const bool has_valid_cells = true;
+#endif
+
 static int run(const char *fmt, ...) MU_PRINTF(1, 2);
 
 static int run(const char *fmt, ...) {
@@ -169,6 +176,7 @@ static void two_systems_are_compared_in_turn(void **state) {
         const json_t *c = json_array_get(all, i);
         if (!strstr(text(c, "metric"), "ttft") || !strstr(text(c, "metric"), "p50")) continue;
         is_found = true;
+        if (!has_valid_cells) continue;
         assert_string_equal(text(c, "verdict"), "faster");
         assert_true(json_number_value(json_object_get(c, "ratio")) < 0.7);
     }
@@ -205,7 +213,7 @@ static void targets_decide_the_exit_code(void **state) {
             code = run("latency -m synthetic:gpt2-test --shape 16/8 -n 80 --targets %s", path);
         }
         if (code != rows[r].code) show_output();
-        assert_int_equal(code, rows[r].code);
+        if (has_valid_cells || code != 2) assert_int_equal(code, rows[r].code);
     }
 }
 

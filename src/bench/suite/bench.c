@@ -13,7 +13,7 @@
 #include "bench/suite/stress.h"
 
 enum {
-    CAPACITY_CELLS_QUICK = 5,
+    CAPACITY_CELLS_QUICK = 4,
     CAPACITY_CELLS_FULL = 9,
     CAPACITY_REQUESTS_MIN = 20, /* of a cell */
     SUMMARY_MAX = 200
@@ -378,6 +378,7 @@ static mu_status run_stress(bench *b, mu_err *err) {
     mu_status status = MU_OK;
     for (uint32_t s = 0; s < b->o->n_systems && status == MU_OK; s++) {
         const mu_stress_options options = {.system = b->systems[s],
+                                           .n_ctx = b->n_ctx,
                                            .is_quick = b->o->plan.is_quick,
                                            .seed = b->o->seed,
                                            .progress = b->o->progress,

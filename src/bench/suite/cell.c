@@ -236,11 +236,18 @@ static json_t *load_json(const mu_cell_facts *f) {
                      "arrivals", arrivals);
 }
 
+static const char *const stop_reasons[] = {
+    [MU_LOAD_END_NONE] = "interrupted", [MU_LOAD_END_COUNT] = "count",
+    [MU_LOAD_END_DURATION] = "budget",  [MU_LOAD_END_SCHEDULE] = "count",
+    [MU_LOAD_END_STOP] = "precise",     [MU_LOAD_END_CANCELED] = "interrupted",
+    [MU_LOAD_END_FAILING] = "failing",
+};
+
 static json_t *window_json(const mu_cell_facts *f, const mu_window *w) {
     return json_pack("{s:f, s:I, s:I, s:I, s:s}", "duration_s", seconds_of(w), "requests",
                      (json_int_t)w->n, "warmup_requests", (json_int_t)w->n_warmup,
                      "truncated_requests", (json_int_t)w->n_truncated, "stop_reason",
-                     f->load->end == MU_LOAD_END_STOP ? "precise" : mu_load_end_name(f->load->end));
+                     stop_reasons[f->load->end]);
 }
 
 static void set_sections(const mu_cell_facts *f, const mu_window *w, const mu_request_metrics *m,

@@ -16,8 +16,8 @@ typedef struct pace {
     uint32_t n_requests_min, n_warmup_min;
 } pace;
 
-static const pace latency_pace[] = {{60, 30, 5, 80, 10}, {6.5, 2, 0.5, 80, 2}}; /* full, quick */
-static const pace headline_pace[] = {{120, 30, 5, 400, 10}, {14, 2, 1, 80, 2}};
+static const pace latency_pace[] = {{60, 30, 5, 80, 10}, {5, 2, 0.5, 80, 2}}; /* full, quick */
+static const pace headline_pace[] = {{120, 30, 5, 400, 10}, {12, 2, 1, 80, 2}};
 static const pace throughput_pace[] = {{60, 30, 5, 200, 10}, {5, 5, 1, 200, 2}};
 static const pace capacity_pace[] = {{40, 40, 5, 0, 10}, {5, 5, 1, 0, 2}};
 

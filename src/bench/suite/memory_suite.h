@@ -5,8 +5,8 @@
  *                until ready and until the first token; VmHWM is the peak
  *     footprint  smaps_rollup of the process tree when idle after loading
  *     arenas     the server's named regions, where the kernel has names
- *     kv         growth of the KV region over tokens that the prefix cache keeps, at five prompt
- *                lengths (Theil-Sen), beside 2 layers hidden_dim bytes
+ *     kv         growth of the KV region (of the process, where regions have no names) over tokens
+ * that the prefix cache keeps, at five prompt lengths (Theil-Sen), beside 2 layers hidden_dim bytes
  *     inference  peak under load less idle
  *     leak       leak_watch.h
  *

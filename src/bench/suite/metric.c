@@ -68,8 +68,10 @@ static json_t *known(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *interval(mu_interval ci) {
-    return json_pack("[o, o]", known(ci.low), known(ci.high));
+/* An interval that cannot be had is absent. */
+static void set_interval(json_t *to, const char *key, mu_interval ci) {
+    if (!isfinite(ci.low) || !isfinite(ci.high)) return;
+    json_object_set_new(to, key, json_pack("[f, f]", ci.low, ci.high));
 }
 
 static void set_percentiles(const mu_metric *m, const double *sorted, json_t *to) {
@@ -85,7 +87,7 @@ static void set_percentiles(const mu_metric *m, const double *sorted, json_t *to
             continue;
         }
         json_object_set_new(to, percentiles[i].name, known(p.value));
-        json_object_set_new(ci, percentiles[i].name, interval(p.ci));
+        set_interval(ci, percentiles[i].name, p.ci);
     }
     json_object_set_new(to, "ci", ci);
     json_object_set_new(to, "gate", gate);
@@ -123,7 +125,7 @@ static mu_status set_mean(const mu_metric *m, json_t *to, mu_err *err) {
     if (status != MU_OK) return status;
     json_object_set_new(to, "mean", known(mean.value));
     json_object_set_new(to, "n_eff", known(m->has_units ? clustered_n(m, mean.value) : mean.n_eff));
-    json_object_set_new(json_object_get(to, "ci"), "mean", interval(mean.ci));
+    set_interval(json_object_get(to, "ci"), "mean", mean.ci);
     return MU_OK;
 }
 

@@ -9,6 +9,7 @@
 
 typedef struct step_result {
     uint64_t n_offered, n_ok, n_refused, n_failed; /* refused: HTTP 429 or 503 */
+    uint64_t n_left;                               /* by us, in mid-stream */
     uint64_t by_class[MU_N_FAILURES];
     char first[MU_CHUNK_MESSAGE_MAX];
     double ttft_ms; /* median of those that succeeded */
@@ -61,6 +62,7 @@ static void count(const mu_load_result *load, step_result *out) {
     size_t n = 0;
     for (size_t i = 0; i < all->n_records; i++) {
         const mu_record *r = &all->records[i];
+        out->n_left += r->failure == MU_FAILURE_CANCELED && r->first_token_ns;
         if (r->failure == MU_FAILURE_CANCELED) continue;
         out->n_offered++;
         if (r->failure == MU_FAILURE_NONE) {
@@ -171,9 +173,9 @@ static bool all_ok(const stress *s, const step_result *r) {
     return r->n_failed + r->n_refused == 0 && r->n_ok > 0;
 }
 
-/* Canceled requests are not counted: that nothing is left of them is what matters. */
+/* Of those that were left in mid-stream. */
 static bool nothing_left(const stress *s, const step_result *r) {
-    (void)r;
+    if (r->n_left == 0 || r->n_failed > 0) return false;
     for (int i = 0; i < 40; i++) {
         mu_fact running = mu_system_metric(s->o->system, "muai_requests_running");
         if (!running.is_known || running.value == 0) return true;
@@ -235,6 +237,15 @@ static const struct {
      as_before},
 };
 
+/* Shorter where the model cannot hold as much. */
+static void fit_context(mu_shape *shape, uint32_t n_ctx) {
+    uint32_t n = shape->prompt_tokens + shape->output_tokens;
+    if (n_ctx == 0 || n <= n_ctx) return;
+    shape->output_tokens = (uint32_t)((uint64_t)shape->output_tokens * n_ctx / n);
+    if (shape->output_tokens == 0) shape->output_tokens = 1;
+    shape->prompt_tokens = n_ctx - shape->output_tokens;
+}
+
 mu_status mu_stress_run(const mu_stress_options *options, json_t **out, mu_err *err) {
     stress s = {.o = options, .idle_ttft_ms = NAN, .idle_rss_mb = NAN};
     json_t *list = json_array();
@@ -243,6 +254,7 @@ mu_status mu_stress_run(const mu_stress_options *options, json_t **out, mu_err *
     for (size_t i = 0; i < MU_COUNTOF(steps) && status == MU_OK; i++) {
         step_load load = steps[i].load;
         step_result result;
+        fit_context(&load.shape, options->n_ctx);
         if (!options->is_quick) load.seconds = steps[i].seconds_full;
         options->view->what = steps[i].what;
         options->view->i_part = (uint32_t)i + 1;

@@ -19,6 +19,7 @@
 typedef struct mu_stress_options {
     const mu_system *system; /* started */
     bool is_quick;
+    uint32_t n_ctx; /* 0: not known */
     uint64_t seed;
     mu_progress *progress;
     mu_progress_view *view;
