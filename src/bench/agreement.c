@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "bench/logits.h"
 
 enum { CHUNK = 32, BLOCK_TOKENS = 64 }; /* rows compared at a time */
 
@@ -22,27 +23,10 @@ typedef struct comparison {
     mu_err *err;
 } comparison;
 
-static uint32_t largest(const float *x, uint32_t n) {
-    uint32_t at = 0;
-    for (uint32_t i = 1; i < n; i++) {
-        if (x[i] > x[at]) at = i;
-    }
-    return at;
-}
-
-/* x[top] is the largest. */
-static double log_sum_exp(const float *x, uint32_t n, uint32_t top) {
-    double sum = 1.0, max = (double)x[top]; /* its own part */
-    for (uint32_t i = 0; i < n; i++) {
-        if (i != top) sum += (double)expf(x[i] - x[top]);
-    }
-    return log(sum) + max;
-}
-
 static void compare_row(comparison *c, const float *want, const float *got, tally *window) {
     mu_agreement *out = c->out;
-    uint32_t n = c->vocab_size, top = largest(want, n), got_top = largest(got, n);
-    double log_p = log_sum_exp(want, n, top), log_q = log_sum_exp(got, n, got_top);
+    uint32_t n = c->vocab_size, top = mu_logits_top(want, n), got_top = mu_logits_top(got, n);
+    double log_p = mu_logits_log_sum(want, n, top), log_q = mu_logits_log_sum(got, n, got_top);
     double kl = 0.0, error_sum = 0.0;
     for (uint32_t i = 0; i < n; i++) {
         double p = (double)want[i] - log_p, q = (double)got[i] - log_q;

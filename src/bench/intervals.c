@@ -26,3 +26,21 @@ mu_interval mu_interval_mean(double sum, double sum_squares, uint64_t n) {
     double half = mu_student_quantile(0.975, (double)(n - 1)) * sqrt(variance / (double)n);
     return (mu_interval){mean - half, mean + half};
 }
+
+mu_interval mu_interval_ratio(const double *x, const double *weight, uint64_t n) {
+    double sum = 0.0, total = 0.0, squares = 0.0;
+    for (uint64_t i = 0; i < n; i++) {
+        sum += x[i];
+        total += weight[i];
+    }
+    MU_ASSERT(n > 0 && total > 0.0);
+    if (n == 1) return (mu_interval){-INFINITY, INFINITY};
+    double ratio = sum / total;
+    for (uint64_t i = 0; i < n; i++) {
+        double residual = x[i] - ratio * weight[i];
+        squares += residual * residual;
+    }
+    double half = mu_student_quantile(0.975, (double)(n - 1)) *
+                  sqrt(squares * (double)n / (double)(n - 1)) / total;
+    return (mu_interval){ratio - half, ratio + half};
+}

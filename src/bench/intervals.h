@@ -19,4 +19,9 @@ mu_interval mu_interval_proportion(uint64_t n_hits, uint64_t n);
  * freedom). n > 0; of one value nothing is known: minus to plus infinity. */
 mu_interval mu_interval_mean(double sum, double sum_squares, uint64_t n);
 
+/* Of sum(x) / sum(weight) over n independent units of unequal weight (the ratio estimator: Cochran,
+ * Sampling Techniques, 3rd ed., 6.4), Student's t. x, weight: [n]; n > 0, sum(weight) > 0. With
+ * equal weights this is mu_interval_mean(). */
+mu_interval mu_interval_ratio(const double *x, const double *weight, uint64_t n);
+
 #endif

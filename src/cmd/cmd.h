@@ -12,10 +12,14 @@ enum {
 
 int mu_cmd_run(int argc, char **argv);
 int mu_cmd_serve(int argc, char **argv);
+int mu_cmd_list(int argc, char **argv);
 int mu_cmd_show(int argc, char **argv);
 int mu_cmd_tokenize(int argc, char **argv);
 int mu_cmd_quantize(int argc, char **argv);
 int mu_cmd_eval(int argc, char **argv);
+int mu_cmd_eval_perplexity(int argc, char **argv); /* argv[0] is "perplexity"; so with the others */
+int mu_cmd_eval_quant(int argc, char **argv);
+int mu_cmd_eval_agreement(int argc, char **argv);
 int mu_cmd_doctor(int argc, char **argv);
 int mu_cmd_bench(int argc, char **argv);
 int mu_cmd_bench_engine(int argc, char **argv); /* argv[0] is "engine", and so on */

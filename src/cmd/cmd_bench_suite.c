@@ -18,6 +18,7 @@
 #include "cmd/common.h"
 #include "cmd/history_file.h"
 #include "cmd/options.h"
+#include "hub/builtin.h"
 
 enum { PATH_MAX_BYTES = 4096, RUNS_FULL = 5, BLOCKS_DEFAULT = 8 };
 
@@ -207,10 +208,7 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
 static mu_status add_systems(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_status status = MU_OK;
-    if (o->target.n == 0 || o->model) {
-        if (!o->model) return mu_fail(err, MU_ERR_INVALID, "give --model or --target");
-        status = add_own_system(r, err);
-    }
+    if (o->target.n == 0 || o->model) status = add_own_system(r, err);
     if (r->n_systems + o->target.n > MU_SYSTEMS_MAX) {
         return mu_fail(err, MU_ERR_LIMIT, "--target: at most %d servers", MU_SYSTEMS_MAX);
     }
@@ -403,7 +401,8 @@ static suite_options o = {
 };
 
 static const mu_option options[] = {
-    {"model", 'm', MU_OPTION_TEXT, &o.model, 0, 0, "MODEL", "serve MODEL and measure that"},
+    {"model", 'm', MU_OPTION_TEXT, &o.model, 0, 0, "MODEL",
+     "serve MODEL and measure that; without --target: muai-tiny"},
     {"target", 0, MU_OPTION_TEXTS, &o.target, 0, 0, "URL",
      "measure this server; twice or more, or beside --model: in turn, compared"},
     {"target-pid", 0, MU_OPTION_LIST, &o.target_pid, 1, 1 << 22, "PID,...",
@@ -502,6 +501,7 @@ int mu_cmd_bench_suite(int argc, char **argv) {
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) {
         return code == MU_EXIT_USAGE ? MU_JUDGED_TOOL_ERROR : code; /* 2: an invalid run */
     }
+    if (!o.model && o.target.n == 0) o.model = mu_builtin_default();
     suite_run *r = mu_alloc(sizeof(*r));
     if (!r) return MU_JUDGED_TOOL_ERROR;
     r->o = &o;

@@ -1,192 +1,41 @@
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/rng.h"
-#include "bench/agreement.h"
+#include "base/base.h"
 #include "cmd/cmd.h"
-#include "cmd/common.h"
-#include "cmd/options.h"
 
-typedef struct eval_options {
-    const char *dtype, *kv, *reference, *text, *tokens;
-    uint32_t n_tokens, window, threads, seed;
-    bool json;
-} eval_options;
+static const struct {
+    const char *name, *arguments;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} evaluations[] = {
+    {"perplexity", "[MODEL] FILE", mu_cmd_eval_perplexity, "how well a model predicts a text"},
+    {"quant", "[MODEL] FILE", mu_cmd_eval_quant,
+     "all weight types in one table: size, speed, perplexity, agreement"},
+    {"agreement", "[MODEL]", mu_cmd_eval_agreement, "logits of a weight type against f32"},
+};
 
-typedef struct evaluation {
-    const eval_options *o;
-    mu_ref ref;
-    mu_model *model, *reference; /* reference NULL: the model itself */
-    mu_token *tokens;
-    uint32_t n_tokens;
-} evaluation;
-
-static mu_status read_tokens(evaluation *e, mu_err *err) {
-    const eval_options *o = e->o;
-    mu_buf text = {0};
-    mu_status status = mu_read_all(o->text ? o->text : o->tokens, &text, err);
-    const char *data = text.data ? text.data : "";
-    if (status == MU_OK && o->text) {
-        status = mu_encode_text(e->model, data, text.n, 0, &e->tokens, &e->n_tokens, err);
-    } else if (status == MU_OK) {
-        status = mu_parse_tokens(data, &e->tokens, &e->n_tokens, err);
+static int usage(FILE *out) {
+    fputs("usage: muai eval <what> [options] ...\n\n", out);
+    for (size_t i = 0; i < MU_COUNTOF(evaluations); i++) {
+        fprintf(out, "  %-10s %-14s %s\n", evaluations[i].name, evaluations[i].arguments,
+                evaluations[i].help);
     }
-    mu_buf_deinit(&text);
-    if (status != MU_OK) return status;
-    if (e->n_tokens > o->n_tokens) e->n_tokens = o->n_tokens;
-    uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
-    for (uint32_t i = 0; i < e->n_tokens; i++) {
-        if ((uint32_t)e->tokens[i] < vocab_size) continue;
-        return mu_fail(err, MU_ERR_INVALID, "%s: token %d, the vocabulary has %u",
-                       o->text ? o->text : o->tokens, e->tokens[i], vocab_size);
-    }
-    if (e->n_tokens > 0) return MU_OK;
-    return mu_fail(err, MU_ERR_INVALID, "%s: no tokens", o->text ? o->text : o->tokens);
-}
-
-static mu_status draw_tokens(evaluation *e, mu_err *err) {
-    mu_rng rng = {e->o->seed};
-    e->n_tokens = e->o->n_tokens;
-    e->tokens = MU_ALLOC(mu_token, e->n_tokens);
-    if (!e->tokens) return mu_fail(err, MU_ERR_NOMEM, "tokens");
-    for (uint32_t i = 0; i < e->n_tokens; i++) {
-        e->tokens[i] = (mu_token)mu_rng_below(&rng, mu_model_spec(e->model)->vocab_size);
-    }
-    return MU_OK;
-}
-
-static void print_table(const evaluation *e, const mu_agreement_options *o, const mu_agreement *a) {
-    printf("%s as %s with %s KV against f32, %u positions in %u windows of %s\n\n",
-           mu_model_name(e->model), mu_weight_type_name(o->weight_type),
-           mu_dtype_get(o->kv_type)->name, a->n_positions, a->n_windows,
-           e->o->text     ? "text"
-           : e->o->tokens ? "tokens"
-                          : "random tokens");
-    double part = 100.0 / a->n_positions;
-    printf("%-24s %12s   %s\n", "", "value", "95% interval");
-    printf("%-24s %11.2f%%   %.2f%% to %.2f%%\n", "greedy agreement", part * a->n_agreeing,
-           100.0 * a->agreement.low, 100.0 * a->agreement.high);
-    printf("%-24s %12.3g   %.3g to %.3g\n", "KL divergence, nats", a->kl_mean, a->kl.low,
-           a->kl.high);
-    printf("%-24s %12.3g\n", "  largest", a->kl_max);
-    printf("%-24s %12.3g   %.3g to %.3g\n", "logit error, mean", a->error_mean, a->error.low,
-           a->error.high);
-    printf("%-24s %12.3g\n", "  largest", a->error_max);
-    printf("%-24s %11.3f%%\n", "  of the largest logit", 100.0 * a->error_max / a->largest_logit);
-}
-
-static mu_status report(const evaluation *e, const mu_agreement_options *o, const mu_agreement *a,
-                        mu_err *err) {
-    if (!e->o->json) {
-        print_table(e, o, a);
-        return MU_OK;
-    }
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "schema", "muai.agreement/1", "version",
-        MUAI_VERSION, "model", mu_model_name(e->model), "reference", mu_model_name(o->reference),
-        "dtype", mu_weight_type_name(o->weight_type), "kv_dtype", mu_dtype_get(o->kv_type)->name,
-        "window", (int)o->window, "agreement", mu_agreement_json(a));
-    return mu_print_json(json, JSON_INDENT(2), err);
-}
-
-static uint32_t least(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-static mu_status measure(evaluation *e, mu_err *err) {
-    const mu_model *reference = e->reference ? e->reference : e->model;
-    uint32_t n_ctx = least(mu_model_spec(e->model)->n_ctx, mu_model_spec(reference)->n_ctx);
-    mu_agreement_options o = {
-        .reference = reference,
-        .n_threads = e->o->threads,
-        .tokens = e->tokens,
-        .n_tokens = e->n_tokens,
-        .window = least(e->o->window, n_ctx),
-        .is_canceled = mu_is_interrupted,
-    };
-    if (isatty(STDERR_FILENO)) o.progress = mu_show_progress;
-    mu_agreement agreement;
-    mu_status status = mu_settle_weight_type(e->model, &e->ref, e->o->dtype, &o.weight_type, err);
-    if (status == MU_OK) status = mu_isa_read(&o.isa_max, err);
-    if (status == MU_OK) {
-        status = mu_settle_kv_type(o.weight_type, o.isa_max, e->o->kv, &o.kv_type, err);
-    }
-    if (status == MU_OK) {
-        status = mu_agreement_measure(e->model, &o, &agreement, err);
-        if (o.progress) mu_clear_progress();
-    }
-    return status == MU_OK ? report(e, &o, &agreement, err) : status;
-}
-
-static int eval_agreement(const eval_options *o, const char *reference) {
-    evaluation e = {.o = o};
-    mu_ref unused;
-    mu_err err;
-    mu_interrupts_install();
-    mu_status status = mu_open_model(reference, &e.ref, &e.model, &err);
-    if (status == MU_OK && o->reference) {
-        status = mu_open_model(o->reference, &unused, &e.reference, &err);
-    }
-    if (status == MU_OK) {
-        status = o->text || o->tokens ? read_tokens(&e, &err) : draw_tokens(&e, &err);
-    }
-    if (status == MU_OK) status = measure(&e, &err);
-    mu_free(e.tokens);
-    mu_model_close(e.reference);
-    mu_model_close(e.model);
-    return status == MU_OK ? MU_EXIT_OK : mu_report("eval", &err);
+    fputs("\n'muai eval <what> --help' lists the options.\n\nexamples:\n"
+          "  muai eval perplexity book.txt\n"
+          "  muai eval quant ./gpt2 book.txt\n"
+          "  muai eval agreement ./gpt2-q4.gguf --reference ./gpt2 --json\n",
+          out);
+    return out == stderr ? MU_EXIT_USAGE : MU_EXIT_OK;
 }
 
 int mu_cmd_eval(int argc, char **argv) {
-    eval_options o = {.dtype = "auto", .kv = "auto", .n_tokens = 4096, .window = 256, .seed = 1};
-    const mu_option options[] = {
-        {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
-         "weights as f32, bf16, q8 or q4; auto: as the file"},
-        {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
-        {"reference", 0, MU_OPTION_TEXT, &o.reference, 0, 0, "MODEL",
-         "what to run as f32; MODEL itself when not given"},
-        {"text", 0, MU_OPTION_TEXT, &o.text, 0, 0, "FILE", "a text file; - is standard input"},
-        {"tokens", 0, MU_OPTION_TEXT, &o.tokens, 0, 0, "FILE", "a file of token ids"},
-        {"n-tokens", 'n', MU_OPTION_U32, &o.n_tokens, 1, 1 << 24, "N",
-         "at most so many; random ones when no file is given"},
-        {"window", 0, MU_OPTION_U32, &o.window, 1, 1 << 20, "N",
-         "tokens that share a context, at most the model's"},
-        {"seed", 0, MU_OPTION_U32, &o.seed, 0, UINT32_MAX, "N", "of the random tokens"},
-        {"threads", 't', MU_OPTION_U32, &o.threads, 0, 1024, "N",
-         "0: what affinity and quota allow"},
-        {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL,
-         "one JSON object, schema muai.agreement/1"},
-    };
-    const mu_command_line line = {
-        .command = "eval",
-        .usage = "agreement MODEL",
-        .about =
-            "Compare the logits of a weight type with f32 at every position: greedy agreement,\n"
-            "KL divergence and logit error, with 95% intervals.",
-        .examples = "  muai eval agreement synthetic:gpt2 --dtype q8\n"
-                    "  muai eval agreement ./gpt2 --dtype q4 --text book.txt -n 16384\n"
-                    "  muai eval agreement ./gpt2-q4.gguf --reference ./gpt2 --json\n",
-        .options = options,
-        .n_options = MU_COUNTOF(options),
-        .n_positional_max = 2,
-        .needs = "what to measure is missing: muai eval agreement MODEL",
-    };
-    const char *positional[2] = {NULL};
-    uint32_t n_positional;
-    int code;
-    if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
-    const char *wrong = NULL;
-    if (strcmp(positional[0], "agreement") != 0)
-        wrong = "the evaluation of this version is \"agreement\"";
-    if (!wrong && n_positional < 2) wrong = "no MODEL given, such as gpt2 or synthetic:gpt2";
-    if (!wrong && o.text && o.tokens) wrong = "--text and --tokens: give one of them";
-    if (wrong) {
-        fprintf(stderr, "muai eval: %s\n", wrong);
-        return MU_EXIT_USAGE;
+    if (argc < 2) return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return usage(stdout);
+    for (size_t i = 0; i < MU_COUNTOF(evaluations); i++) {
+        if (strcmp(argv[1], evaluations[i].name) == 0)
+            return evaluations[i].run(argc - 1, argv + 1);
     }
-    return eval_agreement(&o, positional[1]);
+    fprintf(stderr, "muai eval: \"%.60s\" is not something to measure\n\n", argv[1]);
+    return usage(stderr);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <histedit.h>
 #include <jansson.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,13 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "hub/builtin.h"
 
 typedef struct run_options {
     uint32_t max_tokens, min_tokens, top_k, threads, ctx, prefill_chunk;
     uint64_t seed;
     float temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty;
-    const char *dtype, *kv, *tokens, *prompt_file;
+    const char *model, *dtype, *kv, *tokens, *prompt_file;
     uint32_t logprobs;
     mu_texts stop, logit_bias;
     bool greedy, ignore_eos, json, special, has_logprobs, no_prompt_lookup;
@@ -28,6 +30,7 @@ typedef struct run {
     const run_options *o;
     mu_model *model;
     mu_engine *engine;
+    float temperature;
     mu_logit_bias biases[MU_TEXTS_MAX];
 } run;
 
@@ -55,6 +58,14 @@ static mu_status parse_biases(run *r, mu_err *err) {
     return MU_OK;
 }
 
+static float settle_temperature(const run *r) {
+    float temperature = 0.8f;
+    if (r->o->greedy) return 0.0f;
+    if (!isnan(r->o->temperature)) return r->o->temperature;
+    mu_model_temperature(r->model, &temperature);
+    return temperature;
+}
+
 static mu_seq_options seq_options(const run *r, const mu_token *prompt, uint32_t n_prompt) {
     const run_options *o = r->o;
     uint32_t room = mu_engine_n_ctx(r->engine) - n_prompt; /* a wrong one is refused by submit() */
@@ -70,7 +81,7 @@ static mu_seq_options seq_options(const run *r, const mu_token *prompt, uint32_t
         .show_special = o->special,
         .sampling =
             {
-                .temperature = o->greedy ? 0.0f : o->temperature,
+                .temperature = r->temperature,
                 .top_k = o->top_k,
                 .top_p = o->top_p,
                 .min_p = o->min_p,
@@ -184,9 +195,13 @@ static mu_status run_prompt(run *r, const mu_token *prompt, uint32_t n_prompt, m
 static mu_status run_text(run *r, const char *text, size_t n, mu_err *err) {
     mu_token *tokens = NULL;
     uint32_t n_tokens = 0;
+    mu_token start = mu_tokenizer_bos(mu_model_tokenizer(r->model));
     mu_status status = mu_encode_text(r->model, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &tokens,
                                       &n_tokens, err);
-    if (status == MU_OK) status = run_prompt(r, tokens, n_tokens, err);
+    bool is_empty = n_tokens == 0 && start != MU_TOKEN_NONE; /* then the model begins by itself */
+    if (status == MU_OK) {
+        status = run_prompt(r, is_empty ? &start : tokens, is_empty ? 1 : n_tokens, err);
+    }
     mu_free(tokens);
     return status;
 }
@@ -280,6 +295,7 @@ static int run_model(const run_options *o, const char *reference, const char *pr
     mu_status status = parse_biases(&r, &err);
     if (status == MU_OK) status = mu_open_model(reference, &ref, &r.model, &err);
     if (status == MU_OK) status = open_engine(&r, &ref, &err);
+    if (status == MU_OK) r.temperature = settle_temperature(&r);
     if (status == MU_OK) status = run_all(&r, prompt, &err);
     mu_engine_close(r.engine);
     mu_model_close(r.model);
@@ -288,71 +304,87 @@ static int run_model(const run_options *o, const char *reference, const char *pr
     return mu_is_interrupted() ? MU_EXIT_INTERRUPTED : MU_EXIT_OK;
 }
 
+/* The command's options; they hold the defaults until main() has parsed the command line. */
+static run_options o = {
+    .max_tokens = 128,
+    .temperature = NAN,
+    .top_p = 0.95f,
+    .repetition_penalty = 1.0f,
+    .dtype = "auto",
+    .kv = "auto",
+    .logprobs = UINT32_MAX,
+};
+
+static const mu_option options[] = {
+    MU_MODEL_OPTION(&o.model),
+    {"max-tokens", 'n', MU_OPTION_U32, &o.max_tokens, 1, 1 << 20, "N", "output tokens at most"},
+    {"min-tokens", 0, MU_OPTION_U32, &o.min_tokens, 0, 1 << 20, "N", "output tokens at least"},
+    {"temperature", 't', MU_OPTION_F32, &o.temperature, 0, 100, "X",
+     "randomness; 0 is greedy; else the model's, or 0.8"},
+    {"greedy", 0, MU_OPTION_FLAG, &o.greedy, 0, 0, NULL, "always the most likely token"},
+    {"top-k", 0, MU_OPTION_U32, &o.top_k, 0, 1 << 22, "N", "of the N most likely; 0: no limit"},
+    {"top-p", 0, MU_OPTION_F32, &o.top_p, 0, 1, "X", "of the smallest set with this probability"},
+    {"min-p", 0, MU_OPTION_F32, &o.min_p, 0, 1, "X", "drop tokens below X times the best"},
+    {"repetition-penalty", 0, MU_OPTION_F32, &o.repetition_penalty, 0.01, 100, "X",
+     "against tokens of prompt and output; 1: none"},
+    {"frequency-penalty", 0, MU_OPTION_F32, &o.frequency_penalty, -100, 100, "X",
+     "per occurrence in the output"},
+    {"presence-penalty", 0, MU_OPTION_F32, &o.presence_penalty, -100, 100, "X",
+     "once for tokens of the output"},
+    {"logit-bias", 0, MU_OPTION_TEXTS, &o.logit_bias, 0, 0, "ID=X",
+     "add X to a token's logit; -100 bans; may be repeated"},
+    {"seed", 's', MU_OPTION_U64, &o.seed, 0, 9e15, "N", "same seed, same text"},
+    {"stop", 0, MU_OPTION_TEXTS, &o.stop, 0, 0, "TEXT", "end before TEXT; may be repeated"},
+    {"ignore-eos", 0, MU_OPTION_FLAG, &o.ignore_eos, 0, 0, NULL, "go on after end of text"},
+    {"special", 0, MU_OPTION_FLAG, &o.special, 0, 0, NULL, "show special tokens"},
+    {"logprobs", 0, MU_OPTION_U32, &o.logprobs, 0, MU_TOP_LOGPROBS_MAX, "N",
+     "with --json: log-probabilities and the N most likely"},
+    {"tokens", 0, MU_OPTION_TEXT, &o.tokens, 0, 0, "IDS", "the prompt as token ids: 1,2,3"},
+    {"prompt-file", 'f', MU_OPTION_TEXT, &o.prompt_file, 0, 0, "FILE", "the prompt from a file"},
+    {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
+     "weights as f32, bf16, q8 or q4; auto: as the file"},
+    {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
+     "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
+    {"threads", 0, MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
+    {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
+    {"prefill-chunk", 0, MU_OPTION_U32, &o.prefill_chunk, 0, 1 << 20, "N",
+     "prompt tokens a step at most; 0: 512"},
+    {"no-prompt-lookup", 0, MU_OPTION_FLAG, &o.no_prompt_lookup, 0, 0, NULL,
+     "do not guess tokens from the text so far; the output is the same"},
+    {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL, "one JSON object at the end"},
+};
+
 int mu_cmd_run(int argc, char **argv) {
-    run_options o = {
-        .max_tokens = 128,
-        .temperature = 0.8f,
-        .top_p = 0.95f,
-        .repetition_penalty = 1.0f,
-        .dtype = "auto",
-        .kv = "auto",
-        .logprobs = UINT32_MAX,
-    };
-    const mu_option options[] = {
-        {"max-tokens", 'n', MU_OPTION_U32, &o.max_tokens, 1, 1 << 20, "N", "output tokens at most"},
-        {"min-tokens", 0, MU_OPTION_U32, &o.min_tokens, 0, 1 << 20, "N", "output tokens at least"},
-        {"temperature", 't', MU_OPTION_F32, &o.temperature, 0, 100, "X", "randomness; 0 is greedy"},
-        {"greedy", 0, MU_OPTION_FLAG, &o.greedy, 0, 0, NULL, "always the most likely token"},
-        {"top-k", 0, MU_OPTION_U32, &o.top_k, 0, 1 << 22, "N", "of the N most likely; 0: no limit"},
-        {"top-p", 0, MU_OPTION_F32, &o.top_p, 0, 1, "X",
-         "of the smallest set with this probability"},
-        {"min-p", 0, MU_OPTION_F32, &o.min_p, 0, 1, "X", "drop tokens below X times the best"},
-        {"repetition-penalty", 0, MU_OPTION_F32, &o.repetition_penalty, 0.01, 100, "X",
-         "against tokens of prompt and output; 1: none"},
-        {"frequency-penalty", 0, MU_OPTION_F32, &o.frequency_penalty, -100, 100, "X",
-         "per occurrence in the output"},
-        {"presence-penalty", 0, MU_OPTION_F32, &o.presence_penalty, -100, 100, "X",
-         "once for tokens of the output"},
-        {"logit-bias", 0, MU_OPTION_TEXTS, &o.logit_bias, 0, 0, "ID=X",
-         "add X to a token's logit; -100 bans; may be repeated"},
-        {"seed", 's', MU_OPTION_U64, &o.seed, 0, 9e15, "N", "same seed, same text"},
-        {"stop", 0, MU_OPTION_TEXTS, &o.stop, 0, 0, "TEXT", "end before TEXT; may be repeated"},
-        {"ignore-eos", 0, MU_OPTION_FLAG, &o.ignore_eos, 0, 0, NULL, "go on after end of text"},
-        {"special", 0, MU_OPTION_FLAG, &o.special, 0, 0, NULL, "show special tokens"},
-        {"logprobs", 0, MU_OPTION_U32, &o.logprobs, 0, MU_TOP_LOGPROBS_MAX, "N",
-         "with --json: log-probabilities and the N most likely"},
-        {"tokens", 0, MU_OPTION_TEXT, &o.tokens, 0, 0, "IDS", "the prompt as token ids: 1,2,3"},
-        {"prompt-file", 'f', MU_OPTION_TEXT, &o.prompt_file, 0, 0, "FILE",
-         "the prompt from a file"},
-        {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
-         "weights as f32, bf16, q8 or q4; auto: as the file"},
-        {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
-        {"threads", 0, MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
-        {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
-        {"prefill-chunk", 0, MU_OPTION_U32, &o.prefill_chunk, 0, 1 << 20, "N",
-         "prompt tokens a step at most; 0: 512"},
-        {"no-prompt-lookup", 0, MU_OPTION_FLAG, &o.no_prompt_lookup, 0, 0, NULL,
-         "do not guess tokens from the text so far; the output is the same"},
-        {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL, "one JSON object at the end"},
-    };
     const mu_command_line line = {
         .command = "run",
-        .usage = "MODEL [PROMPT]",
-        .about = "Generate text. Without PROMPT, reads standard input, or asks when that is a\n"
-                 "terminal.",
-        .examples = "  muai run gpt2 \"Once upon a time\"\n"
+        .usage = "[MODEL [PROMPT]]",
+        .about =
+            "Generate text. Without PROMPT, reads standard input, or asks when that is a\n"
+            "terminal. Without MODEL, muai-tiny, which is part of the program; a prompt alone\n"
+            "goes with -m.",
+        .examples = "  muai run\n"
+                    "  muai run -m muai-tiny \"Once upon a time\"\n"
+                    "  muai run gpt2 \"Once upon a time\"\n"
                     "  muai run ./gpt2.gguf -n 64 --greedy < prompt.txt\n"
                     "  muai run synthetic:gpt2 --tokens 464,3797 --json\n",
         .options = options,
         .n_options = MU_COUNTOF(options),
         .n_positional_max = 2,
-        .needs = "no MODEL given, such as gpt2 or synthetic:gpt2",
     };
     const char *positional[2] = {NULL, NULL};
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
     o.has_logprobs = o.logprobs != UINT32_MAX;
-    return run_model(&o, positional[0], positional[1]);
+    const char *model = mu_take_model(&line, o.model, 0, positional, &n_positional);
+    if (!model) return MU_EXIT_USAGE;
+    bool is_text = strchr(model, ' ') && access(model, F_OK) != 0;
+    if (is_text && n_positional == 0) { /* no model is called so: meant as the prompt */
+        fprintf(
+            stderr,
+            "muai run: \"%.60s\": no MODEL; a prompt alone goes with -m: muai run -m %s PROMPT\n",
+            model, mu_builtin_default());
+        return MU_EXIT_USAGE;
+    }
+    return run_model(&o, model, positional[0]);
 }

@@ -20,8 +20,8 @@
 #include "server/server.h"
 
 typedef struct serve_options {
-    const char *host, *dtype, *kv, *chat_template, *api_key_file, *tls_key, *tls_cert, *log_file,
-        *log_format, *metrics_compat;
+    const char *model, *host, *dtype, *kv, *chat_template, *api_key_file, *tls_key, *tls_cert,
+        *log_file, *log_format, *metrics_compat;
     mu_texts alias, api_key, allowed_hosts, cors_origins;
     uint32_t port, threads, ctx, parallel, max_queued, prefill_beside, shutdown_timeout, ping;
     uint64_t kv_cache_bytes, max_queued_tokens, max_body;
@@ -323,6 +323,7 @@ static serve_options o = {
 };
 
 static const mu_option options[] = {
+    MU_MODEL_OPTION(&o.model),
     {"host", 0, MU_OPTION_TEXT, &o.host, 0, 0, "HOST", "address, or a path for a Unix socket"},
     {"port", 'p', MU_OPTION_U32, &o.port, 0, 65535, "N", "0: any free one"},
     {"alias", 'a', MU_OPTION_TEXTS, &o.alias, 0, 0, "NAME", "serve the model under NAME too"},
@@ -386,9 +387,10 @@ static const mu_option options[] = {
 int mu_cmd_serve(int argc, char **argv) {
     const mu_command_line line = {
         .command = "serve",
-        .usage = "MODEL",
-        .about = "Serve a model over an OpenAI-compatible HTTP API.",
-        .examples = "  muai serve gpt2\n"
+        .usage = "[MODEL]",
+        .about = "Serve a model over an OpenAI-compatible HTTP API. Without MODEL, muai-tiny.",
+        .examples = "  muai serve\n"
+                    "  muai serve gpt2\n"
                     "  muai serve synthetic:gpt2:q8 --port 9000 --log-format json\n"
                     "  muai serve ./gpt2.gguf --host 0.0.0.0 --api-key-file keys.txt\n"
                     "  curl http://127.0.0.1:8686/v1/completions -d '{\"prompt\": \"Hello\"}'\n",
@@ -396,14 +398,11 @@ int mu_cmd_serve(int argc, char **argv) {
         .n_options = MU_COUNTOF(options),
         .n_positional_max = 1,
     };
-    const char *reference = NULL;
+    const char *positional[1] = {NULL};
     uint32_t n_positional;
     int code;
-    if (!mu_options_start(&line, argc, argv, &reference, &n_positional, &code)) return code;
+    if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
     if (o.print_api) return print_api();
-    if (!reference) {
-        fputs("muai serve: no MODEL given, such as gpt2 or synthetic:gpt2\n", stderr);
-        return MU_EXIT_USAGE;
-    }
-    return run(&o, reference);
+    const char *reference = mu_take_model(&line, o.model, 0, positional, &n_positional);
+    return reference ? run(&o, reference) : MU_EXIT_USAGE;
 }

@@ -93,27 +93,30 @@ static void print_text(const mu_model *model) {
 
 int mu_cmd_show(int argc, char **argv) {
     bool json = false;
+    const char *option = NULL;
     const mu_option options[] = {
+        MU_MODEL_OPTION(&option),
         {"json", 0, MU_OPTION_FLAG, &json, 0, 0, NULL, "one JSON object"},
     };
     const mu_command_line line = {
         .command = "show",
-        .usage = "MODEL",
-        .about = "Print what a model is, without loading its weights.",
+        .usage = "[MODEL]",
+        .about = "Print what a model is, without loading its weights. Without MODEL, muai-tiny.",
         .examples = "  muai show gpt2\n  muai show ./model.gguf --json\n",
         .options = options,
         .n_options = MU_COUNTOF(options),
         .n_positional_max = 1,
-        .needs = "no MODEL given, such as gpt2 or synthetic:gpt2",
     };
-    const char *positional[1];
+    const char *positional[1] = {NULL};
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
     mu_err err;
     mu_ref ref;
     mu_model *model = NULL;
-    if (mu_open_model(positional[0], &ref, &model, &err) != MU_OK) return mu_report("show", &err);
+    const char *reference = mu_take_model(&line, option, 0, positional, &n_positional);
+    if (!reference) return MU_EXIT_USAGE;
+    if (mu_open_model(reference, &ref, &model, &err) != MU_OK) return mu_report("show", &err);
     mu_status status = MU_OK;
     if (json) {
         status = print_json(model, &err);

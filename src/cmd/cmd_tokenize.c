@@ -69,7 +69,9 @@ static mu_status decode(const mu_model *model, const char *ids, mu_err *err) {
 
 int mu_cmd_tokenize(int argc, char **argv) {
     bool json = false, special = false, is_decode = false;
+    const char *option = NULL;
     const mu_option options[] = {
+        MU_MODEL_OPTION(&option),
         {"decode", 0, MU_OPTION_FLAG, &is_decode, 0, 0, NULL,
          "TEXT is token ids; print their bytes"},
         {"special", 0, MU_OPTION_FLAG, &special, 0, 0, NULL,
@@ -78,31 +80,32 @@ int mu_cmd_tokenize(int argc, char **argv) {
     };
     const mu_command_line line = {
         .command = "tokenize",
-        .usage = "MODEL [TEXT]",
+        .usage = "[MODEL [TEXT]]",
         .about =
             "Print the token ids of a text and the piece each stands for. Without TEXT, reads\n"
-            "standard input.",
+            "standard input. Without MODEL, muai-tiny; a text alone goes with -m.",
         .examples = "  muai tokenize gpt2 \"Hello, world\"\n"
                     "  muai tokenize gpt2 --decode \"15496 11 995\"\n"
                     "  muai tokenize gpt2 --json < book.txt\n",
         .options = options,
         .n_options = MU_COUNTOF(options),
         .n_positional_max = 2,
-        .needs = "no MODEL given, such as gpt2 or synthetic:gpt2",
     };
-    const char *positional[2];
+    const char *positional[2] = {NULL, NULL};
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
+    const char *reference = mu_take_model(&line, option, 0, positional, &n_positional);
+    if (!reference) return MU_EXIT_USAGE;
     mu_err err;
     mu_ref ref;
     mu_model *model = NULL;
     mu_buf text = {0};
     mu_token *tokens = NULL;
     uint32_t n = 0;
-    mu_status status = mu_open_model(positional[0], &ref, &model, &err);
-    if (status == MU_OK && n_positional == 2) {
-        mu_buf_append_str(&text, positional[1]);
+    mu_status status = mu_open_model(reference, &ref, &model, &err);
+    if (status == MU_OK && n_positional > 0) {
+        mu_buf_append_str(&text, positional[0]);
     } else if (status == MU_OK) {
         status = mu_read_all("-", &text, &err);
     }

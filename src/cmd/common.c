@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "cmd/cmd.h"
+#include "hub/builtin.h"
 
 int mu_report(const char *command, const mu_err *err) {
     if (err->status == MU_ERR_CANCELED) {
@@ -42,6 +43,23 @@ mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, 
     mu_hub_env env = mu_hub_env_read();
     mu_status status = mu_ref_resolve(reference, &env, out_ref, err);
     return status == MU_OK ? mu_model_open(out_ref, &env, out, err) : status;
+}
+
+const char *mu_take_model(const mu_command_line *line, const char *option, uint32_t n_own,
+                          const char **positional, uint32_t *n_positional) {
+    uint32_t n = *n_positional;
+    bool is_option = option && option != getenv("MUAI_MODEL"); /* which an argument overrides */
+    bool has_argument = !is_option && n > n_own;
+    const char *model = has_argument ? positional[0] : option ? option : mu_builtin_default();
+    if (has_argument) {
+        memmove(positional, positional + 1, --n * sizeof(*positional));
+        positional[n] = NULL;
+    }
+    *n_positional = n;
+    if (n < line->n_positional_max) return model;
+    fprintf(stderr, "muai %s: \"%.60s\": one argument too many\n", line->command,
+            positional[n - 1]);
+    return NULL;
 }
 
 mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "cmd/options.h"
 #include "engine/engine.h"
 #include "model/model.h"
 
@@ -20,6 +21,14 @@ mu_hub_env mu_hub_env_read(void);
 
 /* Find and open a model; *out_ref tells the weight type the reference asked for. */
 mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, mu_err *err);
+
+/* The model that a command line names: --model, else its first argument, else MUAI_MODEL, else the
+ * built-in one. The command needs n_own arguments behind MODEL. MODEL is taken out of positional
+ * [*n_positional]. NULL: an argument too many, which was said; the exit code is MU_EXIT_USAGE. */
+const char *mu_take_model(const mu_command_line *line, const char *option, uint32_t n_own,
+                          const char **positional, uint32_t *n_positional);
+#define MU_MODEL_OPTION(target) \
+    { "model", 'm', MU_OPTION_TEXT, (target), 0, 0, "MODEL", "instead of the argument MODEL" }
 
 /* The weight type to run a model with: what the reference asked for, else --dtype ("f32" and the
  * like), which is "auto" for what the file holds. */

@@ -11,12 +11,13 @@ static const struct {
 } commands[] = {
     {"run", mu_cmd_run, "generate text, streaming; interactive without a prompt"},
     {"serve", mu_cmd_serve, "serve a model over an OpenAI-compatible HTTP API"},
+    {"list", mu_cmd_list, "the models that can be named: built-in, cached, synthetic"},
     {"show", mu_cmd_show, "what a model is: shape, bytes by type, memory it needs"},
     {"tokenize", mu_cmd_tokenize, "text to token ids and back"},
     {"bench", mu_cmd_bench, "measure the engine, its kernels and servers; the history of runs"},
     {"report", mu_cmd_report, "show, judge and compare results of muai bench"},
     {"quantize", mu_cmd_quantize, "write a model as GGUF with 8-bit or 4-bit weights"},
-    {"eval", mu_cmd_eval, "measure what a weight type costs in fidelity"},
+    {"eval", mu_cmd_eval, "measure perplexity, and what a weight type costs in fidelity"},
     {"doctor", mu_cmd_doctor, "what this machine can do and what the program will use"},
     {"version", mu_cmd_version, "print the version"},
 };

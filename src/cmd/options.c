@@ -196,7 +196,7 @@ static void print_default(const mu_option *option) {
         printf(" [%llu]", *(unsigned long long *)option->target);
         break;
     case MU_OPTION_F32:
-        printf(" [%g]", (double)*(float *)option->target);
+        if (!isnan(*(float *)option->target)) printf(" [%g]", (double)*(float *)option->target);
         break;
     case MU_OPTION_TEXT:
         if (*(const char **)option->target) printf(" [%s]", *(const char **)option->target);

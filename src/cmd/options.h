@@ -14,7 +14,7 @@ typedef enum mu_option_kind {
     MU_OPTION_FLAG,  /* bool */
     MU_OPTION_U32,   /* uint32_t; UINT32_MAX as default: not given */
     MU_OPTION_U64,   /* uint64_t */
-    MU_OPTION_F32,   /* float */
+    MU_OPTION_F32,   /* float; NaN as default: not given */
     MU_OPTION_TEXT,  /* const char *; borrowed from argv or the environment */
     MU_OPTION_TEXTS, /* mu_texts; may be given several times */
     MU_OPTION_LIST,  /* mu_list; comma-separated whole numbers */

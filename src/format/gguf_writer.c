@@ -69,8 +69,12 @@ void mu_gguf_writer_bool(mu_gguf_writer *w, const char *key, bool value) {
 }
 
 void mu_gguf_writer_string(mu_gguf_writer *w, const char *key, const char *value) {
+    mu_gguf_writer_text(w, key, value, strlen(value));
+}
+
+void mu_gguf_writer_text(mu_gguf_writer *w, const char *key, const char *data, size_t n) {
     put_key(w, key, TYPE_STRING);
-    put_string(&w->keys, value, strlen(value));
+    put_string(&w->keys, data, n);
 }
 
 static void put_array(mu_gguf_writer *w, const char *key, uint32_t type, uint64_t n) {

@@ -25,6 +25,7 @@ void mu_gguf_writer_u32(mu_gguf_writer *writer, const char *key, uint32_t value)
 void mu_gguf_writer_f32(mu_gguf_writer *writer, const char *key, float value);
 void mu_gguf_writer_bool(mu_gguf_writer *writer, const char *key, bool value);
 void mu_gguf_writer_string(mu_gguf_writer *writer, const char *key, const char *value);
+void mu_gguf_writer_text(mu_gguf_writer *writer, const char *key, const char *data, size_t n);
 
 /* Declare a tensor; n_in 1: a vector. Its bytes are those of n_out * n_in elements. */
 void mu_gguf_writer_tensor(mu_gguf_writer *writer, const char *name, mu_dtype dtype, uint64_t n_out,

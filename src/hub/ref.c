@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "hub/builtin.h"
 #include "tensor/dtype.h"
 
 static const struct {
@@ -48,7 +49,7 @@ static bool is_repo(const char *repo) {
     return is_plain(repo, (size_t)(slash - repo)) && is_plain(slash + 1, strlen(slash + 1));
 }
 
-static bool cache_folder(const mu_hub_env *env, char *out, size_t cap) {
+bool mu_hub_cache_folder(const mu_hub_env *env, char *out, size_t cap) {
     int n;
     if (env->hf_hub_cache && env->hf_hub_cache[0]) {
         n = snprintf(out, cap, "%s", env->hf_hub_cache);
@@ -86,7 +87,7 @@ mu_status mu_hub_find(const char *repo, const char *revision, const mu_hub_env *
     if (!is_repo(repo) || !is_plain(revision, strlen(revision))) {
         return mu_fail(err, MU_ERR_INVALID, "%.100s: not a model name", repo);
     }
-    if (!cache_folder(env, cache, sizeof(cache))) {
+    if (!mu_hub_cache_folder(env, cache, sizeof(cache))) {
         return mu_fail(err, MU_ERR_NOT_FOUND, "%s: HF_HUB_CACHE, HF_HOME and HOME are not set",
                        repo);
     }
@@ -163,6 +164,9 @@ mu_status mu_ref_resolve(const char *text, const mu_hub_env *env, mu_ref *out, m
     if (strncmp(name, "synthetic:", 10) == 0) {
         ref.kind = MU_REF_SYNTHETIC;
         snprintf(ref.path, sizeof(ref.path), "%s", name + 10);
+    } else if (mu_builtin_find(name)) {
+        ref.kind = MU_REF_BUILTIN;
+        snprintf(ref.path, sizeof(ref.path), "%s", name);
     } else if (name[0] == '/' || name[0] == '.' || ends_with(name, ".gguf") || exists(name)) {
         status = resolve_path(name, &ref, err);
     } else {

@@ -64,6 +64,10 @@ static void references_resolve(void **state) {
     } rows[] = {
         {"synthetic:gpt2", MU_OK, MU_REF_SYNTHETIC, "gpt2", ""},
         {"synthetic:gpt2-xl:bf16", MU_OK, MU_REF_SYNTHETIC, "gpt2-xl", "bf16"},
+        {"muai-tiny", MU_OK, MU_REF_BUILTIN, "muai-tiny", ""},
+        {"muai-tiny:q4", MU_OK, MU_REF_BUILTIN, "muai-tiny", "q4"},
+        {"muai-tiny:q3", MU_ERR_INVALID, 0, NULL, NULL},
+        {"muai/muai-tiny", MU_ERR_NOT_FOUND, 0, NULL, NULL},
         {"gpt2", MU_OK, MU_REF_FOLDER, "snapshots/abc123", ""},
         {"gpt2:f32", MU_OK, MU_REF_FOLDER, "snapshots/abc123", "f32"},
         {"openai-community/gpt2", MU_OK, MU_REF_FOLDER, "snapshots/abc123", ""},

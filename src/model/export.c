@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "format/gguf_writer.h"
 #include "model/architectures.h"
 
@@ -127,14 +128,24 @@ static mu_status write_tensor(exporter *e, const export_tensor *t) {
     return MU_OK;
 }
 
+static mu_status write_tokenizer(exporter *e) {
+    mu_buf chat_template = {0};
+    if (!mu_model_has_own_tokenizer(e->model)) return MU_OK;
+    mu_status status = mu_gguf_writer_tokenizer(e->writer, mu_model_tokenizer(e->model), e->err);
+    if (status == MU_OK) status = mu_model_chat_template(e->model, &chat_template, e->err);
+    if (status == MU_OK && chat_template.n > 0) {
+        mu_gguf_writer_text(e->writer, "tokenizer.chat_template", chat_template.data,
+                            chat_template.n);
+    }
+    mu_buf_deinit(&chat_template);
+    return status;
+}
+
 static mu_status write_all(exporter *e) {
     const mu_export_options *o = e->options;
-    mu_status status = MU_OK;
     list_tensors(e);
     declare(e);
-    if (mu_model_has_own_tokenizer(e->model)) {
-        status = mu_gguf_writer_tokenizer(e->writer, mu_model_tokenizer(e->model), e->err);
-    }
+    mu_status status = write_tokenizer(e);
     for (uint32_t i = 0; i < e->n_tensors && status == MU_OK; i++) {
         if (o->progress) o->progress(o->progress_ctx, i, e->n_tensors, e->tensors[i].name);
         status = write_tensor(e, &e->tensors[i]);

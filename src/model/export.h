@@ -2,7 +2,8 @@
  * others load it without rounding again.
  *
  * Matrices whose inputs are not whole blocks, position embeddings and vectors stay f32. Blocks that
- * the source holds already are copied bit by bit.
+ * the source holds already are copied bit by bit. The tokenizer goes along, and the chat template,
+ * which other programs look for.
  */
 #ifndef MU_MODEL_EXPORT_H
 #define MU_MODEL_EXPORT_H

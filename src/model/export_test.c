@@ -139,6 +139,73 @@ static void a_disk_that_is_full_leaves_nothing(void **state) {
     mu_model_close(model);
 }
 
+static void assert_template(const mu_model *model, const char *want) {
+    mu_buf text = {0};
+    mu_err err;
+    if (mu_model_chat_template(model, &text, &err) != MU_OK) fail_msg("%s", err.text);
+    assert_string_equal(text.data ? text.data : "", want);
+    mu_buf_deinit(&text);
+}
+
+static void make_file(const char *name, const char *text) {
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* Where a folder may say its chat template; it must be in the file, and in one made of that. */
+static void chat_templates_go_along(void **state) {
+    (void)state;
+    static const struct {
+        const char *file, *text, *want; /* want NULL: an error */
+    } rows[] = {
+        {"tokenizer_config.json", "{}", ""},
+        {"tokenizer_config.json", "{\"chat_template\": null}", ""},
+        {"tokenizer_config.json", "{\"chat_template\": \"{{ a }}\\n\\u00e9\"}",
+         "{{ a }}\n\xc3\xa9"},
+        {"tokenizer_config.json",
+         "{\"chat_template\": [{\"name\": \"x\", \"template\": \"1\"}, {\"name\": \"default\", "
+         "\"template\": \"2\"}]}",
+         "2"},
+        {"tokenizer_config.json", "{\"chat_template\": [{\"name\": \"x\"}, 3]}", ""},
+        {"tokenizer_config.json", "{\"chat_template\": 5}", NULL},
+        {"tokenizer_config.json", "{", NULL},
+        {"chat_template.jinja", "{% wins %}",
+         "{% wins %}"}, /* the last: the config is still there */
+    };
+    char command[512], path[128], again[128];
+    snprintf(command, sizeof(command), "cp tests/golden/models/wide-f16/* %s", folder);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof(path), "%s/m.gguf", folder);
+    snprintf(again, sizeof(again), "%s/again.gguf", folder);
+    make_file("vocab.json", "{\"a\": 0, \"<|endoftext|>\": 1}");
+    make_file("merges.txt", "");
+    for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
+        mu_export_options o = {.dtype = MU_Q8_0};
+        mu_export_report report;
+        mu_err err;
+        make_file(rows[r].file, rows[r].text);
+        mu_model *from = open_model(folder); /* a broken template does not keep it from opening */
+        mu_status status = mu_model_export_gguf(from, path, &o, &report, &err);
+        if ((status == MU_OK) != (rows[r].want != NULL)) fail_msg("%s: %s", rows[r].text, err.text);
+        if (status != MU_OK) assert_non_null(strstr(err.text, rows[r].file));
+        mu_model_close(from);
+        if (status != MU_OK) continue;
+        mu_model *to = open_model(path);
+        assert_template(to, rows[r].want);
+        assert_int_equal(mu_model_export_gguf(to, again, &o, &report, &err), MU_OK);
+        mu_model *twice = open_model(again);
+        assert_template(twice, rows[r].want);
+        mu_model_close(to), mu_model_close(twice);
+    }
+    print_message("%zu folders\n", MU_COUNTOF(rows));
+    snprintf(command, sizeof(command), "rm -f %s/*", folder);
+    assert_int_equal(system(command), 0);
+}
+
 static bool always(void) {
     return true;
 }
@@ -173,6 +240,7 @@ int main(void) {
     if (!mkdtemp(folder)) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_what_was_there),
+        cmocka_unit_test(chat_templates_go_along),
         cmocka_unit_test(a_disk_that_is_full_leaves_nothing),
         cmocka_unit_test(canceling_and_memory_running_out_leave_nothing),
     };

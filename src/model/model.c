@@ -6,14 +6,17 @@
 
 #include "base/alloc.h"
 #include "format/gguf.h"
+#include "format/hf_chat_template.h"
 #include "format/hf_config.h"
 #include "format/hf_tokenizer.h"
 #include "format/safetensors.h"
+#include "hub/builtin.h"
 #include "model/architectures.h"
 
 struct mu_model {
     char name[256];
     char source[32];
+    char folder[MU_REF_TEXT_MAX]; /* of a model in HF layout; else "" */
     const mu_architecture *architecture;
     mu_decoder_spec spec;
     mu_bindings bindings;
@@ -23,6 +26,7 @@ struct mu_model {
     mu_safetensors *safetensors; /* owned, as below: the files that weights borrow */
     mu_hf_config *config;
     mu_gguf *gguf;
+    const mu_builtin *builtin; /* NULL: a file */
 };
 
 /* Shapes of the GPT-2 family (Radford et al. 2019), and a small one for tests. */
@@ -123,6 +127,7 @@ static mu_status open_folder(mu_model *model, const mu_ref *ref, mu_err *err) {
     static const char *const weight_files[] = {"model.safetensors", "model.safetensors.index.json"};
     char path[MU_REF_TEXT_MAX + 64];
     mu_err inner;
+    memcpy(model->folder, ref->path, sizeof(model->folder));
     snprintf(path, sizeof(path), "%s/config.json", ref->path);
     mu_status status = mu_hf_config_open(path, &model->config, err);
     if (status != MU_OK) return status;
@@ -149,11 +154,20 @@ static mu_status open_folder(mu_model *model, const mu_ref *ref, mu_err *err) {
     return status;
 }
 
+/* A GGUF file, or the same bytes in the program. */
 static mu_status open_gguf(mu_model *model, const mu_ref *ref, mu_err *err) {
     mu_err inner;
-    mu_status status = mu_gguf_open(ref->path, &model->gguf, err);
+    mu_status status;
+    model->builtin = ref->kind == MU_REF_BUILTIN ? mu_builtin_find(ref->path) : NULL;
+    if (model->builtin) {
+        size_t size = (size_t)(model->builtin->end - model->builtin->data);
+        status = mu_gguf_parse(model->builtin->data, size, &model->gguf, err);
+    } else {
+        status = mu_gguf_open(ref->path, &model->gguf, err);
+    }
     if (status != MU_OK) return status;
-    snprintf(model->source, sizeof(model->source), "GGUF v%u", mu_gguf_version(model->gguf));
+    snprintf(model->source, sizeof(model->source), "%sGGUF v%u", model->builtin ? "built-in " : "",
+             mu_gguf_version(model->gguf));
     const mu_metadata *metadata = mu_gguf_metadata(model->gguf);
     status = understand(model, MU_NAMING_GGUF, metadata, mu_gguf_tensors(model->gguf), &inner);
     if (status == MU_OK) {
@@ -172,7 +186,7 @@ mu_status mu_model_open(const mu_ref *ref, const mu_hub_env *env, mu_model **out
     mu_status status;
     if (ref->kind == MU_REF_SYNTHETIC) {
         status = open_synthetic(model, ref, env, err);
-    } else if (ref->kind == MU_REF_GGUF) {
+    } else if (ref->kind == MU_REF_GGUF || ref->kind == MU_REF_BUILTIN) {
         status = open_gguf(model, ref, err);
     } else {
         status = open_folder(model, ref, err);
@@ -234,6 +248,26 @@ bool mu_model_has_own_tokenizer(const mu_model *model) {
 
 mu_token mu_model_eos(const mu_model *model) {
     return model->eos;
+}
+
+bool mu_model_temperature(const mu_model *model, float *out) {
+    if (model->builtin) *out = model->builtin->temperature;
+    return model->builtin != NULL;
+}
+
+mu_status mu_model_chat_template(const mu_model *model, mu_buf *out, mu_err *err) {
+    mu_meta_string text;
+    if (model->folder[0]) return mu_hf_chat_template_read(model->folder, out, err);
+    if (!model->gguf ||
+        !mu_metadata_string(mu_gguf_metadata(model->gguf), "tokenizer.chat_template", &text)) {
+        return MU_OK;
+    }
+    mu_buf_append(out, text.data, text.n);
+    return out->failed ? mu_fail(err, MU_ERR_NOMEM, "%s: chat template", model->name) : MU_OK;
+}
+
+const char *mu_model_synthetic_at(uint32_t i) {
+    return i < MU_COUNTOF(synthetic_shapes) ? synthetic_shapes[i].name : NULL;
 }
 
 static uint64_t n_values(const mu_weight *w) {

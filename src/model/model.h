@@ -3,7 +3,8 @@
  *
  *     mu_ref ──▶ files (safetensors + config.json + tokenizer.json | GGUF | none) ──▶ mu_model
  *
- * Threads: immutable once open, any thread may read. Memory: weights borrow the mapped files.
+ * Threads: immutable once open, any thread may read. Memory: weights borrow the mapped files, or
+ * the program's own pages for a built-in model.
  */
 #ifndef MU_MODEL_MODEL_H
 #define MU_MODEL_MODEL_H
@@ -22,7 +23,7 @@ void mu_model_close(mu_model *model); /* NULL is allowed */
 
 const char *mu_model_name(const mu_model *model);         /* as in the reference */
 const char *mu_model_architecture(const mu_model *model); /* "gpt2" */
-const char *mu_model_source(const mu_model *model); /* "safetensors", "GGUF v3", "synthetic" */
+const char *mu_model_source(const mu_model *model);       /* "safetensors", "built-in GGUF v3" */
 const mu_decoder_spec *mu_model_spec(const mu_model *model);
 const mu_weight *mu_model_weight(const mu_model *model, mu_model_slot slot);
 const mu_weight *mu_model_layer_weight(const mu_model *model, uint32_t layer, mu_layer_slot slot);
@@ -32,6 +33,11 @@ bool mu_model_is_tied(const mu_model *model); /* OUTPUT is EMBED */
 const mu_tokenizer *mu_model_tokenizer(const mu_model *model);
 bool mu_model_has_own_tokenizer(const mu_model *model);
 mu_token mu_model_eos(const mu_model *model); /* MU_TOKEN_NONE when there is none */
+/* The Jinja template of its chats, as the files have it: appended to out, nothing where there is
+ * none. Read when asked for, not on opening. */
+mu_status mu_model_chat_template(const mu_model *model, mu_buf *out, mu_err *err) MU_MUST_USE;
+/* The temperature that suits the model. False: nothing says so. */
+bool mu_model_temperature(const mu_model *model, float *out);
 
 uint64_t mu_model_n_parameters(const mu_model *model); /* distinct weights, tied ones once */
 uint64_t mu_model_file_bytes(const mu_model *model);   /* 0 for synthetic */
@@ -40,5 +46,7 @@ uint64_t mu_model_file_bytes(const mu_model *model);   /* 0 for synthetic */
 mu_dtype mu_model_weight_type(const mu_model *model);
 /* For `show`: tensors and bytes of each type in the file. out_*: [MU_N_DTYPES]. */
 void mu_model_bytes_by_type(const mu_model *model, uint64_t *out_n_tensors, uint64_t *out_bytes);
+
+const char *mu_model_synthetic_at(uint32_t i); /* names of shapes, "gpt2"; NULL past the last */
 
 #endif

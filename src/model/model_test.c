@@ -72,7 +72,7 @@ static void failed_allocations_leak_nothing(void **state) {
     (void)state;
     static const char *const models[] = {"tests/golden/models/untied-sharded",
                                          "tests/golden/models/gguf-q8_0/model.gguf",
-                                         "synthetic:gpt2-test"};
+                                         "synthetic:gpt2-test", "muai-tiny"};
     for (size_t i = 0; i < MU_COUNTOF(models); i++) {
         int64_t before = mu_alloc_n_alive();
         mu_status status = MU_ERR_NOMEM;
@@ -151,6 +151,31 @@ static void panels_equal_rows_in_files(void **state) {
     }
 }
 
+/* The built-in model is the file, opened where it lies in the program. */
+static void the_built_in_model_is_its_file(void **state) {
+    (void)state;
+    mu_model *builtin = NULL, *file = NULL;
+    float temperature = -1.0f;
+    assert_int_equal(open_model("muai-tiny", &builtin, NULL), MU_OK);
+    assert_int_equal(open_model("models/muai-tiny/muai-tiny.gguf", &file, NULL), MU_OK);
+    assert_true(mu_model_has_own_tokenizer(builtin));
+    assert_true(mu_model_eos(builtin) != MU_TOKEN_NONE);
+    assert_true(mu_model_temperature(builtin, &temperature) && temperature > 0.0f);
+    assert_false(mu_model_temperature(file, &temperature));
+    assert_int_equal(mu_model_weight_type(builtin), MU_Q8_0);
+    assert_int_equal(mu_model_file_bytes(builtin), mu_model_file_bytes(file));
+    const mu_weight *a = mu_model_weight(builtin, MU_EMBED), *b = mu_model_weight(file, MU_EMBED);
+    float *x = MU_ALLOC(float, a->n_in), *y = MU_ALLOC(float, a->n_in);
+    for (uint32_t row = 0; row < a->n_out; row++) {
+        if (row == a->n_out / 2) mu_weight_drop(a, 0, a->n_out); /* its pages come back */
+        mu_weight_read_rows(a, row, 1, x);
+        mu_weight_read_rows(b, row, 1, y);
+        assert_memory_equal(x, y, a->n_in * sizeof(*x));
+    }
+    mu_free(x), mu_free(y);
+    mu_model_close(builtin), mu_model_close(file);
+}
+
 static void shapes_of_the_family_are_right(void **state) {
     (void)state;
     static const struct {
@@ -177,6 +202,7 @@ int main(void) {
         cmocka_unit_test(failed_allocations_leak_nothing),
         cmocka_unit_test(synthetic_weights_are_deterministic_and_normal),
         cmocka_unit_test(panels_equal_rows_in_files),
+        cmocka_unit_test(the_built_in_model_is_its_file),
         cmocka_unit_test(shapes_of_the_family_are_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

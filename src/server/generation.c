@@ -269,6 +269,14 @@ static bool check_model(mu_generation *g, mu_api_error *error) {
                        g->model);
 }
 
+/* What a request leaves open and the model has an opinion on. */
+static void settle_sampling(mu_generation *g) {
+    const json_t *asked = json_object_get(g->body, "temperature");
+    if (!asked || json_is_null(asked)) {
+        mu_model_temperature(g->r->server->model, &g->params.temperature);
+    }
+}
+
 /* The implicit end of an answer joins the caller's, where there is room. */
 static void add_template_stop(mu_generation *g) {
     mu_generation_params *p = &g->params;
@@ -280,6 +288,7 @@ static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
     mu_generation_params *p = &g->params;
     if (!mu_generation_params_read(g->body, g->is_chat, p, unknown, error)) return false;
     if (!check_model(g, error)) return false;
+    settle_sampling(g);
     if (!(g->is_chat ? read_messages(g, error) : read_prompts(g, error))) return false;
     if (g->is_chat && !p->ignore_eos) add_template_stop(g);
     for (uint32_t i = 0; i < g->n_prompts; i++) {

@@ -59,6 +59,18 @@ def test_routes_and_shapes():
         assert [c["index"] for c in many["choices"]] == [0, 1, 2, 3]
 
 
+def test_the_built_in_model_and_its_temperature():
+    body = {"prompt": "Once upon a time", "max_tokens": 24, "seed": 3}
+    with Server(model=None) as s:  # none named
+        assert s.ask("/v1/models")[2]["data"][0]["id"] == "muai-tiny"
+        text = {t: s.ask("/v1/completions", body if t == "own" else {**body, "temperature": t})[2]["choices"][0]["text"]
+                for t in ("own", None, 0.7, 1.5)}
+        assert text["own"] == text[None] == text[0.7] != text[1.5], text
+    with Server() as s:  # a model that has none of its own
+        text = [s.ask("/v1/completions", b)[2]["choices"][0]["text"] for b in (body, {**body, "temperature": 1})]
+        assert text[0] == text[1], text
+
+
 def test_streams_say_what_answers_say():
     with Server() as s:
         for extra in ({}, {"logprobs": 2}, {"n": 2, "seed": 5, "temperature": 1}, {"echo": True}):

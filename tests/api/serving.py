@@ -19,7 +19,7 @@ class Server:
 
     def __init__(self, *options, model=MODEL, env=None):
         self.process = subprocess.Popen(
-            [MUAI, "serve", model, "--port", "0", *options],
+            [MUAI, "serve", *([model] if model else []), "--port", "0", *options],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **(env or {})},
