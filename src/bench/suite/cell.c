@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bench/judge/document.h"
 #include "bench/stats/attainment.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/series.h"
@@ -13,13 +14,9 @@
 
 enum { BATCHES = MU_BATCHES_MIN, SLICES = 2 * MU_BATCHES_MIN, WORST_GAPS = 20 };
 
-static json_t *known(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *with_interval(double value, mu_interval ci) {
-    return json_pack("{s:o, s:o, s:o}", "value", known(value), "low", known(ci.low), "high",
-                     known(ci.high));
+    return json_pack("{s:o, s:o, s:o}", "value", mu_document_real(value), "low",
+                     mu_document_real(ci.low), "high", mu_document_real(ci.high));
 }
 
 static double seconds_of(const mu_window *w) {
@@ -78,7 +75,8 @@ static json_t *throughput_json(const flow *f, const mu_window *w) {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:n}", "output_tok_s",
                      rate_json(f->tokens, seconds), "input_tok_s", rate_json(f->prompts, seconds),
                      "requests_s", rate_json(f->completions, seconds), "in_flight_mean",
-                     known(f->in_flight), "little_error", known(little), "efficiency");
+                     mu_document_real(f->in_flight), "little_error", mu_document_real(little),
+                     "efficiency");
 }
 
 static bool meets(const mu_slo *slo, const mu_record *r) {
@@ -100,9 +98,10 @@ static json_t *goodput_json(const mu_cell_facts *f, const mu_window *w) {
     }
     /* Intended in the window and never sent: offered, and not good. */
     mu_attainment a = mu_attainment_of(n_good, w->n + f->load->n_unsent, seconds_of(w));
-    return json_pack("{s:{s:o, s:o, s:f}, s:o, s:o}", "slo", "ttft_ms", known(f->slo.ttft_ms),
-                     "tpot_ms", known(f->slo.tpot_ms), "attain", f->slo.attain, "requests_s",
-                     known(a.goodput_per_s), "attainment", with_interval(a.share, a.ci));
+    return json_pack("{s:{s:o, s:o, s:f}, s:o, s:o}", "slo", "ttft_ms",
+                     mu_document_real(f->slo.ttft_ms), "tpot_ms", mu_document_real(f->slo.tpot_ms),
+                     "attain", f->slo.attain, "requests_s", mu_document_real(a.goodput_per_s),
+                     "attainment", with_interval(a.share, a.ci));
 }
 
 static json_t *reliability_json(const mu_load_result *load, const mu_window *w) {
@@ -130,12 +129,14 @@ static json_t *tokens_json(const mu_cell_facts *f, const mu_token_sums *sums) {
     double n = (double)sums->n;
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:s}", "prompt_mean",
-        known(sums->n_prompt_known > 0 ? sums->prompt / (double)sums->n_prompt_known : NAN),
+        mu_document_real(sums->n_prompt_known > 0 ? sums->prompt / (double)sums->n_prompt_known
+                                                  : NAN),
         "output_mean",
-        known(sums->n_output_known > 0 ? sums->output / (double)sums->n_output_known : NAN),
-        "output_mismatch", known(n > 0 ? (double)sums->n_output_wrong / n : NAN), "cached",
-        sums->has_cached ? json_integer((json_int_t)sums->cached) : json_null(), "count_source",
-        f->count_source);
+        mu_document_real(sums->n_output_known > 0 ? sums->output / (double)sums->n_output_known
+                                                  : NAN),
+        "output_mismatch", mu_document_real(n > 0 ? (double)sums->n_output_wrong / n : NAN),
+        "cached", sums->has_cached ? json_integer((json_int_t)sums->cached) : json_null(),
+        "count_source", f->count_source);
 }
 
 static json_t *stalls_json(const mu_cell_facts *f, const mu_window *w,
@@ -173,10 +174,10 @@ static double p99_of(const mu_metric *m) {
 static json_t *client_json(const mu_load_result *load, const mu_request_metrics *m,
                            double n_tokens) {
     return json_pack("{s:f, s:o, s:o, s:I, s:I, s:I}", "cpu_share", load->cpu_share,
-                     "cpu_s_per_1000_tokens", known(1000 * load->cpu_s / n_tokens), "lag_p99_ms",
-                     known(p99_of(&m->of[MU_METRIC_LAG])), "chunks_coalesced",
-                     (json_int_t)load->n_coalesced, "chunks", (json_int_t)load->n_chunks,
-                     "connections", (json_int_t)load->n_connections);
+                     "cpu_s_per_1000_tokens", mu_document_real(1000 * load->cpu_s / n_tokens),
+                     "lag_p99_ms", mu_document_real(p99_of(&m->of[MU_METRIC_LAG])),
+                     "chunks_coalesced", (json_int_t)load->n_coalesced, "chunks",
+                     (json_int_t)load->n_chunks, "connections", (json_int_t)load->n_connections);
 }
 
 static json_t *server_json(const mu_cell_facts *f, double n_tokens) {
@@ -187,9 +188,10 @@ static json_t *server_json(const mu_cell_facts *f, double n_tokens) {
     }
     const mu_fact *cpu = &f->server_cpu_s;
     return json_pack("{s:o, s:o, s:o}", "cpu_share",
-                     known(cpu->is_known ? cpu->value / seconds : NAN), "cpu_s_per_1000_tokens",
-                     known(cpu->is_known ? 1000 * cpu->value / n_tokens : NAN), "rss_peak_mb",
-                     known(rss));
+                     mu_document_real(cpu->is_known ? cpu->value / seconds : NAN),
+                     "cpu_s_per_1000_tokens",
+                     mu_document_real(cpu->is_known ? 1000 * cpu->value / n_tokens : NAN),
+                     "rss_peak_mb", mu_document_real(rss));
 }
 
 /* Only one client tells: with more, a step's cost is shared and a TTFT contains waiting. */
@@ -215,17 +217,17 @@ static json_t *efficiency_json(const mu_cell_facts *f, const mu_request_metrics 
         if (l->decode_bytes > 0) mbu = bytes / (tpot * 1e-3) / (l->dram_gb_s * 1e9);
         if (l->prefill_ops > 0) mfu = l->prefill_ops / (ttft * 1e-3) / (l->peak_gops * 1e9);
     }
-    return json_pack("{s:o, s:o}", "mbu", known(mbu), "mfu", known(mfu));
+    return json_pack("{s:o, s:o}", "mbu", mu_document_real(mbu), "mfu", mu_document_real(mfu));
 }
 
 static json_t *load_json(const mu_cell_facts *f) {
     const mu_cell_plan *p = f->plan;
     bool is_closed = p->arrivals.kind == MU_ARRIVAL_CLOSED;
-    json_t *arrivals =
-        is_closed ? json_null()
-                  : json_pack("{s:o, s:o, s:o}", "offered_per_s", known(f->arrivals.offered_per_s),
-                              "gap_cv", known(f->arrivals.gap_cv), "dispersion",
-                              known(f->arrivals.dispersion));
+    json_t *arrivals = is_closed ? json_null()
+                                 : json_pack("{s:o, s:o, s:o}", "offered_per_s",
+                                             mu_document_real(f->arrivals.offered_per_s), "gap_cv",
+                                             mu_document_real(f->arrivals.gap_cv), "dispersion",
+                                             mu_document_real(f->arrivals.dispersion));
     return json_pack("{s:s, s:o, s:o, s:i, s:i, s:s, s:b, s:I, s:b, s:o}", "kind",
                      mu_arrival_name(p->arrivals.kind), "clients",
                      is_closed ? json_integer(p->clients) : json_null(), "rate_per_s",

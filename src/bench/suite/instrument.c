@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "bench/judge/document.h"
 #include "bench/load/load.h"
 #include "bench/mock/mock.h"
 #include "bench/stats/percentiles.h"
@@ -162,13 +163,10 @@ mu_status mu_instrument_measure(uint32_t n_streams, double seconds, mu_instrumen
     return status;
 }
 
-static json_t *known(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 json_t *mu_instrument_json(const mu_instrument_error *e) {
     return json_pack("{s:i, s:I, s:o, s:o, s:o, s:o}", "streams", (int)e->n_streams, "n",
-                     (json_int_t)e->n_requests, "ttft_bias_us", known(e->ttft_bias_us),
-                     "ttft_error_p99_us", known(e->ttft_p99_us), "gap_bias_us",
-                     known(e->gap_bias_us), "gap_error_p99_us", known(e->gap_p99_us));
+                     (json_int_t)e->n_requests, "ttft_bias_us", mu_document_real(e->ttft_bias_us),
+                     "ttft_error_p99_us", mu_document_real(e->ttft_p99_us), "gap_bias_us",
+                     mu_document_real(e->gap_bias_us), "gap_error_p99_us",
+                     mu_document_real(e->gap_p99_us));
 }

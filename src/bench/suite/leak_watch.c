@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "bench/judge/document.h"
 #include "bench/stats/leak.h"
 
 enum { CHECKPOINTS_MAX = 4096, QUIET_MS = 250, ROWS_MAX = 300 };
@@ -49,16 +50,7 @@ static bool look(void *ctx, const mu_load_snapshot *s, const mu_records *records
     const cycle_watch *w = ctx;
     const mu_leak_watch_options *o = w->options;
     (void)records;
-    o->view->has_load = true;
-    o->view->n_in_flight = s->n_in_flight;
-    o->view->n_done = s->n_done;
-    o->view->n_failed = s->n_failed;
-    o->view->tokens_per_s = s->tokens_per_s;
-    o->view->ttft_ms_p50 = s->ttft_p50_ms;
-    o->view->ttft_ms_p95 = s->ttft_p95_ms;
-    o->view->tpot_ms_p50 = s->gap_p50_ms;
-    o->view->memory_mb = NAN;
-    mu_progress_show(o->progress, o->view, false);
+    mu_progress_show_load(o->progress, o->view, s, NAN);
     return o->is_canceled && o->is_canceled();
 }
 
@@ -103,15 +95,13 @@ static mu_status run_cycles(leak_run *run, mu_err *err) {
     return status;
 }
 
-static json_t *known(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *signal_json(const char *name, const mu_leak_signal *s) {
-    return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o}", "name", name, "slope_mb_h", known(s->mb_per_hour), "low",
-        known(s->mb_per_hour_ci.low), "high", known(s->mb_per_hour_ci.high), "bytes_per_request",
-        known(s->bytes_per_request), "detection_limit_mb_h", known(s->limit_mb_per_hour));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "name", name, "slope_mb_h",
+                     mu_document_real(s->mb_per_hour), "low",
+                     mu_document_real(s->mb_per_hour_ci.low), "high",
+                     mu_document_real(s->mb_per_hour_ci.high), "bytes_per_request",
+                     mu_document_real(s->bytes_per_request), "detection_limit_mb_h",
+                     mu_document_real(s->limit_mb_per_hour));
 }
 
 static json_t *checkpoints_json(const leak_run *run) {
@@ -120,7 +110,7 @@ static json_t *checkpoints_json(const leak_run *run) {
     for (size_t i = 0; i < run->n; i += step) {
         const mu_checkpoint *c = &run->checkpoints[i];
         json_array_append_new(rows, json_pack("[f, f, o, f]", c->time_s, c->n_requests,
-                                              known(c->live_heap_bytes * 1e-6),
+                                              mu_document_real(c->live_heap_bytes * 1e-6),
                                               c->unreclaimable_bytes * 1e-6));
     }
     return json_pack("{s:[s, s, s, s], s:o}", "columns", "t_s", "requests", "live_heap_mb",
@@ -168,10 +158,11 @@ static json_t *leak_json(const leak_run *run, const mu_leak *leak) {
     double needs = leak->extra_hours > 0 ? leak->extra_hours * 3600 : NAN;
     return json_pack("{s:s, s:f, s:o, s:f, s:f, s:o, s:o, s:s, s:o, s:o}", "verdict",
                      verdict_word(leak->verdict), "threshold_mb_h", leak->threshold_mb_per_hour,
-                     "detection_limit_mb_h", known(limit), "duration_s",
+                     "detection_limit_mb_h", mu_document_real(limit), "duration_s",
                      run->n > 0 ? run->checkpoints[run->n - 1].time_s : 0.0, "requests",
-                     run->n_requests, "step_mb", known(step->is_step ? step->bytes * 1e-6 : NAN),
-                     "needs_s", known(needs), "why", why, "signals", signals, "checkpoints",
+                     run->n_requests, "step_mb",
+                     mu_document_real(step->is_step ? step->bytes * 1e-6 : NAN), "needs_s",
+                     mu_document_real(needs), "why", why, "signals", signals, "checkpoints",
                      checkpoints_json(run));
 }
 

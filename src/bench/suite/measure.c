@@ -15,21 +15,6 @@ typedef struct watch {
     uint64_t shown_ns;
 } watch;
 
-static void show(const watch *w, const mu_load_snapshot *s, double memory_mb) {
-    const mu_measure_options *o = w->options;
-    mu_progress_view *view = o->view;
-    view->has_load = true;
-    view->n_in_flight = s->n_in_flight;
-    view->n_done = s->n_done;
-    view->n_failed = s->n_failed;
-    view->tokens_per_s = s->tokens_per_s;
-    view->ttft_ms_p50 = s->ttft_p50_ms;
-    view->ttft_ms_p95 = s->ttft_p95_ms;
-    view->tpot_ms_p50 = s->gap_p50_ms;
-    view->memory_mb = memory_mb;
-    mu_progress_show(o->progress, view, false);
-}
-
 static double memory_now_mb(const mu_system *system) {
     mu_sampler *sampler = mu_system_sampler(system);
     if (!sampler) return NAN;
@@ -43,7 +28,7 @@ static bool look(void *ctx, const mu_load_snapshot *s, const mu_records *records
     watch *w = ctx;
     const mu_measure_options *o = w->options;
     const mu_cell_plan *plan = o->plan;
-    show(w, s, memory_now_mb(o->system));
+    mu_progress_show_load(o->progress, o->view, s, memory_now_mb(o->system));
     if (o->is_canceled && o->is_canceled()) return true;
     if (!plan->is_precise || s->measured_ns == 0) return false;
     if ((double)s->measured_ns * 1e-9 < plan->seconds_min) return false;

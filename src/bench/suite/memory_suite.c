@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bench/judge/document.h"
 #include "bench/probe/page_cache.h"
 #include "bench/stats/trend.h"
 
@@ -11,10 +12,6 @@ enum { CLIENTS = 32, KV_POINTS = 6, LEAK_CLIENTS = 16, KV_GROWTH_MIN = 16 << 20 
 
 static const double leak_seconds_full = 900, leak_seconds_quick = 22;
 static const double load_seconds_full = 20, load_seconds_quick = 4;
-
-static json_t *known(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *mb(const mu_fact *fact) {
     return fact->is_known ? json_real(fact->value * 1e-6) : json_null();
@@ -46,10 +43,10 @@ static mu_status load_once(const mu_memory_options *o, const char *kind, double 
     double ready_s = mu_system_process_facts(o->system).ready_s;
     json_array_append_new(loads,
                           json_pack("{s:s, s:o, s:f, s:o, s:o, s:o, s:{s:f, s:f}}", "kind", kind,
-                                    "page_cache_percent", known(page_cache_percent), "seconds",
-                                    ready_s, "peak_mb", mb(&peak), "settled_mb", mb(&settled.rss),
-                                    "read_mb", mb(&activity.read_bytes), "split", "ready_s",
-                                    ready_s, "first_token_s", first_token_s));
+                                    "page_cache_percent", mu_document_real(page_cache_percent),
+                                    "seconds", ready_s, "peak_mb", mb(&peak), "settled_mb",
+                                    mb(&settled.rss), "read_mb", mb(&activity.read_bytes), "split",
+                                    "ready_s", ready_s, "first_token_s", first_token_s));
     return MU_OK;
 }
 
@@ -197,9 +194,10 @@ static json_t *kv_json(const mu_memory_options *o, const double *tokens, const d
     }
     return json_pack("{s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "source", source,
                      "analytic_bytes_per_token", analytic, "measured_bytes_per_token",
-                     known(trend.line.slope), "low", known(trend.slope.low), "high",
-                     known(trend.slope.high), "ratio", known(trend.line.slope / analytic), "points",
-                     points, "why", why ? json_string(why) : json_null());
+                     mu_document_real(trend.line.slope), "low", mu_document_real(trend.slope.low),
+                     "high", mu_document_real(trend.slope.high), "ratio",
+                     mu_document_real(trend.line.slope / analytic), "points", points, "why",
+                     why ? json_string(why) : json_null());
 }
 
 /* Prompts that the prefix cache keeps: every one takes blocks that were never touched. One client

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bench/judge/document.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/resample.h"
 #include "bench/stats/series.h"
@@ -64,10 +65,6 @@ static double effective_n(const mu_metric *m, double at) {
     return m->has_units ? clustered_n(m, at) : mu_effective_n_below(m->values, m->n, at);
 }
 
-static json_t *known(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 /* An interval that cannot be had is absent. */
 static void set_interval(json_t *to, const char *key, mu_interval ci) {
     if (!isfinite(ci.low) || !isfinite(ci.high)) return;
@@ -86,7 +83,7 @@ static void set_percentiles(const mu_metric *m, const double *sorted, json_t *to
                                           (json_int_t)p.n_have));
             continue;
         }
-        json_object_set_new(to, percentiles[i].name, known(p.value));
+        json_object_set_new(to, percentiles[i].name, mu_document_real(p.value));
         set_interval(ci, percentiles[i].name, p.ci);
     }
     json_object_set_new(to, "ci", ci);
@@ -123,8 +120,9 @@ static mu_status set_mean(const mu_metric *m, json_t *to, mu_err *err) {
     mu_estimate mean;
     mu_status status = mu_resample(&rows, &options, &mean, err);
     if (status != MU_OK) return status;
-    json_object_set_new(to, "mean", known(mean.value));
-    json_object_set_new(to, "n_eff", known(m->has_units ? clustered_n(m, mean.value) : mean.n_eff));
+    json_object_set_new(to, "mean", mu_document_real(mean.value));
+    json_object_set_new(to, "n_eff",
+                        mu_document_real(m->has_units ? clustered_n(m, mean.value) : mean.n_eff));
     set_interval(json_object_get(to, "ci"), "mean", mean.ci);
     return MU_OK;
 }

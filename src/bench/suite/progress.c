@@ -92,3 +92,17 @@ void mu_progress_show(mu_progress *p, const mu_progress_view *view, bool is_forc
     (p->is_terminal ? draw_screen : draw_line)(p, view, elapsed_s);
     fflush(p->out);
 }
+
+void mu_progress_show_load(mu_progress *p, mu_progress_view *view, const mu_load_snapshot *load,
+                           double memory_mb) {
+    view->has_load = true;
+    view->n_in_flight = load->n_in_flight;
+    view->n_done = load->n_done;
+    view->n_failed = load->n_failed;
+    view->tokens_per_s = load->tokens_per_s;
+    view->ttft_ms_p50 = load->ttft_p50_ms;
+    view->ttft_ms_p95 = load->ttft_p95_ms;
+    view->tpot_ms_p50 = load->gap_p50_ms;
+    view->memory_mb = memory_mb;
+    mu_progress_show(p, view, false);
+}

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-#include "base/base.h"
+#include "bench/load/load.h"
 
 typedef struct mu_progress {
     FILE *out; /* NULL: show nothing */
@@ -37,6 +37,9 @@ typedef struct mu_progress_view {
 void mu_progress_init(mu_progress *p, FILE *out, bool is_terminal);
 /* Draws when it is time; is_forced: now. */
 void mu_progress_show(mu_progress *p, const mu_progress_view *view, bool is_forced);
+/* The same with the figures of a running load; memory_mb NAN: not known. */
+void mu_progress_show_load(mu_progress *p, mu_progress_view *view, const mu_load_snapshot *load,
+                           double memory_mb);
 /* A line that stays: the result of a part. */
 void mu_progress_say(mu_progress *p, const char *fmt, ...) MU_PRINTF(2, 3);
 void mu_progress_clear(mu_progress *p);

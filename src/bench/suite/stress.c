@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bench/judge/document.h"
 #include "bench/stats/percentiles.h"
 
 typedef struct step_result {
@@ -37,18 +38,8 @@ typedef struct step_watch {
 
 static bool look(void *ctx, const mu_load_snapshot *s, const mu_records *records) {
     const step_watch *w = ctx;
-    mu_progress_view *v = w->o->view;
     (void)records;
-    v->has_load = true;
-    v->n_in_flight = s->n_in_flight;
-    v->n_done = s->n_done;
-    v->n_failed = s->n_failed;
-    v->tokens_per_s = s->tokens_per_s;
-    v->ttft_ms_p50 = s->ttft_p50_ms;
-    v->ttft_ms_p95 = s->ttft_p95_ms;
-    v->tpot_ms_p50 = s->gap_p50_ms;
-    v->memory_mb = NAN;
-    mu_progress_show(w->o->progress, v, false);
+    mu_progress_show_load(w->o->progress, w->o->view, s, NAN);
     return w->o->is_canceled && w->o->is_canceled();
 }
 
@@ -139,10 +130,6 @@ static double rss_mb(const stress *s) {
     return memory.rss.is_known ? memory.rss.value * 1e-6 : NAN;
 }
 
-static json_t *known(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *step_json(const stress *s, const char *id, const char *rule, bool is_passed,
                          const step_result *r) {
     json_t *classes = json_array();
@@ -158,7 +145,7 @@ static json_t *step_json(const stress *s, const char *id, const char *rule, bool
                      (json_int_t)r->n_offered, "ok", (json_int_t)r->n_ok, "refused",
                      (json_int_t)r->n_refused, "failed", (json_int_t)r->n_failed, "classes",
                      classes, "first", first ? first : json_null(), "ttft_p50_ms",
-                     known(r->ttft_ms), "rss_mb", known(rss_mb(s)));
+                     mu_document_real(r->ttft_ms), "rss_mb", mu_document_real(rss_mb(s)));
 }
 
 static const mu_shape small = {"", 6, 30}, tiny = {"", 16, 8};

@@ -4,15 +4,12 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "bench/judge/document.h"
 #include "bench/stats/percentiles.h"
 
 enum { ROWS_MAX = 120, REQUESTS_MAX = 200, SLOWEST = 20, GAP_BOUNDS = 61 };
 
 static const double gap_bound_ms_min = 0.01; /* to 10 s */
-
-static json_t *known(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *fact(const mu_fact *f, double scale) {
     return f->is_known ? json_real(f->value * scale) : json_null();
@@ -85,8 +82,8 @@ json_t *mu_timeline_json(const mu_load_result *load, const mu_timeline_samples *
         json_array_append_new(json_object_get(to, "rows"),
                               json_pack("[f, f, f, o, o, o, o]", (double)(begin - from) * 1e-9,
                                         in_flight(&load->records, begin), tokens[i] * n / seconds,
-                                        known(ttft), fact(&state.rss, 1e-6), fact(&state.cpu, 1),
-                                        fact(&state.steal, 1)));
+                                        mu_document_real(ttft), fact(&state.rss, 1e-6),
+                                        fact(&state.cpu, 1), fact(&state.steal, 1)));
     }
     mu_free(scratch);
     return to;
@@ -104,8 +101,8 @@ static json_t *request_row(const mu_record *r, uint64_t from_ns) {
     double gap = r->gap_max_ns ? (double)r->gap_max_ns * 1e-6 : NAN;
     json_t *tokens =
         r->output_tokens != MU_TOKENS_UNKNOWN ? json_integer(r->output_tokens) : json_null();
-    return json_pack("[f, o, o, f, o, o, b]", start, known(wait), known(ttft), latency_ms(r),
-                     tokens, known(gap), r->failure == MU_FAILURE_NONE);
+    return json_pack("[f, o, o, f, o, o, b]", start, mu_document_real(wait), mu_document_real(ttft),
+                     latency_ms(r), tokens, mu_document_real(gap), r->failure == MU_FAILURE_NONE);
 }
 
 json_t *mu_timeline_requests_json(const mu_records *records, const mu_window *window) {
