@@ -1,6 +1,3 @@
-/* A path is walked word by word over borrowed values; every function takes NULL for "absent", so
- * callers chain them without asking in between.
- */
 #include "bench/judge/document.h"
 
 #include <math.h>
@@ -9,59 +6,6 @@
 
 #include "bench/stats/percentiles.h"
 #include "text/utf8.h"
-
-enum { WORD_MAX = 80 };
-
-/* The next word of a path, cut off at its "."; false at the end, or when it is too long to exist.
- */
-static bool next_word(const char **path, char word[WORD_MAX]) {
-    size_t n = strcspn(*path, ".");
-    if (n == 0 || n >= WORD_MAX) return false;
-    memcpy(word, *path, n);
-    word[n] = '\0';
-    *path += n + ((*path)[n] == '.');
-    return true;
-}
-
-static const json_t *member(const json_t *array, const char *key, const char *value) {
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *item = json_array_get(array, i);
-        const char *text = json_string_value(json_object_get(item, key));
-        if (text && strcmp(text, value) == 0) return item;
-    }
-    return NULL;
-}
-
-static const json_t *named_member(const json_t *array, const char *value) {
-    static const char *const keys[] = {"id", "kind", "name", "phase", "system"};
-    for (size_t i = 0; i < MU_COUNTOF(keys); i++) {
-        const json_t *item = member(array, keys[i], value);
-        if (item) return item;
-    }
-    return NULL;
-}
-
-const json_t *mu_document_at(const json_t *json, const char *path) {
-    char word[WORD_MAX];
-    while (json && *path != '\0') {
-        if (!next_word(&path, word)) return NULL;
-        json = json_is_array(json) ? named_member(json, word) : json_object_get(json, word);
-    }
-    return json_is_null(json) ? NULL : json;
-}
-
-static double number(const json_t *json) {
-    return json_is_number(json) ? json_number_value(json) : NAN;
-}
-
-double mu_document_number(const json_t *json, const char *path) {
-    return number(mu_document_at(json, path));
-}
-
-const char *mu_document_text(const json_t *json, const char *path) {
-    const char *text = json_string_value(mu_document_at(json, path));
-    return text ? text : "";
-}
 
 mu_status mu_document_check(const json_t *doc, mu_err *err) {
     static const char *const arrays[] = {"systems", "phases",          "cells",
@@ -90,19 +34,19 @@ mu_status mu_document_check(const json_t *doc, mu_err *err) {
 }
 
 const json_t *mu_document_cell(const json_t *doc, const char *id) {
-    return member(json_object_get(doc, "cells"), "id", id);
+    return mu_document_member(json_object_get(doc, "cells"), "id", id);
 }
 
 const json_t *mu_document_system(const json_t *doc, const char *id) {
-    return member(json_object_get(doc, "systems"), "id", id);
+    return mu_document_member(json_object_get(doc, "systems"), "id", id);
 }
 
 const json_t *mu_document_memory(const json_t *doc, const char *system_id) {
-    return member(json_object_get(doc, "memory"), "system", system_id);
+    return mu_document_member(json_object_get(doc, "memory"), "system", system_id);
 }
 
 const json_t *mu_document_capacity(const json_t *doc, const char *system_id) {
-    return member(json_object_get(doc, "capacity"), "system", system_id);
+    return mu_document_member(json_object_get(doc, "capacity"), "system", system_id);
 }
 
 bool mu_cell_is_saturated(const json_t *cell) {
@@ -115,7 +59,7 @@ bool mu_cell_is_sound(const json_t *cell) {
 }
 
 bool mu_cell_has_flag(const json_t *cell, const char *flag_id) {
-    return member(mu_document_at(cell, "validity.flags"), "id", flag_id) != NULL;
+    return mu_document_member(mu_document_at(cell, "validity.flags"), "id", flag_id) != NULL;
 }
 
 bool mu_document_is_invalid(const json_t *doc) {
@@ -183,7 +127,7 @@ static mu_figure metric_figure(const json_t *metric, const char *stat) {
     f.unit = mu_document_text(metric, "unit");
     f.n = n > 0.0 && n < 1e15 ? (uint64_t)n : 0;
     const json_t *ci = mu_document_at(mu_document_at(metric, "ci"), stat);
-    set_interval(&f, number(json_array_get(ci, 0)), number(json_array_get(ci, 1)));
+    set_interval(&f, mu_document_item(ci, 0), mu_document_item(ci, 1));
     const json_t *gate = mu_document_at(mu_document_at(metric, "gate"), stat);
     need = mu_document_number(gate, "need");
     have = mu_document_number(gate, "have");
@@ -202,7 +146,7 @@ static mu_figure metric_figure(const json_t *metric, const char *stat) {
 static mu_figure plain_figure(const json_t *json, const char *path) {
     mu_figure f = unknown(mu_document_text(json, "why"));
     f.unit = unit_of(path);
-    f.value = json_is_object(json) ? mu_document_number(json, "value") : number(json);
+    f.value = mu_document_number(json, json_is_object(json) ? "value" : "");
     set_interval(&f, mu_document_number(json, "low"), mu_document_number(json, "high"));
     if (f.why[0] == '\0' && isnan(f.value)) {
         set_why(&f, "not measured");
@@ -215,17 +159,16 @@ static mu_figure plain_figure(const json_t *json, const char *path) {
 mu_figure mu_cell_figure(const json_t *cell, const char *path) {
     if (!cell) return unknown("there is no such cell");
     const char *rest = path;
-    char word[WORD_MAX];
+    char word[MU_DOCUMENT_WORD];
     if (strncmp(rest, "metrics.", 8) == 0) rest += 8;
-    if (!next_word(&rest, word)) return unknown("not the name of a figure");
+    if (!mu_document_next_word(&rest, word)) return unknown("not the name of a figure");
     const json_t *metric = mu_document_at(mu_document_at(cell, "metrics"), word);
     if (metric) return metric_figure(metric, rest);
 
-    const json_t *json = mu_document_at(cell, path);
     bool is_count = strcmp(word, "window") == 0 ||
                     (strcmp(word, "reliability") == 0 && strcmp(rest, "success") != 0);
-    if (is_count) return exact(number(json), unit_of(path));
-    mu_figure f = plain_figure(json, path);
+    if (is_count) return exact(mu_document_number(cell, path), unit_of(path));
+    mu_figure f = plain_figure(mu_document_at(cell, path), path);
     if (strcmp(path, "goodput.requests_s") == 0) {
         mu_figure share = plain_figure(mu_document_at(cell, "goodput.attainment"), path);
         if (share.value > 0.0) {
@@ -319,7 +262,7 @@ mu_figure mu_memory_peak(const json_t *memory) {
 /* The slope of what the verdict goes by: the live heap where it is known. */
 static mu_figure leak_slope(const json_t *memory) {
     const json_t *signals = mu_document_at(memory, "leak.signals");
-    const json_t *best = member(signals, "name", "live_heap");
+    const json_t *best = mu_document_member(signals, "name", "live_heap");
     if (isnan(mu_document_number(best, "slope_mb_h"))) best = json_array_get(signals, 0);
     mu_figure f = unknown(mu_document_text(memory, "leak.why"));
     f.unit = "MB/h";
@@ -391,8 +334,4 @@ mu_figure mu_document_figure(const json_t *doc, const char *reference) {
         return kinds[i].figure(item, path);
     }
     return unknown("not a reference such as cell:ID.PATH, memory:SYSTEM.PATH");
-}
-
-json_t *mu_document_real(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
 }

@@ -1,7 +1,4 @@
-/* document.h - reading muai.bench/1 documents: what is where, and how sure a figure is.
- *
- * A document comes from a file, so nothing about it is taken for granted: whatever is absent, null
- * or of another type reads as "not known" (NAN, "", NULL) and never as zero.
+/* document.h - what muai.bench/1 documents say: cells, systems, and how sure a figure is.
  *
  * A figure is named by a reference:
  *
@@ -16,9 +13,7 @@
 #ifndef MU_BENCH_JUDGE_DOCUMENT_H
 #define MU_BENCH_JUDGE_DOCUMENT_H
 
-#include <jansson.h>
-
-#include "base/status.h"
+#include "bench/document.h"
 
 typedef struct mu_figure {
     double value, low, high; /* NAN: not known; low to high is the 95% interval */
@@ -31,13 +26,6 @@ typedef struct mu_figure {
 /* Whether this is a muai.bench/1 document that can be judged and rendered. MU_ERR_UNSUPPORTED for
  * other schemas (with what to do), MU_ERR_FORMAT with the field otherwise. */
 mu_status mu_document_check(const json_t *doc, mu_err *err) MU_MUST_USE;
-
-/* "throughput.requests_s.value" below json; NULL when something on the way is absent. In an array
- * the next word is the "id", "kind", "name", "phase" or "system" of a member: "loads.cold.seconds".
- */
-const json_t *mu_document_at(const json_t *json, const char *path);
-double mu_document_number(const json_t *json, const char *path);    /* NAN */
-const char *mu_document_text(const json_t *json, const char *path); /* "" */
 
 /* Array members by key; NULL: none. */
 const json_t *mu_document_cell(const json_t *doc, const char *id);
@@ -80,8 +68,5 @@ mu_figure mu_cell_runs_figure(const json_t *doc, const json_t *cell, const char 
 
 /* Highest peak of the process tree that any phase saw, MB. */
 mu_figure mu_memory_peak(const json_t *memory);
-
-/* A number for a document: null when it is not finite. NULL: no memory. */
-json_t *mu_document_real(double value);
 
 #endif

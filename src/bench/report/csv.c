@@ -76,12 +76,12 @@ static void write_row(const row *r, mu_buf *out) {
 }
 
 static void cell_rows(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
-    row r = {.run = mu_doc_text(c->doc, "run.id"),
+    row r = {.run = mu_document_string(c->doc, "run.id"),
              .system = mu_view_name(view, c->i_system),
-             .cell = mu_doc_text(c->json, "id")};
+             .cell = mu_document_string(c->json, "id")};
     for (size_t m = 0; m < MU_COUNTOF(metrics); m++) {
         for (size_t s = 0; s < MU_COUNTOF(stats); s++) {
-            mu_stat stat = mu_doc_stat(c->json, metrics[m], stats[s]);
+            mu_stat stat = mu_cell_stat(c->json, metrics[m], stats[s]);
             r.metric = metrics[m];
             r.stat = stats[s];
             r.unit = stat.unit;
@@ -93,26 +93,26 @@ static void cell_rows(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
         }
     }
     r.stat = "value";
-    r.n = mu_doc_number(c->json, "window.requests");
+    r.n = mu_document_number(c->json, "window.requests");
     for (size_t f = 0; f < MU_COUNTOF(figures); f++) {
-        const json_t *at = mu_doc_at(c->json, figures[f].path);
+        const json_t *at = mu_document_at(c->json, figures[f].path);
         bool deep = figures[f].has_interval;
         r.metric = figures[f].metric;
         r.unit = figures[f].unit;
-        r.value = mu_doc_number(at, deep ? "value" : "");
-        r.low = deep ? mu_doc_number(at, "low") : NAN;
-        r.high = deep ? mu_doc_number(at, "high") : NAN;
+        r.value = mu_document_number(at, deep ? "value" : "");
+        r.low = deep ? mu_document_number(at, "low") : NAN;
+        r.high = deep ? mu_document_number(at, "high") : NAN;
         write_row(&r, out);
     }
 }
 
 static void memory_rows(const mu_view *view, const json_t *doc, mu_buf *out) {
-    const json_t *all = mu_doc_at(doc, "memory");
+    const json_t *all = mu_document_at(doc, "memory");
     for (size_t i = 0; i < json_array_size(all); i++) {
-        const json_t *memory = json_array_get(all, i), *loads = mu_doc_at(memory, "loads");
-        const json_t *signals = mu_doc_at(memory, "leak.signals");
-        size_t s = mu_view_find_system(view, doc, mu_doc_text(memory, "system"));
-        row r = {.run = mu_doc_text(doc, "run.id"),
+        const json_t *memory = json_array_get(all, i), *loads = mu_document_at(memory, "loads");
+        const json_t *signals = mu_document_at(memory, "leak.signals");
+        size_t s = mu_view_find_system(view, doc, mu_document_string(memory, "system"));
+        row r = {.run = mu_document_string(doc, "run.id"),
                  .system = mu_view_name(view, s),
                  .cell = "memory",
                  .stat = "value",
@@ -122,24 +122,24 @@ static void memory_rows(const mu_view *view, const json_t *doc, mu_buf *out) {
         for (size_t f = 0; f < MU_COUNTOF(memory_figures); f++) {
             r.metric = memory_figures[f].metric;
             r.unit = memory_figures[f].unit;
-            r.value = mu_doc_number(memory, memory_figures[f].path);
+            r.value = mu_document_number(memory, memory_figures[f].path);
             write_row(&r, out);
         }
         for (size_t k = 0; k < json_array_size(loads); k++) {
             r.metric = "load";
             r.unit = "s";
-            r.stat = mu_doc_text(json_array_get(loads, k), "kind");
-            r.value = mu_doc_number(json_array_get(loads, k), "seconds");
+            r.stat = mu_document_string(json_array_get(loads, k), "kind");
+            r.value = mu_document_number(json_array_get(loads, k), "seconds");
             write_row(&r, out);
         }
         for (size_t k = 0; k < json_array_size(signals); k++) {
             const json_t *signal = json_array_get(signals, k);
             r.metric = "growth";
             r.unit = "MB/h";
-            r.stat = mu_doc_text(signal, "name");
-            r.value = mu_doc_number(signal, "slope_mb_h");
-            r.low = mu_doc_number(signal, "low");
-            r.high = mu_doc_number(signal, "high");
+            r.stat = mu_document_string(signal, "name");
+            r.value = mu_document_number(signal, "slope_mb_h");
+            r.low = mu_document_number(signal, "low");
+            r.high = mu_document_number(signal, "high");
             write_row(&r, out);
         }
     }
@@ -165,31 +165,31 @@ static const char *const wide_metrics[] = {"ttft_ms",         "ttft_service_ms",
 static const char *const load_keys[] = {"clients", "rate_per_s", "prompt_tokens", "output_tokens"};
 
 static void wide_row(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
-    const char *names[] = {mu_doc_text(c->doc, "run.id"),
+    const char *names[] = {mu_document_string(c->doc, "run.id"),
                            mu_view_name(view, c->i_system),
-                           mu_doc_text(c->json, "id"),
-                           mu_doc_text(c->json, "phase"),
-                           mu_doc_text(c->json, "label"),
-                           mu_doc_text(c->json, "load.kind"),
-                           mu_doc_text(c->json, "validity.status")};
+                           mu_document_string(c->json, "id"),
+                           mu_document_string(c->json, "phase"),
+                           mu_document_string(c->json, "label"),
+                           mu_document_string(c->json, "load.kind"),
+                           mu_document_string(c->json, "validity.status")};
     for (size_t i = 0; i < MU_COUNTOF(names); i++) {
         if (i > 0) mu_buf_append_str(out, ",");
         mu_escape_csv(out, names[i]);
     }
-    const json_t *load = mu_doc_at(c->json, "load");
+    const json_t *load = mu_document_at(c->json, "load");
     for (size_t i = 0; i < MU_COUNTOF(load_keys); i++) {
-        mu_buf_printf(out, ",%s", mu_figure_exact(mu_doc_number(load, load_keys[i])).text);
+        mu_buf_printf(out, ",%s", mu_figure_exact(mu_document_number(load, load_keys[i])).text);
     }
-    mu_buf_printf(out, ",%s", mu_figure_exact(mu_doc_number(c->json, "window.requests")).text);
+    mu_buf_printf(out, ",%s", mu_figure_exact(mu_document_number(c->json, "window.requests")).text);
     for (size_t m = 0; m < MU_COUNTOF(wide_metrics); m++) {
         for (size_t s = 0; s < MU_COUNTOF(wide_stats); s++) {
-            double value = mu_doc_stat(c->json, wide_metrics[m], wide_stats[s]).value;
+            double value = mu_cell_stat(c->json, wide_metrics[m], wide_stats[s]).value;
             mu_buf_printf(out, ",%s", mu_figure_exact(value).text);
         }
     }
     for (size_t f = 0; f < MU_COUNTOF(figures); f++) {
-        const json_t *at = mu_doc_at(c->json, figures[f].path);
-        double value = mu_doc_number(at, figures[f].has_interval ? "value" : "");
+        const json_t *at = mu_document_at(c->json, figures[f].path);
+        double value = mu_document_number(at, figures[f].has_interval ? "value" : "");
         mu_buf_printf(out, ",%s", mu_figure_exact(value).text);
     }
     mu_buf_append_str(out, "\r\n");

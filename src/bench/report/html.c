@@ -134,7 +134,7 @@ static void embed(const mu_view *view, size_t bytes_max, mu_buf *out) {
 static void document_head(const mu_view *view, mu_buf *out) {
     size_t n_css, n_js;
     const char *css = mu_report_css(&n_css), *js = mu_report_js(&n_js);
-    const char *title = mu_doc_text(view->docs[0], "run.title");
+    const char *title = mu_document_string(view->docs[0], "run.title");
     mu_buf_append_str(out,
                       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 #include "bench/report/chart.h"
-#include "bench/report/document.h"
 #include "bench/report/tables.h"
+#include "bench/report/view.h"
 
 typedef struct mu_page {
     const mu_view *view;

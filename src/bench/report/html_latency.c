@@ -10,10 +10,11 @@ enum { CURVES = 5 };
 /* "muai, 128/64, 1 client", as short as it can be told apart. */
 static void cell_name(const mu_view *view, const mu_view_cell *c, char *out, size_t cap) {
     bool many = view->n_systems > 1;
-    double clients = mu_doc_number(c->json, "load.clients");
+    double clients = mu_document_number(c->json, "load.clients");
     snprintf(out, cap, "%.50s%s%s/%s", many ? mu_view_name(view, c->i_system) : "",
-             many ? ", " : "", mu_figure_count(mu_doc_number(c->json, "load.prompt_tokens")).text,
-             mu_figure_count(mu_doc_number(c->json, "load.output_tokens")).text);
+             many ? ", " : "",
+             mu_figure_count(mu_document_number(c->json, "load.prompt_tokens")).text,
+             mu_figure_count(mu_document_number(c->json, "load.output_tokens")).text);
     size_t n = strlen(out);
     if (clients != 1.0 && isfinite(clients)) snprintf(out + n, cap - n, ", %.0f clients", clients);
 }
@@ -24,11 +25,12 @@ static void attach_intervals(const json_t *metric, mu_series *s) {
         double p;
     } stats[] = {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
     for (size_t k = 0; k < MU_COUNTOF(stats); k++) {
-        const json_t *ci = mu_doc_at(mu_doc_at(metric, "ci"), stats[k].key);
+        const json_t *ci = mu_document_at(mu_document_at(metric, "ci"), stats[k].key);
         for (size_t i = 0; s && i < s->n; i++) {
-            if (fabs(s->points[i].x - stats[k].p) > 1e-6 || !isfinite(mu_doc_item(ci, 0))) continue;
-            s->points[i].low = mu_doc_item(ci, 0);
-            s->points[i].high = mu_doc_item(ci, 1);
+            if (fabs(s->points[i].x - stats[k].p) > 1e-6 || !isfinite(mu_document_item(ci, 0)))
+                continue;
+            s->points[i].low = mu_document_item(ci, 0);
+            s->points[i].high = mu_document_item(ci, 1);
         }
     }
 }
@@ -48,8 +50,9 @@ static void curve(mu_page *page, const char *title, const char *(*metric_of)(con
              "percentiles that have one.");
     for (size_t i = 0; i < page->view->n_cells && c.n_series < CURVES; i++) {
         const mu_view_cell *cell = &page->view->cells[i];
-        const json_t *metric = mu_doc_at(mu_doc_at(cell->json, "metrics"), metric_of(cell->json));
-        const json_t *points = mu_doc_at(metric, "curve");
+        const json_t *metric =
+            mu_document_at(mu_document_at(cell->json, "metrics"), metric_of(cell->json));
+        const json_t *points = mu_document_at(metric, "curve");
         if (!mu_cell_is_phase(cell->json, "latency") || json_array_size(points) < 2) continue;
         char name[MU_CHART_NAME_BYTES];
         cell_name(page->view, cell, name, sizeof(name));
@@ -59,16 +62,16 @@ static void curve(mu_page *page, const char *title, const char *(*metric_of)(con
         s->has_band = true;
         for (size_t k = 0; k < json_array_size(points); k++) {
             const json_t *point = json_array_get(points, k);
-            double p = mu_doc_item(point, 0);
+            double p = mu_document_item(point, 0);
             bool is_stat = false;
             for (size_t q = 0; q < MU_COUNTOF(stats); q++) {
-                is_stat =
-                    is_stat || (fabs(p - stats[q].p) < 1e-6 && mu_doc_at(metric, stats[q].key));
+                is_stat = is_stat ||
+                          (fabs(p - stats[q].p) < 1e-6 && mu_document_at(metric, stats[q].key));
             }
-            if (p >= 0.0 && p < 1.0 && !is_stat) mu_chart_xy(&c, s, p, mu_doc_item(point, 1));
+            if (p >= 0.0 && p < 1.0 && !is_stat) mu_chart_xy(&c, s, p, mu_document_item(point, 1));
         }
         for (size_t q = 0; q < MU_COUNTOF(stats); q++) {
-            mu_chart_xy(&c, s, stats[q].p, mu_doc_number(metric, stats[q].key));
+            mu_chart_xy(&c, s, stats[q].p, mu_document_number(metric, stats[q].key));
         }
         attach_intervals(metric, s);
     }
@@ -97,9 +100,9 @@ static void by_input(mu_page *page, const char *title, const char *(*metric_of)(
             for (size_t i = 0; i < view->n_cells; i++) {
                 const json_t *cell = view->cells[i].json;
                 if (!mu_cell_is_phase(cell, "latency") || view->cells[i].i_system != s) continue;
-                mu_stat stat = mu_doc_stat(cell, metric_of(cell), stats[k]);
+                mu_stat stat = mu_cell_stat(cell, metric_of(cell), stats[k]);
                 mu_chart_point(&c, series,
-                               (mu_point){.x = mu_doc_number(cell, "load.prompt_tokens"),
+                               (mu_point){.x = mu_document_number(cell, "load.prompt_tokens"),
                                           .y = stat.value,
                                           .low = stat.low,
                                           .high = stat.high,
@@ -135,11 +138,11 @@ static void cell_table(mu_page *page, const mu_view_cell *cell, bool is_folded) 
 
 /* The cell that a target speaks of, else the first. */
 static size_t main_cell(const mu_view *view) {
-    const json_t *targets = mu_doc_at(view->docs[0], "targets");
+    const json_t *targets = mu_document_at(view->docs[0], "targets");
     for (size_t i = 0; i < view->n_cells; i++) {
-        const char *id = mu_doc_text(view->cells[i].json, "id");
+        const char *id = mu_document_string(view->cells[i].json, "id");
         for (size_t k = 0; id && k < json_array_size(targets); k++) {
-            const char *cell = mu_doc_text(json_array_get(targets, k), "cell");
+            const char *cell = mu_document_string(json_array_get(targets, k), "cell");
             if (cell && strcmp(cell, id) == 0 && mu_cell_is_phase(view->cells[i].json, "latency")) {
                 return i;
             }

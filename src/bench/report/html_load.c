@@ -11,18 +11,18 @@ typedef struct axis_of_load {
 } axis_of_load;
 
 static double offered(const json_t *cell) {
-    double realised = mu_doc_number(cell, "load.arrivals.offered_per_s");
-    return isfinite(realised) ? realised : mu_doc_number(cell, "load.rate_per_s");
+    double realised = mu_document_number(cell, "load.arrivals.offered_per_s");
+    return isfinite(realised) ? realised : mu_document_number(cell, "load.rate_per_s");
 }
 
 static bool is_of(const json_t *cell, bool is_open) {
     bool is_load = mu_cell_is_phase(cell, "throughput") || mu_cell_is_phase(cell, "rate") ||
                    mu_cell_is_phase(cell, "stress");
-    return is_load && isfinite(mu_doc_number(cell, "load.clients")) != is_open;
+    return is_load && isfinite(mu_document_number(cell, "load.clients")) != is_open;
 }
 
 static double x_of(const json_t *cell, bool is_open) {
-    return is_open ? offered(cell) : mu_doc_number(cell, "load.clients");
+    return is_open ? offered(cell) : mu_document_number(cell, "load.clients");
 }
 
 static void begin(const mu_view *view, mu_chart *c, const char *title, const char *y_name,
@@ -32,7 +32,7 @@ static void begin(const mu_view *view, mu_chart *c, const char *title, const cha
     c->x_kind = is_open ? MU_AXIS_LINEAR : MU_AXIS_LOG;
     double shade = INFINITY;
     for (size_t i = 0; i < view->n_cells; i++) {
-        const char *status = mu_doc_text(view->cells[i].json, "validity.status");
+        const char *status = mu_document_string(view->cells[i].json, "validity.status");
         if (!is_of(view->cells[i].json, is_open) || !status || strcmp(status, "SATURATED") != 0)
             continue;
         shade = fmin(shade, x_of(view->cells[i].json, is_open));
@@ -63,7 +63,7 @@ static void add_stat(const mu_view *view, mu_chart *c, size_t s, bool is_open, b
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
         if (!is_of(cell, is_open) || view->cells[i].i_system != s) continue;
-        mu_stat value = mu_doc_stat(cell, is_ttft ? mu_cell_ttft(cell) : "tpot_ms", stat);
+        mu_stat value = mu_cell_stat(cell, is_ttft ? mu_cell_ttft(cell) : "tpot_ms", stat);
         mu_chart_point(c, series,
                        (mu_point){.x = x_of(cell, is_open),
                                   .y = value.value,
@@ -80,20 +80,21 @@ static void add_path(const mu_view *view, mu_chart *c, size_t s, bool is_open, c
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
         if (!is_of(cell, is_open) || view->cells[i].i_system != s) continue;
-        const json_t *at = mu_doc_at(cell, path);
-        mu_chart_point(c, series,
-                       (mu_point){.x = x_of(cell, is_open),
-                                  .y = factor * mu_doc_number(at, has_interval ? "value" : ""),
-                                  .low = has_interval ? factor * mu_doc_number(at, "low") : NAN,
-                                  .high = has_interval ? factor * mu_doc_number(at, "high") : NAN,
-                                  .is_hollow = !mu_cell_is_stamped_valid(cell)});
+        const json_t *at = mu_document_at(cell, path);
+        mu_chart_point(
+            c, series,
+            (mu_point){.x = x_of(cell, is_open),
+                       .y = factor * mu_document_number(at, has_interval ? "value" : ""),
+                       .low = has_interval ? factor * mu_document_number(at, "low") : NAN,
+                       .high = has_interval ? factor * mu_document_number(at, "high") : NAN,
+                       .is_hollow = !mu_cell_is_stamped_valid(cell)});
     }
 }
 
 /* The limit of the first cell that has one. */
 static double slo(const mu_view *view, const char *path) {
     for (size_t i = 0; i < view->n_cells; i++) {
-        double limit = mu_doc_number(view->cells[i].json, path);
+        double limit = mu_document_number(view->cells[i].json, path);
         if (isfinite(limit)) return limit;
     }
     return NAN;
@@ -118,8 +119,9 @@ static void latency_chart(mu_page *page, bool is_open, bool is_ttft) {
 }
 
 static double capacity(const mu_view *view) {
-    const json_t *all = mu_doc_at(view->docs[0], "capacity");
-    return view->n_systems == 1 ? mu_doc_number(json_array_get(all, 0), "max_rate_per_s") : NAN;
+    const json_t *all = mu_document_at(view->docs[0], "capacity");
+    return view->n_systems == 1 ? mu_document_number(json_array_get(all, 0), "max_rate_per_s")
+                                : NAN;
 }
 
 /* Of one system: the fewest clients with 90 % of the most tokens a second. */
@@ -128,12 +130,12 @@ static double knee(const mu_view *view) {
     if (view->n_systems != 1) return NAN;
     for (size_t i = 0; i < view->n_cells; i++) {
         if (!is_of(view->cells[i].json, false)) continue;
-        most = fmax(most, mu_doc_number(view->cells[i].json, "throughput.output_tok_s.value"));
+        most = fmax(most, mu_document_number(view->cells[i].json, "throughput.output_tok_s.value"));
     }
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
         if (is_of(cell, false) &&
-            mu_doc_number(cell, "throughput.output_tok_s.value") >= 0.9 * most) {
+            mu_document_number(cell, "throughput.output_tok_s.value") >= 0.9 * most) {
             fewest = fmin(fewest, x_of(cell, false));
         }
     }
@@ -241,8 +243,8 @@ void mu_html_pareto(mu_page *page) {
         for (size_t i = 0; i < view->n_cells; i++) {
             const json_t *cell = view->cells[i].json;
             if (!is_of(cell, false) || view->cells[i].i_system != s) continue;
-            mu_point p = {.x = mu_doc_stat(cell, "rate_user_tok_s", "p50").value,
-                          .y = mu_doc_number(cell, "throughput.output_tok_s.value"),
+            mu_point p = {.x = mu_cell_stat(cell, "rate_user_tok_s", "p50").value,
+                          .y = mu_document_number(cell, "throughput.output_tok_s.value"),
                           .low = NAN,
                           .high = NAN,
                           .is_hollow = !mu_cell_is_stamped_valid(cell)};

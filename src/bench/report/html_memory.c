@@ -8,10 +8,10 @@
 #include "bench/report/html.h"
 
 static const json_t *memory_at(const mu_view *view, size_t s) {
-    const json_t *all = mu_doc_at(view->systems[s].doc, "memory");
-    const char *id = mu_doc_text(view->systems[s].json, "id");
+    const json_t *all = mu_document_at(view->systems[s].doc, "memory");
+    const char *id = mu_document_string(view->systems[s].json, "id");
     for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_doc_text(json_array_get(all, i), "system");
+        const char *other = mu_document_string(json_array_get(all, i), "system");
         if (id && other && strcmp(id, other) == 0) return json_array_get(all, i);
     }
     return NULL;
@@ -50,17 +50,17 @@ static void arenas(mu_page *page) {
     const mu_view *view = page->view;
     mu_bars b = {.title = "Memory by owner", .unit = "MB", .row_name = "System"};
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *all = mu_doc_at(memory_at(view, s), "arenas");
+        const json_t *all = mu_document_at(memory_at(view, s), "arenas");
         struct mu_bar *row = json_array_size(all) > 0
                                  ? add_bar(&b, view->systems[s].name, view->systems[s].name, false)
                                  : NULL;
         for (size_t i = 0; row && i < json_array_size(all); i++) {
-            size_t k = part_of(&b, mu_doc_text(json_array_get(all, i), "name"));
-            double mb = mu_doc_number(json_array_get(all, i), "mb");
+            size_t k = part_of(&b, mu_document_string(json_array_get(all, i), "name"));
+            double mb = mu_document_number(json_array_get(all, i), "mb");
             if (isfinite(mb))
                 row->values[k] = (isfinite(row->values[k]) ? row->values[k] : 0.0) + mb;
         }
-        const char *why = mu_doc_text(memory_at(view, s), "arenas_why");
+        const char *why = mu_document_string(memory_at(view, s), "arenas_why");
         if (why && !row) {
             mu_buf_append_str(&page->absent, "<li>Memory by owner of ");
             mu_escape_html(&page->absent, view->systems[s].name);
@@ -76,13 +76,13 @@ static void phase_peaks(mu_page *page) {
     const mu_view *view = page->view;
     mu_bars b = {.title = "Peak of each phase", .unit = "MB", .row_name = "Phase", .n_parts = 1};
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *all = mu_doc_at(memory_at(view, s), "phases");
+        const json_t *all = mu_document_at(memory_at(view, s), "phases");
         for (size_t i = 0; i < json_array_size(all); i++) {
             const json_t *phase = json_array_get(all, i);
-            if (!isfinite(mu_doc_number(phase, "peak_mb"))) continue;
-            struct mu_bar *row = add_bar(&b, view->systems[s].name, mu_doc_text(phase, "phase"),
-                                         view->n_systems > 1);
-            if (row) row->values[0] = mu_doc_number(phase, "peak_mb");
+            if (!isfinite(mu_document_number(phase, "peak_mb"))) continue;
+            struct mu_bar *row = add_bar(&b, view->systems[s].name,
+                                         mu_document_string(phase, "phase"), view->n_systems > 1);
+            if (row) row->values[0] = mu_document_number(phase, "peak_mb");
         }
     }
     mu_bars_write(&b, &page->body);
@@ -96,16 +96,16 @@ static void loads(mu_page *page) {
         snprintf(b.parts[k], MU_CHART_NAME_BYTES, "%s", parts[k]);
     }
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *all = mu_doc_at(memory_at(view, s), "loads");
+        const json_t *all = mu_document_at(memory_at(view, s), "loads");
         for (size_t i = 0; i < json_array_size(all); i++) {
             const json_t *load = json_array_get(all, i);
-            double start = mu_doc_number(load, "split.start_s"),
-                   ready = mu_doc_number(load, "split.ready_s");
-            double first = mu_doc_number(load, "split.first_token_s");
-            if (!isfinite(ready)) ready = mu_doc_number(load, "seconds");
+            double start = mu_document_number(load, "split.start_s"),
+                   ready = mu_document_number(load, "split.ready_s");
+            double first = mu_document_number(load, "split.first_token_s");
+            if (!isfinite(ready)) ready = mu_document_number(load, "seconds");
             if (!isfinite(ready)) continue;
-            struct mu_bar *row =
-                add_bar(&b, view->systems[s].name, mu_doc_text(load, "kind"), view->n_systems > 1);
+            struct mu_bar *row = add_bar(&b, view->systems[s].name,
+                                         mu_document_string(load, "kind"), view->n_systems > 1);
             if (!row) continue;
             row->values[0] = start;
             row->values[1] = ready - (isfinite(start) ? start : 0.0);
@@ -121,9 +121,9 @@ static void kv(mu_page *page) {
     mu_chart_init(&c, "KV cache against tokens", "tokens held", "MB");
     snprintf(c.note, sizeof(c.note), "Dashed: by arithmetic from the shape of the model.");
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *json = mu_doc_at(memory_at(view, s), "kv"),
-                     *points = mu_doc_at(json, "points");
-        double each = mu_doc_number(json, "analytic_bytes_per_token");
+        const json_t *json = mu_document_at(memory_at(view, s), "kv"),
+                     *points = mu_document_at(json, "points");
+        double each = mu_document_number(json, "analytic_bytes_per_token");
         if (json_array_size(points) == 0) continue;
         char name[MU_CHART_NAME_BYTES];
         snprintf(name, sizeof(name), "%.50s measured", view->systems[s].name);
@@ -131,7 +131,7 @@ static void kv(mu_page *page) {
         if (measured) measured->has_line = false;
         for (size_t i = 0; i < json_array_size(points); i++) {
             const json_t *point = json_array_get(points, i);
-            mu_chart_xy(&c, measured, mu_doc_item(point, 0), mu_doc_item(point, 1) / 1e6);
+            mu_chart_xy(&c, measured, mu_document_item(point, 0), mu_document_item(point, 1) / 1e6);
         }
         snprintf(name, sizeof(name), "%.50s by arithmetic", view->systems[s].name);
         mu_series *analytic = isfinite(each) ? mu_chart_add(&c, name) : NULL;
@@ -179,11 +179,11 @@ static mu_series *line(mu_chart *c, const char *name, double y_at_0, double slop
 }
 
 static double slope_of(const json_t *leak, const char *name) {
-    const json_t *signals = mu_doc_at(leak, "signals");
+    const json_t *signals = mu_document_at(leak, "signals");
     for (size_t i = 0; i < json_array_size(signals); i++) {
-        const char *other = mu_doc_text(json_array_get(signals, i), "name");
+        const char *other = mu_document_string(json_array_get(signals, i), "name");
         if (other && strcmp(other, name) == 0) {
-            return mu_doc_number(json_array_get(signals, i), "slope_mb_h");
+            return mu_document_number(json_array_get(signals, i), "slope_mb_h");
         }
     }
     return NAN;
@@ -195,8 +195,8 @@ static void leak_chart(mu_page *page, const json_t *leak) {
         const char *column, *signal, *name;
     } rows[] = {{"live_heap_mb", "live_heap", "live heap"},
                 {"unreclaimable_mb", "unreclaimable", "unreclaimable"}};
-    const json_t *table = mu_doc_at(leak, "checkpoints.rows"),
-                 *columns = mu_doc_at(leak, "checkpoints.columns");
+    const json_t *table = mu_document_at(leak, "checkpoints.rows"),
+                 *columns = mu_document_at(leak, "checkpoints.columns");
     mu_chart c;
     mu_chart_init(&c, "Growth since the first checkpoint", "seconds", "MB");
     snprintf(c.note, sizeof(c.note),
@@ -213,9 +213,9 @@ static void leak_chart(mu_page *page, const json_t *leak) {
         mu_series *s = mu_chart_add(&c, rows[r].name);
         double first = NAN;
         for (size_t i = 0; i < json_array_size(table); i++) {
-            double value = mu_doc_item(json_array_get(table, i), at);
+            double value = mu_document_item(json_array_get(table, i), at);
             if (!isfinite(first)) first = value;
-            mu_chart_xy(&c, s, mu_doc_item(json_array_get(table, i), 0), value - first);
+            mu_chart_xy(&c, s, mu_document_item(json_array_get(table, i), 0), value - first);
         }
         if (!s || s->n < 2) continue;
         s->has_line = false;
@@ -227,7 +227,7 @@ static void leak_chart(mu_page *page, const json_t *leak) {
         mu_series *fit = line(&c, name, intercept(&c, s, slope / 3600.0), slope, x0, x1);
         if (fit) fit->style = s->style;
     }
-    double threshold = mu_doc_number(leak, "threshold_mb_h");
+    double threshold = mu_document_number(leak, "threshold_mb_h");
     char name[MU_CHART_NAME_BYTES];
     snprintf(name, sizeof(name), "threshold, %s MB/h", mu_figure_tick(threshold).text);
     mu_series *most = x1 > x0 ? line(&c, name, -threshold * x0 / 3600.0, threshold, x0, x1) : NULL;
@@ -236,7 +236,7 @@ static void leak_chart(mu_page *page, const json_t *leak) {
 }
 
 static void leak_words(mu_page *page, const json_t *leak) {
-    const char *verdict = mu_doc_text(leak, "verdict");
+    const char *verdict = mu_document_string(leak, "verdict");
     int sign = mu_verdict_sign(verdict);
     mu_buf *b = &page->body;
     mu_buf_printf(b, "<div class=\"aside\"><p><span class=\"v %s\">",
@@ -245,22 +245,22 @@ static void leak_words(mu_page *page, const json_t *leak) {
                              : "open");
     mu_escape_html(b, verdict ? verdict : "no verdict");
     mu_buf_append_str(b, "</span></p><p>");
-    mu_escape_html(b, mu_doc_text(leak, "why"));
+    mu_escape_html(b, mu_document_string(leak, "why"));
     mu_buf_append_str(b, "</p><p>");
     mu_buf_printf(b, "Watched for %s and %s requests. ",
-                  mu_figure_seconds(mu_doc_number(leak, "duration_s")).text,
-                  mu_figure_count(mu_doc_number(leak, "requests")).text);
-    if (isfinite(mu_doc_number(leak, "detection_limit_mb_h"))) {
+                  mu_figure_seconds(mu_document_number(leak, "duration_s")).text,
+                  mu_figure_count(mu_document_number(leak, "requests")).text);
+    if (isfinite(mu_document_number(leak, "detection_limit_mb_h"))) {
         mu_buf_printf(b, "Growth above %s MB/h would have been seen. ",
-                      mu_figure_of(mu_doc_number(leak, "detection_limit_mb_h")).text);
+                      mu_figure_of(mu_document_number(leak, "detection_limit_mb_h")).text);
     }
-    if (isfinite(mu_doc_number(leak, "step_mb"))) {
+    if (isfinite(mu_document_number(leak, "step_mb"))) {
         mu_buf_printf(b, "There was one step of %s MB. ",
-                      mu_figure_of(mu_doc_number(leak, "step_mb")).text);
+                      mu_figure_of(mu_document_number(leak, "step_mb")).text);
     }
-    if (isfinite(mu_doc_number(leak, "needs_s"))) {
+    if (isfinite(mu_document_number(leak, "needs_s"))) {
         mu_buf_printf(b, "%s more would decide. ",
-                      mu_figure_seconds(mu_doc_number(leak, "needs_s")).text);
+                      mu_figure_seconds(mu_document_number(leak, "needs_s")).text);
     }
     mu_buf_append_str(b, "</p></div>\n");
 }
@@ -282,7 +282,7 @@ void mu_html_memory(mu_page *page) {
     kv(page);
     mu_buf_append_str(&page->body, "</div>\n");
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *leak = mu_doc_at(memory_at(view, s), "leak");
+        const json_t *leak = mu_document_at(memory_at(view, s), "leak");
         if (!leak) continue;
         mu_buf_append_str(&page->body, "<h3>Does it grow?");
         if (view->n_systems > 1) {

@@ -37,7 +37,7 @@ static void utilisation(mu_page *page) {
             mu_series *series = NULL;
             for (size_t i = 0; i < view->n_cells; i++) {
                 const json_t *cell = view->cells[i].json;
-                double value = mu_doc_number(cell, rows[k].path);
+                double value = mu_document_number(cell, rows[k].path);
                 if (!mu_cell_is_phase(cell, "throughput") || view->cells[i].i_system != s ||
                     !isfinite(value)) {
                     continue;
@@ -46,7 +46,7 @@ static void utilisation(mu_page *page) {
                 if (series && many) series->style = (uint32_t)s % MU_CHART_SERIES_MAX;
                 if (series) series->is_solid = many;
                 if (series) series->is_dashed = k > 0;
-                mu_chart_xy(&c, series, mu_doc_number(cell, "load.clients"), 100.0 * value);
+                mu_chart_xy(&c, series, mu_document_number(cell, "load.clients"), 100.0 * value);
             }
         }
     }
@@ -63,11 +63,11 @@ static void cost(mu_page *page) {
         mu_series *series = mu_chart_add(&c, view->systems[s].name);
         for (size_t i = 0; i < view->n_cells; i++) {
             const json_t *cell = view->cells[i].json;
-            double cpu = mu_doc_number(cell, "server.cpu_s_per_1000_tokens");
+            double cpu = mu_document_number(cell, "server.cpu_s_per_1000_tokens");
             if (!mu_cell_is_phase(cell, "throughput") || view->cells[i].i_system != s ||
                 !(cpu > 0.0))
                 continue;
-            mu_chart_xy(&c, series, mu_doc_number(cell, "load.clients"), 1000.0 / cpu);
+            mu_chart_xy(&c, series, mu_document_number(cell, "load.clients"), 1000.0 / cpu);
         }
     }
     mu_page_chart(page, &c);
@@ -88,15 +88,16 @@ void mu_html_efficiency(mu_page *page) {
 }
 
 static void forest(mu_page *page, const json_t *doc) {
-    const json_t *all = mu_doc_at(doc, "comparisons");
+    const json_t *all = mu_document_at(doc, "comparisons");
     mu_forest f = {.title = "Ratios with 95 % intervals"};
     for (size_t i = 0; i < json_array_size(all) && f.n_rows < MU_COUNTOF(f.rows); i++) {
         const json_t *c = json_array_get(all, i);
-        double ratio = mu_doc_number(c, "ratio");
+        double ratio = mu_document_number(c, "ratio");
         if (!(ratio > 0.0)) continue;
         struct mu_forest_row *row = &f.rows[f.n_rows++];
-        const char *metric = mu_doc_text(c, "metric"), *better = mu_doc_text(c, "better");
-        const char *verdict = mu_doc_text(c, "verdict");
+        const char *metric = mu_document_string(c, "metric"),
+                   *better = mu_document_string(c, "better");
+        const char *verdict = mu_document_string(c, "verdict");
         char name[64];
         mu_escape_fixed(name, sizeof(name), metric, 32);
         snprintf(row->name, sizeof(row->name), "%.50s%s", name,
@@ -105,9 +106,9 @@ static void forest(mu_page *page, const json_t *doc) {
                                                  : " (lower is better)");
         mu_escape_fixed(row->verdict, sizeof(row->verdict), verdict, 16);
         row->ratio = ratio;
-        row->low = mu_doc_number(c, "low");
-        row->high = mu_doc_number(c, "high");
-        row->delta = mu_doc_number(c, "delta");
+        row->low = mu_document_number(c, "low");
+        row->high = mu_document_number(c, "high");
+        row->delta = mu_document_number(c, "delta");
     }
     if (f.n_rows > 0 && isfinite(f.rows[0].delta)) {
         snprintf(f.note, sizeof(f.note),
@@ -174,7 +175,7 @@ void mu_html_tables(mu_page *page) {
 static void commands(mu_page *page) {
     for (size_t d = 0; d < page->view->n_docs; d++) {
         mu_buf command = {0};
-        mu_prose_command(mu_doc_at(page->view->docs[d], "run.command"), &command);
+        mu_prose_command(mu_document_at(page->view->docs[d], "run.command"), &command);
         if (command.n > 0) {
             mu_page_element(page, "h3", d == 0 ? "Run it again" : "And", "h3");
             mu_buf_append_str(&page->body, "<pre tabindex=\"0\"><code>");
@@ -189,7 +190,7 @@ static void commands(mu_page *page) {
 static void notes(mu_page *page) {
     bool is_open = false;
     for (size_t d = 0; d < page->view->n_docs; d++) {
-        const json_t *all = mu_doc_at(page->view->docs[d], "notes");
+        const json_t *all = mu_document_at(page->view->docs[d], "notes");
         for (size_t i = 0; i < json_array_size(all); i++) {
             const char *note = json_string_value(json_array_get(all, i));
             if (!note) continue;
@@ -203,7 +204,7 @@ static void notes(mu_page *page) {
 
 static void instrument(mu_page *page) {
     mu_page_element(page, "h3", "The instrument", "h3");
-    const char *why = mu_doc_text(page->view->docs[0], "instrument.why");
+    const char *why = mu_document_string(page->view->docs[0], "instrument.why");
     if (!has_rows(page, mu_tables_instrument)) {
         mu_buf_append_str(&page->body, "<p>Its error is not known: ");
         mu_escape_html(&page->body, why ? why : "it was not measured");

@@ -10,7 +10,7 @@ enum { REQUESTS_MAX = 200, BOUNDS_MAX = 64 };
 
 /* The place of a column, or the number of columns. */
 static size_t column_of(const json_t *frame, const char *name) {
-    const json_t *columns = mu_doc_at(frame, "columns");
+    const json_t *columns = mu_document_at(frame, "columns");
     size_t i = 0;
     for (; i < json_array_size(columns); i++) {
         const char *other = json_string_value(json_array_get(columns, i));
@@ -20,7 +20,7 @@ static size_t column_of(const json_t *frame, const char *name) {
 }
 
 static double at(const json_t *frame, size_t row, size_t column) {
-    return mu_doc_item(json_array_get(mu_doc_at(frame, "rows"), row), column);
+    return mu_document_item(json_array_get(mu_document_at(frame, "rows"), row), column);
 }
 
 static void series(mu_page *page, const json_t *line, const char *column, const char *title,
@@ -32,7 +32,7 @@ static void series(mu_page *page, const json_t *line, const char *column, const 
     c.is_low = true;
     mu_series *s = mu_chart_add(&c, title);
     if (s) s->has_marks = false;
-    for (size_t i = 0; i < mu_doc_n(line, "rows"); i++)
+    for (size_t i = 0; i < mu_document_n(line, "rows"); i++)
         mu_chart_xy(&c, s, at(line, i, t), at(line, i, y));
     if (mu_chart_n_points(&c) < 2) {
         page->body.failed = page->body.failed || c.failed;
@@ -43,19 +43,19 @@ static void series(mu_page *page, const json_t *line, const char *column, const 
 }
 
 static void cell_heading(mu_page *page, const mu_view_cell *cell) {
-    const char *label = mu_doc_text(cell->json, "label");
+    const char *label = mu_document_string(cell->json, "label");
     mu_buf_append_str(&page->body, "<h3>");
     if (page->view->n_systems > 1) {
         mu_escape_html(&page->body, mu_view_name(page->view, cell->i_system));
         mu_buf_append_str(&page->body, ": ");
     }
-    mu_escape_html(&page->body, label ? label : mu_doc_text(cell->json, "id"));
+    mu_escape_html(&page->body, label ? label : mu_document_string(cell->json, "id"));
     mu_buf_append_str(&page->body, "</h3>\n");
 }
 
 static bool is_busier(const json_t *a, const json_t *b) {
-    double x = mu_doc_number(a, "throughput.in_flight_mean");
-    double y = mu_doc_number(b, "throughput.in_flight_mean");
+    double x = mu_document_number(a, "throughput.in_flight_mean");
+    double y = mu_document_number(b, "throughput.in_flight_mean");
     return isfinite(x) && (!isfinite(y) || x > y);
 }
 
@@ -63,7 +63,7 @@ static bool is_busier(const json_t *a, const json_t *b) {
 static size_t busiest(const mu_view *view, const char *path, size_t *out, size_t n_max) {
     size_t n = 0;
     for (size_t i = 0; i < view->n_cells; i++) {
-        if (mu_doc_n(view->cells[i].json, path) == 0) continue;
+        if (mu_document_n(view->cells[i].json, path) == 0) continue;
         size_t place = 0;
         while (place < n && !is_busier(view->cells[i].json, view->cells[out[place]].json))
             place++;
@@ -91,7 +91,7 @@ void mu_html_time(mu_page *page) {
                     "p");
     for (size_t i = 0; i < n; i++) {
         const mu_view_cell *cell = &page->view->cells[cells[i]];
-        const json_t *line = mu_doc_at(cell->json, "timeline");
+        const json_t *line = mu_document_at(cell->json, "timeline");
         cell_heading(page, cell);
         mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
         series(page, line, "in_flight", "Requests in flight", "requests", true);
@@ -110,8 +110,9 @@ static size_t read_requests(const json_t *frame, mu_request_row *rows) {
     size_t ttft = column_of(frame, "ttft_ms"), e2e = column_of(frame, "e2e_ms");
     size_t tokens = column_of(frame, "output_tokens"), gap = column_of(frame, "gap_max_ms");
     size_t ok = column_of(frame, "ok"), n = 0;
-    for (size_t i = 0; i < mu_doc_n(frame, "rows") && n < REQUESTS_MAX; i++) {
-        const json_t *success = json_array_get(json_array_get(mu_doc_at(frame, "rows"), i), ok);
+    for (size_t i = 0; i < mu_document_n(frame, "rows") && n < REQUESTS_MAX; i++) {
+        const json_t *success =
+            json_array_get(json_array_get(mu_document_at(frame, "rows"), i), ok);
         mu_request_row r = {.start = at(frame, i, start),
                             .wait = at(frame, i, wait),
                             .ttft = at(frame, i, ttft),
@@ -135,7 +136,8 @@ void mu_html_requests(mu_page *page) {
     mu_request_row *rows = n > 0 ? MU_ALLOC(mu_request_row, REQUESTS_MAX) : NULL;
     if (n > 0 && !rows) page->body.failed = true;
     size_t n_rows =
-        rows ? read_requests(mu_doc_at(page->view->cells[cells[0]].json, "requests"), rows) : 0;
+        rows ? read_requests(mu_document_at(page->view->cells[cells[0]].json, "requests"), rows)
+             : 0;
     if (n_rows == 0) {
         mu_page_absent(page, "Requests",
                        page->cells_max > 0 ? "no cell has single requests"
@@ -162,10 +164,10 @@ void mu_html_requests(mu_page *page) {
 }
 
 static void worst_gaps(mu_page *page, const json_t *cell) {
-    const json_t *worst = mu_doc_at(cell, "stalls.worst_ms");
+    const json_t *worst = mu_document_at(cell, "stalls.worst_ms");
     if (json_array_size(worst) == 0) return;
-    double rate = mu_doc_number(cell, "stalls.rate");
-    double median = mu_doc_stat(cell, "icl_ms", "p50").value;
+    double rate = mu_document_number(cell, "stalls.rate");
+    double median = mu_cell_stat(cell, "icl_ms", "p50").value;
     mu_table t;
     mu_table_init(&t, "Worst gaps between chunks", NULL);
     mu_table_column(&t, "Rank", MU_COLUMN_TEXT);
@@ -174,8 +176,8 @@ static void worst_gaps(mu_page *page, const json_t *cell) {
     for (size_t i = 0; i < json_array_size(worst) && i < 20; i++) {
         mu_table_row(&t, NULL);
         mu_table_printf(&t, "%zu", i + 1);
-        mu_table_number(&t, mu_doc_item(worst, i));
-        mu_table_number(&t, mu_doc_item(worst, i) / median);
+        mu_table_number(&t, mu_document_item(worst, i));
+        mu_table_number(&t, mu_document_item(worst, i) / median);
     }
     mu_buf_append_str(&page->body, "<div class=\"short\">");
     if (isfinite(rate)) {
@@ -191,8 +193,8 @@ static void worst_gaps(mu_page *page, const json_t *cell) {
 void mu_html_stalls(mu_page *page) {
     size_t cells[1], n = busiest(page->view, "gaps.counts", cells, 1);
     const json_t *cell = n > 0 ? page->view->cells[cells[0]].json : NULL;
-    const json_t *bounds = mu_doc_at(cell, "gaps.bounds_ms"),
-                 *counts = mu_doc_at(cell, "gaps.counts");
+    const json_t *bounds = mu_document_at(cell, "gaps.bounds_ms"),
+                 *counts = mu_document_at(cell, "gaps.counts");
     size_t n_bounds = json_array_size(bounds);
     if (n_bounds == 0 || n_bounds > BOUNDS_MAX || json_array_size(counts) != n_bounds + 1) {
         mu_page_absent(page, "Stalls", "no cell has its gaps counted");
@@ -200,9 +202,9 @@ void mu_html_stalls(mu_page *page) {
     }
     double edges[BOUNDS_MAX], numbers[BOUNDS_MAX + 1];
     for (size_t i = 0; i < n_bounds; i++)
-        edges[i] = mu_doc_item(bounds, i);
+        edges[i] = mu_document_item(bounds, i);
     for (size_t i = 0; i <= n_bounds; i++)
-        numbers[i] = mu_doc_item(counts, i);
+        numbers[i] = mu_document_item(counts, i);
     mu_page_open(page, "stalls", "Gaps and stalls");
     cell_heading(page, &page->view->cells[cells[0]]);
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");

@@ -49,28 +49,29 @@ static void facts(mu_page *page) {
     const json_t *doc = view->docs[0], *system = view->n_systems > 0 ? view->systems[0].json : NULL;
     mu_buf engines = {0}, machine = {0};
     for (size_t s = 0; s < view->n_systems; s++) {
-        const char *engine = mu_doc_text(view->systems[s].json, "engine");
+        const char *engine = mu_document_string(view->systems[s].json, "engine");
         mu_buf_printf(&engines, "%s%s", s > 0 ? ", " : "", engine ? engine : view->systems[s].name);
     }
-    mu_buf_append_str(&machine, mu_doc_text(doc, "host.cpu") ? mu_doc_text(doc, "host.cpu") : "");
-    double cores = mu_doc_number(doc, "host.cores_usable");
-    double memory = mu_doc_number(doc, "host.memory_total_bytes");
+    mu_buf_append_str(
+        &machine, mu_document_string(doc, "host.cpu") ? mu_document_string(doc, "host.cpu") : "");
+    double cores = mu_document_number(doc, "host.cores_usable");
+    double memory = mu_document_number(doc, "host.memory_total_bytes");
     if (isfinite(cores)) mu_buf_printf(&machine, ", %.0f cores", cores);
     if (memory > 0.0) mu_buf_printf(&machine, ", %s", mu_figure_bytes(memory).text);
     mu_buf_append_str(&page->body, "<dl class=\"facts\">");
-    fact(page, "Model", mu_doc_text(system, "model.id"));
-    fact(page, "Weights", mu_doc_text(system, "model.dtype"));
+    fact(page, "Model", mu_document_string(system, "model.id"));
+    fact(page, "Weights", mu_document_string(system, "model.dtype"));
     fact(page, view->n_systems > 1 ? "Engines" : "Engine", engines.data);
     fact(page, "Machine", machine.data);
     char day[32];
-    const char *start = mu_doc_text(doc, "run.start");
+    const char *start = mu_document_string(doc, "run.start");
     if (start && strlen(start) == 20 && start[10] == 'T') { /* ISO 8601 to the minute */
         snprintf(day, sizeof(day), "%.10s %.5s UTC", start, start + 11);
         start = day;
     }
     fact(page, "Measured", start);
-    fact(page, "Took", mu_figure_seconds(mu_doc_number(doc, "run.duration_s")).text);
-    fact(page, "Commit", mu_doc_text(doc, "tool.git"));
+    fact(page, "Took", mu_figure_seconds(mu_document_number(doc, "run.duration_s")).text);
+    fact(page, "Commit", mu_document_string(doc, "tool.git"));
     mu_buf_append_str(&page->body, "</dl>\n");
     page->body.failed = page->body.failed || engines.failed || machine.failed;
     mu_buf_deinit(&engines);
@@ -79,13 +80,13 @@ static void facts(mu_page *page) {
 
 void mu_html_head(mu_page *page) {
     const json_t *doc = page->view->docs[0];
-    const char *title = mu_doc_text(doc, "run.title");
+    const char *title = mu_document_string(doc, "run.title");
     mu_buf_append_str(&page->body, "<header>\n<p class=\"eyebrow\">muai bench");
-    if (mu_doc_text(doc, "run.suite")) {
+    if (mu_document_string(doc, "run.suite")) {
         mu_buf_append_str(&page->body, " \xc2\xb7 ");
-        mu_escape_html(&page->body, mu_doc_text(doc, "run.suite"));
+        mu_escape_html(&page->body, mu_document_string(doc, "run.suite"));
     }
-    if (mu_doc_is_true(doc, "run.quick")) mu_buf_append_str(&page->body, " \xc2\xb7 quick");
+    if (mu_document_is_true(doc, "run.quick")) mu_buf_append_str(&page->body, " \xc2\xb7 quick");
     mu_buf_append_str(&page->body, "</p>\n");
     mu_page_element(page, "h1", title && *title ? title : "Benchmark", "h1");
     badges(page);
@@ -94,13 +95,13 @@ void mu_html_head(mu_page *page) {
     mu_page_element(page, "p class=\"lead\"", summary.data, "p");
     page->body.failed = page->body.failed || summary.failed;
     mu_buf_deinit(&summary);
-    const char *stop = mu_doc_text(doc, "run.stop_reason");
+    const char *stop = mu_document_string(doc, "run.stop_reason");
     if (stop && strcmp(stop, "done") != 0) {
         mu_buf_append_str(&page->body, "<p class=\"note\">The run did not finish: ");
         mu_escape_html(&page->body, stop);
-        if (mu_doc_text(doc, "run.why")) {
+        if (mu_document_string(doc, "run.why")) {
             mu_buf_append_str(&page->body, ", ");
-            mu_escape_html(&page->body, mu_doc_text(doc, "run.why"));
+            mu_escape_html(&page->body, mu_document_string(doc, "run.why"));
         }
         mu_buf_append_str(&page->body, "</p>\n");
     }
@@ -109,7 +110,7 @@ void mu_html_head(mu_page *page) {
 }
 
 static void card(mu_page *page, const json_t *target, bool has_id) {
-    const char *verdict = mu_doc_text(target, "verdict");
+    const char *verdict = mu_document_string(target, "verdict");
     int sign = mu_verdict_sign(verdict);
     const char *class = sign > 0 ? "good" : sign < 0 ? "bad" : "open";
     const char *icon = sign > 0 ? "\xe2\x9c\x93" : sign < 0 ? "\xe2\x9c\x97" : "?";
@@ -118,11 +119,11 @@ static void card(mu_page *page, const json_t *target, bool has_id) {
     mu_buf_printf(b, "<li class=\"card %s\"", class);
     if (has_id) {
         char id[MU_HTML_ID_BYTES];
-        mu_html_id(id, "target-", mu_doc_text(target, "id"));
+        mu_html_id(id, "target-", mu_document_string(target, "id"));
         mu_buf_printf(b, " id=\"%s\"", id);
     }
     mu_buf_append_str(b, ">");
-    mu_page_element(page, "h3", mu_doc_text(target, "name"), "h3");
+    mu_page_element(page, "h3", mu_document_string(target, "name"), "h3");
     mu_page_element(page, "p class=\"value\"", text.value, "p");
     mu_buf_printf(b,
                   "<p class=\"outcome\"><span class=\"v %s\"><span aria-hidden=\"true\">%s</span> ",
@@ -136,9 +137,9 @@ static void card(mu_page *page, const json_t *target, bool has_id) {
         mu_escape_html(b, text.interval);
         mu_buf_append_str(b, "</p>");
     }
-    mu_page_element(page, "p class=\"sub\"", mu_doc_text(target, "statement"), "p");
-    if (mu_doc_text(target, "why")) {
-        mu_page_element(page, "p class=\"sub why\"", mu_doc_text(target, "why"), "p");
+    mu_page_element(page, "p class=\"sub\"", mu_document_string(target, "statement"), "p");
+    if (mu_document_string(target, "why")) {
+        mu_page_element(page, "p class=\"sub why\"", mu_document_string(target, "why"), "p");
     }
     mu_buf_append_str(b, "</li>\n");
 }
@@ -146,7 +147,7 @@ static void card(mu_page *page, const json_t *target, bool has_id) {
 void mu_html_verdict(mu_page *page) {
     size_t n = 0;
     for (size_t d = 0; d < page->view->n_docs; d++)
-        n += mu_doc_n(page->view->docs[d], "targets");
+        n += mu_document_n(page->view->docs[d], "targets");
     if (n == 0) {
         mu_page_absent(page, "Verdict", "the run had no targets");
         return;
@@ -154,12 +155,12 @@ void mu_html_verdict(mu_page *page) {
     mu_page_open(page, "verdict", "Verdict");
     mu_buf_append_str(&page->body, "<ul class=\"cards\">\n");
     for (size_t d = 0; d < page->view->n_docs; d++) {
-        const json_t *all = mu_doc_at(page->view->docs[d], "targets");
+        const json_t *all = mu_document_at(page->view->docs[d], "targets");
         for (size_t i = 0; i < json_array_size(all); i++) {
             bool is_new = d == 0;
             for (size_t k = 0; k < i; k++) {
-                const char *a = mu_doc_text(json_array_get(all, k), "id");
-                const char *b = mu_doc_text(json_array_get(all, i), "id");
+                const char *a = mu_document_string(json_array_get(all, k), "id");
+                const char *b = mu_document_string(json_array_get(all, i), "id");
                 is_new = is_new && a && b && strcmp(a, b) != 0;
             }
             card(page, json_array_get(all, i), is_new);
@@ -170,9 +171,9 @@ void mu_html_verdict(mu_page *page) {
 }
 
 static bool has_target(const json_t *doc, const char *id) {
-    const json_t *all = mu_doc_at(doc, "targets");
+    const json_t *all = mu_document_at(doc, "targets");
     for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_doc_text(json_array_get(all, i), "id");
+        const char *other = mu_document_string(json_array_get(all, i), "id");
         if (other && strcmp(other, id) == 0) return true;
     }
     return false;
@@ -184,7 +185,8 @@ static void evidence(mu_page *page, const char *what) {
     const char *colon = strchr(what, ':'), *name = colon ? colon + 1 : what;
     bool is_cell = strncmp(what, "cell:", 5) == 0 && mu_view_shows(page->view, name);
     bool is_target = strncmp(what, "target:", 7) == 0 && has_target(page->view->docs[0], name);
-    bool is_memory = strncmp(what, "memory", 6) == 0 && mu_doc_n(page->view->docs[0], "memory") > 0;
+    bool is_memory =
+        strncmp(what, "memory", 6) == 0 && mu_document_n(page->view->docs[0], "memory") > 0;
     if (is_cell || is_target || is_memory) {
         char id[MU_HTML_ID_BYTES];
         mu_html_id(id, is_cell ? "cell-" : is_target ? "target-" : "memory", is_memory ? "" : name);
@@ -202,7 +204,7 @@ static void part(mu_page *page, const char *name, const char *text) {
 }
 
 static void recommendation(mu_page *page, const json_t *r) {
-    const char *severity = mu_doc_text(r, "severity");
+    const char *severity = mu_document_string(r, "severity");
     bool is_warning = severity && strcmp(severity, "warning") == 0;
     bool is_advice = severity && strcmp(severity, "advice") == 0;
     mu_buf *b = &page->body;
@@ -210,19 +212,19 @@ static void recommendation(mu_page *page, const json_t *r) {
                   is_warning  ? "bad"
                   : is_advice ? "advice"
                               : "info");
-    mu_escape_html(b, mu_doc_text(r, "title"));
+    mu_escape_html(b, mu_document_string(r, "title"));
     mu_buf_printf(b, "</h3><p class=\"sub\"><span class=\"v %s\">%s</span> <code>",
                   is_warning ? "bad" : "open",
                   is_warning  ? "warning"
                   : is_advice ? "advice"
                               : "info");
-    mu_escape_html(b, mu_doc_text(r, "id"));
+    mu_escape_html(b, mu_document_string(r, "id"));
     mu_buf_append_str(b, "</code></p><dl>");
-    part(page, "Finding", mu_doc_text(r, "finding"));
-    part(page, "Action", mu_doc_text(r, "action"));
-    part(page, "Expected", mu_doc_text(r, "expected"));
-    part(page, "Confidence", mu_doc_text(r, "confidence"));
-    const json_t *all = mu_doc_at(r, "evidence");
+    part(page, "Finding", mu_document_string(r, "finding"));
+    part(page, "Action", mu_document_string(r, "action"));
+    part(page, "Expected", mu_document_string(r, "expected"));
+    part(page, "Confidence", mu_document_string(r, "confidence"));
+    const json_t *all = mu_document_at(r, "evidence");
     for (size_t i = 0; i < json_array_size(all); i++) {
         const char *what = json_string_value(json_array_get(all, i));
         mu_buf_append_str(b, i == 0 ? "<div><dt>Evidence</dt><dd>" : ", ");
@@ -234,7 +236,7 @@ static void recommendation(mu_page *page, const json_t *r) {
 void mu_html_recommendations(mu_page *page) {
     size_t n = 0;
     for (size_t d = 0; d < page->view->n_docs; d++) {
-        n += mu_doc_n(page->view->docs[d], "recommendations");
+        n += mu_document_n(page->view->docs[d], "recommendations");
     }
     if (n == 0) {
         mu_page_absent(page, "Recommendations", "no rule found anything to say");
@@ -243,7 +245,7 @@ void mu_html_recommendations(mu_page *page) {
     mu_page_open(page, "recommendations", "Recommendations");
     mu_buf_append_str(&page->body, "<ol class=\"recs\">\n");
     for (size_t d = 0; d < page->view->n_docs; d++) {
-        const json_t *all = mu_doc_at(page->view->docs[d], "recommendations");
+        const json_t *all = mu_document_at(page->view->docs[d], "recommendations");
         for (size_t i = 0; i < json_array_size(all); i++) {
             recommendation(page, json_array_get(all, i));
         }

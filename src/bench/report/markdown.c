@@ -21,7 +21,7 @@ static void section(const mu_view *view, const char *title, mu_table_builder bui
 
 static void head(const mu_view *view, mu_buf *out) {
     const json_t *doc = view->docs[0];
-    const char *title = mu_doc_text(doc, "run.title");
+    const char *title = mu_document_string(doc, "run.title");
     mu_tally tally = mu_tally_of(view);
     mu_prose_wrap(title && *title ? title : "Benchmark", COLUMNS, "# ", "", mu_escape_markdown,
                   out);
@@ -40,7 +40,7 @@ static void bars(const mu_view *view, mu_buf *out) {
     double most = 0.0;
     size_t n = 0;
     for (size_t i = 0; i < view->n_cells; i++) {
-        double value = mu_doc_number(view->cells[i].json, "throughput.output_tok_s.value");
+        double value = mu_document_number(view->cells[i].json, "throughput.output_tok_s.value");
         if (!mu_cell_is_phase(view->cells[i].json, "throughput") || !(value >= 0.0)) continue;
         n++;
         most = fmax(most, value);
@@ -49,9 +49,9 @@ static void bars(const mu_view *view, mu_buf *out) {
     mu_buf_append_str(out, "```text\noutput tok/s by clients\n");
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
-        double value = mu_doc_number(cell, "throughput.output_tok_s.value");
+        double value = mu_document_number(cell, "throughput.output_tok_s.value");
         if (!mu_cell_is_phase(cell, "throughput") || !(value >= 0.0)) continue;
-        mu_buf_printf(out, "%5s |", mu_figure_count(mu_doc_number(cell, "load.clients")).text);
+        mu_buf_printf(out, "%5s |", mu_figure_count(mu_document_number(cell, "load.clients")).text);
         size_t n_marks = (size_t)lround(BAR * value / most);
         for (size_t k = 0; k < BAR; k++)
             mu_buf_append_str(out, k < n_marks ? "#" : " ");
@@ -78,13 +78,15 @@ static void field(const char *name, const char *text, mu_buf *out) {
 static void recommendations(const mu_view *view, mu_buf *out) {
     size_t n = 0;
     for (size_t d = 0; d < view->n_docs; d++) {
-        const json_t *all = mu_doc_at(view->docs[d], "recommendations");
+        const json_t *all = mu_document_at(view->docs[d], "recommendations");
         for (size_t i = 0; i < json_array_size(all) && n < RECOMMENDATIONS; i++) {
             const json_t *r = json_array_get(all, i);
-            const char *severity = mu_doc_text(r, "severity"), *id = mu_doc_text(r, "id");
+            const char *severity = mu_document_string(r, "severity"),
+                       *id = mu_document_string(r, "id");
             if (n++ == 0) mu_buf_append_str(out, "## Recommendations\n\n");
             mu_buf line = {0};
-            mu_buf_append_str(&line, mu_doc_text(r, "title") ? mu_doc_text(r, "title") : "");
+            mu_buf_append_str(&line,
+                              mu_document_string(r, "title") ? mu_document_string(r, "title") : "");
             mu_buf_printf(&line, " (%.20s, %.40s)", severity ? severity : "info",
                           id ? id : "no id");
             mu_prose_wrap(line.data, COLUMNS,
@@ -94,9 +96,9 @@ static void recommendations(const mu_view *view, mu_buf *out) {
                           "   ", mu_escape_markdown, out);
             out->failed = out->failed || line.failed;
             mu_buf_deinit(&line);
-            field("Finding", mu_doc_text(r, "finding"), out);
-            field("Action", mu_doc_text(r, "action"), out);
-            field("Expected", mu_doc_text(r, "expected"), out);
+            field("Finding", mu_document_string(r, "finding"), out);
+            field("Action", mu_document_string(r, "action"), out);
+            field("Expected", mu_document_string(r, "expected"), out);
         }
     }
     if (n > 0) mu_buf_append_str(out, "\n");
@@ -105,7 +107,7 @@ static void recommendations(const mu_view *view, mu_buf *out) {
 static void caveats(const mu_view *view, mu_buf *out) {
     bool is_first = true;
     for (size_t d = 0; d < view->n_docs; d++) {
-        const json_t *notes = mu_doc_at(view->docs[d], "notes");
+        const json_t *notes = mu_document_at(view->docs[d], "notes");
         for (size_t i = 0; i < json_array_size(notes); i++) {
             const char *note = json_string_value(json_array_get(notes, i));
             if (!note) continue;
@@ -121,7 +123,7 @@ static void machine(const mu_view *view, mu_buf *out) {
     mu_buf_append_str(out, "<details>\n<summary>Machine, command, instrument</summary>\n\n");
     for (size_t d = 0; d < view->n_docs; d++) {
         mu_buf command = {0};
-        mu_prose_command(mu_doc_at(view->docs[d], "run.command"), &command);
+        mu_prose_command(mu_document_at(view->docs[d], "run.command"), &command);
         if (command.n > 0) {
             mu_buf_append_str(out, "```text\n");
             mu_prose_wrap(command.data, COLUMNS, "$ ", "  ", mu_escape_line, out);

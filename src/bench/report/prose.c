@@ -10,12 +10,13 @@
 enum { RUNS_OF_A_RESULT = 5 };
 
 static bool is(const json_t *json, const char *key, const char *word) {
-    const char *text = mu_doc_text(json, key);
+    const char *text = mu_document_string(json, key);
     return text && strcmp(text, word) == 0;
 }
 
 static void tally_document(const json_t *doc, mu_tally *y) {
-    const json_t *targets = mu_doc_at(doc, "targets"), *pairs = mu_doc_at(doc, "comparisons");
+    const json_t *targets = mu_document_at(doc, "targets"),
+                 *pairs = mu_document_at(doc, "comparisons");
     for (size_t i = 0; i < json_array_size(targets); i++) {
         const json_t *target = json_array_get(targets, i);
         bool pass = is(target, "verdict", "pass"), fail = is(target, "verdict", "fail");
@@ -29,7 +30,7 @@ static void tally_document(const json_t *doc, mu_tally *y) {
         y->n_worse += is(pair, "verdict", "slower");
         y->n_same += is(pair, "verdict", "equivalent");
     }
-    double runs = mu_doc_number(doc, "run.runs");
+    double runs = mu_document_number(doc, "run.runs");
     y->is_exploratory = y->is_exploratory || !(runs >= RUNS_OF_A_RESULT);
 }
 
@@ -43,8 +44,8 @@ mu_tally mu_tally_of(const mu_view *view) {
         y.n_valid += mu_cell_is_stamped_valid(cell);
         y.n_saturated += saturated;
         y.n_invalid += !mu_cell_is_stamped_valid(cell) && !saturated;
-        double n_offered = mu_doc_number(cell, "reliability.offered");
-        double n_failed = mu_doc_number(cell, "reliability.failed");
+        double n_offered = mu_document_number(cell, "reliability.offered");
+        double n_failed = mu_document_number(cell, "reliability.failed");
         if (!isfinite(n_offered + n_failed)) continue;
         y.n_offered += n_offered;
         y.n_failed += n_failed;
@@ -80,7 +81,7 @@ static void targets_sentence(const mu_view *view, const mu_tally *y, mu_buf *out
     }
     size_t n_pairs = 0;
     for (size_t d = 0; d < view->n_docs; d++)
-        n_pairs += mu_doc_n(view->docs[d], "comparisons");
+        n_pairs += mu_document_n(view->docs[d], "comparisons");
     if (n_pairs > 0 && view->n_systems >= 2) {
         mu_buf_printf(out,
                       "Against %s, %s is better in %zu, worse in %zu and equivalent in %zu of %zu "
@@ -96,8 +97,8 @@ static const mu_view_cell *typical_cell(const mu_view *view) {
     double best_distance = INFINITY;
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
-        double tokens = mu_doc_number(cell, "load.prompt_tokens");
-        double ttft = mu_doc_stat(cell, mu_cell_ttft(cell), "p50").value;
+        double tokens = mu_document_number(cell, "load.prompt_tokens");
+        double ttft = mu_cell_stat(cell, mu_cell_ttft(cell), "p50").value;
         if (!mu_cell_is_phase(cell, "latency") || !mu_cell_is_stamped_valid(cell) ||
             !isfinite(ttft))
             continue;
@@ -114,25 +115,25 @@ static void speed_sentence(const mu_view *view, mu_buf *out) {
     const mu_view_cell *typical = typical_cell(view), *busiest = NULL;
     double most = 0.0;
     for (size_t i = 0; i < view->n_cells; i++) {
-        double tokens = mu_doc_number(view->cells[i].json, "throughput.output_tok_s.value");
+        double tokens = mu_document_number(view->cells[i].json, "throughput.output_tok_s.value");
         if (mu_cell_is_stamped_valid(view->cells[i].json) && tokens > most) {
             most = tokens;
             busiest = &view->cells[i];
         }
     }
     if (typical) {
-        double tokens = mu_doc_number(typical->json, "load.prompt_tokens");
-        double rate = mu_doc_stat(typical->json, "rate_user_tok_s", "p50").value;
+        double tokens = mu_document_number(typical->json, "load.prompt_tokens");
+        double rate = mu_cell_stat(typical->json, "rate_user_tok_s", "p50").value;
         mu_buf_printf(
             out, "With %s, half of the prompts of %s tokens have their first token within %s ms",
             mu_view_name(view, typical->i_system), mu_figure_count(tokens).text,
-            mu_figure_of(mu_doc_stat(typical->json, mu_cell_ttft(typical->json), "p50").value)
+            mu_figure_of(mu_cell_stat(typical->json, mu_cell_ttft(typical->json), "p50").value)
                 .text);
         if (isfinite(rate)) mu_buf_printf(out, ", then %s tok/s", mu_figure_of(rate).text);
         mu_buf_append_str(out, busiest ? "; " : ". ");
     }
     if (busiest) {
-        double clients = mu_doc_number(busiest->json, "load.clients");
+        double clients = mu_document_number(busiest->json, "load.clients");
         mu_buf_printf(out, "%s most tokens a second in total %s %s", typical ? "the" : "The",
                       typical ? "are" : "were", mu_figure_of(most).text);
         if (isfinite(clients))

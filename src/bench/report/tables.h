@@ -9,8 +9,8 @@
 #ifndef MU_BENCH_REPORT_TABLES_H
 #define MU_BENCH_REPORT_TABLES_H
 
-#include "bench/report/document.h"
 #include "bench/report/table.h"
+#include "bench/report/view.h"
 
 typedef void (*mu_table_builder)(const mu_view *view, mu_table *t);
 

@@ -30,7 +30,7 @@ static void status_column(const mu_view *view, mu_table *t) {
 }
 
 static void status_cell(const mu_view *view, const json_t *cell, mu_table *t) {
-    if (has_status(view)) mu_table_text(t, mu_doc_text(cell, "validity.status"));
+    if (has_status(view)) mu_table_text(t, mu_document_string(cell, "validity.status"));
 }
 
 static void number_columns(mu_table *t, const char *const *names, size_t n) {
@@ -39,21 +39,21 @@ static void number_columns(mu_table *t, const char *const *names, size_t n) {
 }
 
 static void stat(mu_table *t, const json_t *cell, const char *metric, const char *which, bool ci) {
-    mu_stat s = mu_doc_stat(cell, metric, which);
+    mu_stat s = mu_cell_stat(cell, metric, which);
     mu_table_stat(t, &s, ci);
 }
 
 /* A row that other parts of a page may point at. */
 static void row_of_cell(const mu_view *view, size_t i, mu_table *t) {
     char id[MU_HTML_ID_BYTES];
-    mu_html_id(id, "cell-", mu_doc_text(view->cells[i].json, "id"));
+    mu_html_id(id, "cell-", mu_document_string(view->cells[i].json, "id"));
     mu_table_row(t, mu_view_is_first_of_id(view, i) ? id : NULL);
 }
 
 static void load_text(const json_t *cell, mu_table *t) {
-    double clients = mu_doc_number(cell, "load.clients"),
-           rate = mu_doc_number(cell, "load.rate_per_s");
-    const char *kind = mu_doc_text(cell, "load.kind");
+    double clients = mu_document_number(cell, "load.clients"),
+           rate = mu_document_number(cell, "load.rate_per_s");
+    const char *kind = mu_document_string(cell, "load.kind");
     if (isfinite(clients)) {
         mu_table_printf(t, "%.0f client%s", clients, clients == 1.0 ? "" : "s");
     } else {
@@ -62,10 +62,10 @@ static void load_text(const json_t *cell, mu_table *t) {
 }
 
 static const json_t *memory_of(const mu_view *view, const mu_view_cell *cell) {
-    const json_t *all = mu_doc_at(cell->doc, "memory");
-    const char *id = mu_doc_text(cell->json, "system");
+    const json_t *all = mu_document_at(cell->doc, "memory");
+    const char *id = mu_document_string(cell->json, "system");
     for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_doc_text(json_array_get(all, i), "system");
+        const char *other = mu_document_string(json_array_get(all, i), "system");
         if (id && other && strcmp(id, other) == 0) return json_array_get(all, i);
     }
     (void)view;
@@ -82,25 +82,26 @@ void mu_tables_summary(const mu_view *view, mu_table *t) {
     number_columns(t, numbers, MU_COUNTOF(numbers));
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
-        if (!mu_cell_is_phase(cell, "latency") || mu_doc_number(cell, "load.clients") != 1)
+        if (!mu_cell_is_phase(cell, "latency") || mu_document_number(cell, "load.clients") != 1)
             continue;
         const json_t *system = view->cells[i].i_system < view->n_systems
                                    ? view->systems[view->cells[i].i_system].json
                                    : NULL;
-        const char *dtype = mu_doc_text(system, "model.dtype"),
-                   *id = mu_doc_text(system, "model.id");
+        const char *dtype = mu_document_string(system, "model.dtype"),
+                   *id = mu_document_string(system, "model.id");
         mu_table_row(t, NULL);
         mu_table_printf(t, "%s%s%s", id ? id : "", dtype ? " " : "", dtype ? dtype : "");
-        mu_table_text(t, mu_figure_bytes(mu_doc_number(system, "model.weight_bytes")).text);
-        mu_table_text(t, mu_doc_text(system, "engine"));
-        mu_table_printf(t, "%s/%s", mu_figure_count(mu_doc_number(cell, "load.prompt_tokens")).text,
-                        mu_figure_count(mu_doc_number(cell, "load.output_tokens")).text);
+        mu_table_text(t, mu_figure_bytes(mu_document_number(system, "model.weight_bytes")).text);
+        mu_table_text(t, mu_document_string(system, "engine"));
+        mu_table_printf(t, "%s/%s",
+                        mu_figure_count(mu_document_number(cell, "load.prompt_tokens")).text,
+                        mu_figure_count(mu_document_number(cell, "load.output_tokens")).text);
         stat(t, cell, "rate_user_tok_s", "p50", true);
         stat(t, cell, mu_cell_ttft(cell), "p50", false);
         stat(t, cell, mu_cell_ttft(cell), "p95", false);
-        mu_table_text(
-            t, mu_figure_of(mu_doc_number(memory_of(view, &view->cells[i]), "footprint.peak_mb"))
-                   .text);
+        mu_table_text(t, mu_figure_of(mu_document_number(memory_of(view, &view->cells[i]),
+                                                         "footprint.peak_mb"))
+                             .text);
     }
 }
 
@@ -117,11 +118,11 @@ void mu_tables_by_input(const mu_view *view, mu_table *t) {
         if (!mu_cell_is_phase(cell, "latency")) continue;
         row_of_cell(view, i, t);
         mu_table_printf(t, "%s / %s",
-                        mu_figure_count(mu_doc_number(cell, "load.prompt_tokens")).text,
-                        mu_figure_count(mu_doc_number(cell, "load.output_tokens")).text);
+                        mu_figure_count(mu_document_number(cell, "load.prompt_tokens")).text,
+                        mu_figure_count(mu_document_number(cell, "load.output_tokens")).text);
         system_cell(view, &view->cells[i], t);
         status_cell(view, cell, t);
-        mu_table_text(t, mu_figure_count(mu_doc_number(cell, "window.requests")).text);
+        mu_table_text(t, mu_figure_count(mu_document_number(cell, "window.requests")).text);
         stat(t, cell, mu_cell_ttft(cell), "p50", false);
         stat(t, cell, mu_cell_ttft(cell), "p95", false);
         stat(t, cell, "rate_user_tok_s", "p50", false);
@@ -132,8 +133,8 @@ void mu_tables_by_input(const mu_view *view, mu_table *t) {
 }
 
 static double offered(const json_t *cell) {
-    double realised = mu_doc_number(cell, "load.arrivals.offered_per_s");
-    return isfinite(realised) ? realised : mu_doc_number(cell, "load.rate_per_s");
+    double realised = mu_document_number(cell, "load.arrivals.offered_per_s");
+    return isfinite(realised) ? realised : mu_document_number(cell, "load.rate_per_s");
 }
 
 void mu_tables_load(const mu_view *view, mu_table *t) {
@@ -152,15 +153,15 @@ void mu_tables_load(const mu_view *view, mu_table *t) {
         system_cell(view, &view->cells[i], t);
         status_cell(view, cell, t);
         mu_table_number(t, offered(cell));
-        mu_table_number(t, mu_doc_number(cell, "throughput.requests_s.value"));
+        mu_table_number(t, mu_document_number(cell, "throughput.requests_s.value"));
         stat(t, cell, mu_cell_ttft(cell), "p50", false);
         stat(t, cell, mu_cell_ttft(cell), "p95", false);
         stat(t, cell, mu_cell_ttft(cell), "p99", false);
         stat(t, cell, "tpot_ms", "p50", false);
         stat(t, cell, "tpot_ms", "p95", false);
-        mu_table_number(t, mu_doc_number(cell, "throughput.output_tok_s.value"));
-        mu_table_number(t, mu_doc_number(cell, "goodput.requests_s"));
-        mu_table_text(t, mu_figure_count(mu_doc_number(cell, "reliability.failed")).text);
+        mu_table_number(t, mu_document_number(cell, "throughput.output_tok_s.value"));
+        mu_table_number(t, mu_document_number(cell, "goodput.requests_s"));
+        mu_table_text(t, mu_figure_count(mu_document_number(cell, "reliability.failed")).text);
     }
 }
 
@@ -179,14 +180,15 @@ void mu_tables_concurrency(const mu_view *view, mu_table *t) {
         load_text(cell, t);
         system_cell(view, &view->cells[i], t);
         status_cell(view, cell, t);
-        mu_table_interval(t, mu_doc_number(cell, "throughput.output_tok_s.value"),
-                          mu_doc_number(cell, "throughput.output_tok_s.low"),
-                          mu_doc_number(cell, "throughput.output_tok_s.high"));
-        mu_table_number(t, mu_doc_number(cell, "throughput.requests_s.value"));
-        mu_table_text(t, mu_figure_percent(mu_doc_number(cell, "throughput.efficiency")).text);
-        mu_table_text(t, mu_figure_count(mu_doc_number(cell, "reliability.offered")).text);
-        mu_table_text(t, mu_figure_count(mu_doc_number(cell, "reliability.failed")).text);
-        mu_table_text(t, mu_figure_percent(mu_doc_number(cell, "reliability.success.value")).text);
+        mu_table_interval(t, mu_document_number(cell, "throughput.output_tok_s.value"),
+                          mu_document_number(cell, "throughput.output_tok_s.low"),
+                          mu_document_number(cell, "throughput.output_tok_s.high"));
+        mu_table_number(t, mu_document_number(cell, "throughput.requests_s.value"));
+        mu_table_text(t, mu_figure_percent(mu_document_number(cell, "throughput.efficiency")).text);
+        mu_table_text(t, mu_figure_count(mu_document_number(cell, "reliability.offered")).text);
+        mu_table_text(t, mu_figure_count(mu_document_number(cell, "reliability.failed")).text);
+        mu_table_text(
+            t, mu_figure_percent(mu_document_number(cell, "reliability.success.value")).text);
     }
 }
 
@@ -199,27 +201,27 @@ void mu_tables_capacity(const mu_view *view, mu_table *t) {
     mu_table_column(t, "First rate that fails", MU_COLUMN_NUMBER);
     mu_table_column(t, "Why not known", MU_COLUMN_TEXT);
     for (size_t d = 0; d < view->n_docs; d++) {
-        const json_t *all = mu_doc_at(view->docs[d], "capacity");
+        const json_t *all = mu_document_at(view->docs[d], "capacity");
         for (size_t i = 0; i < json_array_size(all); i++) {
             const json_t *c = json_array_get(all, i);
-            size_t s = mu_view_find_system(view, view->docs[d], mu_doc_text(c, "system"));
+            size_t s = mu_view_find_system(view, view->docs[d], mu_document_string(c, "system"));
             mu_table_row(t, NULL);
-            mu_table_text(t, mu_doc_text(c, "shape"));
+            mu_table_text(t, mu_document_string(c, "shape"));
             if (has_many(view)) mu_table_text(t, mu_view_name(view, s));
             mu_table_printf(t, "TTFT %s ms, TPOT %s ms, %s of requests",
-                            mu_figure_tick(mu_doc_number(c, "slo.ttft_ms")).text,
-                            mu_figure_tick(mu_doc_number(c, "slo.tpot_ms")).text,
-                            mu_figure_percent(mu_doc_number(c, "slo.attain")).text);
-            mu_table_number(t, mu_doc_number(c, "max_rate_per_s"));
-            mu_table_number(t, mu_doc_number(c, "failing_rate_per_s"));
-            mu_table_text(t, mu_doc_text(c, "why"));
+                            mu_figure_tick(mu_document_number(c, "slo.ttft_ms")).text,
+                            mu_figure_tick(mu_document_number(c, "slo.tpot_ms")).text,
+                            mu_figure_percent(mu_document_number(c, "slo.attain")).text);
+            mu_table_number(t, mu_document_number(c, "max_rate_per_s"));
+            mu_table_number(t, mu_document_number(c, "failing_rate_per_s"));
+            mu_table_text(t, mu_document_string(c, "why"));
         }
     }
 }
 
 static const char *cell_name(const json_t *cell) {
-    const char *label = mu_doc_text(cell, "label");
-    return label ? label : mu_doc_text(cell, "id");
+    const char *label = mu_document_string(cell, "label");
+    return label ? label : mu_document_string(cell, "id");
 }
 
 void mu_tables_efficiency(const mu_view *view, mu_table *t) {
@@ -231,9 +233,9 @@ void mu_tables_efficiency(const mu_view *view, mu_table *t) {
     number_columns(t, numbers, MU_COUNTOF(numbers));
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
-        double mbu = mu_doc_number(cell, "efficiency.mbu"),
-               mfu = mu_doc_number(cell, "efficiency.mfu");
-        double cpu = mu_doc_number(cell, "server.cpu_s_per_1000_tokens");
+        double mbu = mu_document_number(cell, "efficiency.mbu"),
+               mfu = mu_document_number(cell, "efficiency.mfu");
+        double cpu = mu_document_number(cell, "server.cpu_s_per_1000_tokens");
         if (!isfinite(mbu) && !isfinite(mfu) && !isfinite(cpu)) continue;
         mu_table_row(t, NULL);
         mu_table_text(t, cell_name(cell));
@@ -242,7 +244,7 @@ void mu_tables_efficiency(const mu_view *view, mu_table *t) {
         mu_table_text(t, mu_figure_percent(mfu).text);
         mu_table_number(t, cpu);
         mu_table_number(t, cpu > 0.0 ? 1000.0 / cpu : NAN);
-        mu_table_number(t, mu_doc_number(cell, "client.cpu_s_per_1000_tokens"));
+        mu_table_number(t, mu_document_number(cell, "client.cpu_s_per_1000_tokens"));
     }
 }
 
@@ -255,8 +257,8 @@ void mu_tables_reliability(const mu_view *view, mu_table *t) {
     for (size_t s = 0; s < view->n_systems; s++) {
         double n_offered = 0.0, n_failed = 0.0;
         for (size_t i = 0; i < view->n_cells; i++) {
-            double offered_here = mu_doc_number(view->cells[i].json, "reliability.offered");
-            double failed_here = mu_doc_number(view->cells[i].json, "reliability.failed");
+            double offered_here = mu_document_number(view->cells[i].json, "reliability.offered");
+            double failed_here = mu_document_number(view->cells[i].json, "reliability.failed");
             if (view->cells[i].i_system != s || !isfinite(offered_here + failed_here)) continue;
             n_offered += offered_here;
             n_failed += failed_here;
@@ -289,16 +291,17 @@ void mu_tables_failures(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Requests", MU_COLUMN_NUMBER);
     mu_table_column(t, "First message", MU_COLUMN_TEXT);
     for (size_t i = 0; i < view->n_cells; i++) {
-        const json_t *cell = view->cells[i].json, *classes = mu_doc_at(cell, "reliability.classes");
+        const json_t *cell = view->cells[i].json,
+                     *classes = mu_document_at(cell, "reliability.classes");
         for (size_t k = 0; k < json_array_size(classes); k++) {
             const json_t *c = json_array_get(classes, k);
-            if (!(mu_doc_number(c, "n") > 0)) continue;
+            if (!(mu_document_number(c, "n") > 0)) continue;
             mu_table_row(t, NULL);
             mu_table_text(t, cell_name(cell));
             system_cell(view, &view->cells[i], t);
-            mu_table_text(t, mu_doc_text(c, "class"));
-            mu_table_text(t, mu_figure_count(mu_doc_number(c, "n")).text);
-            mu_table_text(t, mu_doc_text(c, "first"));
+            mu_table_text(t, mu_document_string(c, "class"));
+            mu_table_text(t, mu_figure_count(mu_document_number(c, "n")).text);
+            mu_table_text(t, mu_document_string(c, "first"));
         }
     }
 }
@@ -311,17 +314,17 @@ void mu_tables_invalid(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Flag", MU_COLUMN_TEXT);
     mu_table_column(t, "Why", MU_COLUMN_TEXT);
     for (size_t i = 0; i < view->n_cells; i++) {
-        const json_t *cell = view->cells[i].json, *flags = mu_doc_at(cell, "validity.flags");
+        const json_t *cell = view->cells[i].json, *flags = mu_document_at(cell, "validity.flags");
         if (mu_cell_is_stamped_valid(cell)) continue;
         size_t n_flags = json_array_size(flags);
         for (size_t k = 0; k < (n_flags > 0 ? n_flags : 1); k++) {
-            const char *status = mu_doc_text(cell, "validity.status");
+            const char *status = mu_document_string(cell, "validity.status");
             mu_table_row(t, NULL);
             mu_table_text(t, cell_name(cell));
             system_cell(view, &view->cells[i], t);
             mu_table_text(t, status ? status : "not valid");
-            mu_table_text(t, mu_doc_text(json_array_get(flags, k), "id"));
-            mu_table_text(t, mu_doc_text(json_array_get(flags, k), "why"));
+            mu_table_text(t, mu_document_string(json_array_get(flags, k), "id"));
+            mu_table_text(t, mu_document_string(json_array_get(flags, k), "why"));
         }
     }
 }
@@ -350,18 +353,18 @@ void mu_tables_cell_latency(const json_t *cell, mu_table *t) {
     number_columns(t, stats, MU_COUNTOF(stats));
     mu_table_column(t, "n", MU_COLUMN_NUMBER);
     for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
-        const json_t *metric = mu_doc_at(mu_doc_at(cell, "metrics"), rows[r].key);
+        const json_t *metric = mu_document_at(mu_document_at(cell, "metrics"), rows[r].key);
         if (!metric) continue;
         mu_table_row(t, NULL);
         mu_table_text(t, rows[r].name);
-        const char *why = mu_doc_text(metric, "why");
-        if (!(mu_doc_number(metric, "n") > 0)) {
+        const char *why = mu_document_string(metric, "why");
+        if (!(mu_document_number(metric, "n") > 0)) {
             mu_table_printf(t, "not known: %s", why ? why : "no sample");
             continue;
         }
-        mu_table_text(t, mu_doc_text(metric, "unit"));
+        mu_table_text(t, mu_document_string(metric, "unit"));
         for (size_t i = 0; i < MU_COUNTOF(stats); i++)
             stat(t, cell, rows[r].key, stats[i], true);
-        mu_table_text(t, mu_figure_count(mu_doc_number(metric, "n")).text);
+        mu_table_text(t, mu_figure_count(mu_document_number(metric, "n")).text);
     }
 }

@@ -4,10 +4,10 @@
 #include "bench/report/tables.h"
 
 static const json_t *memory_at(const mu_view *view, size_t s) {
-    const json_t *all = mu_doc_at(view->systems[s].doc, "memory");
-    const char *id = mu_doc_text(view->systems[s].json, "id");
+    const json_t *all = mu_document_at(view->systems[s].doc, "memory");
+    const char *id = mu_document_string(view->systems[s].json, "id");
     for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_doc_text(json_array_get(all, i), "system");
+        const char *other = mu_document_string(json_array_get(all, i), "system");
         if (id && other && strcmp(id, other) == 0) return json_array_get(all, i);
     }
     return NULL;
@@ -16,9 +16,9 @@ static const json_t *memory_at(const mu_view *view, size_t s) {
 typedef enum unit { MEGABYTES, BYTES, RATIO, SLOPE, TEXT } unit;
 
 static void quantity(mu_table *t, const json_t *memory, const char *path, unit u) {
-    double value = mu_doc_number(memory, path);
+    double value = mu_document_number(memory, path);
     if (u == TEXT) {
-        mu_table_text(t, mu_doc_text(memory, path));
+        mu_table_text(t, mu_document_string(memory, path));
     } else if (!isfinite(value)) {
         mu_table_number(t, value);
     } else if (u == MEGABYTES) {
@@ -63,7 +63,7 @@ void mu_tables_memory(const mu_view *view, mu_table *t) {
     for (size_t r = 0; n_shown > 0 && r < MU_COUNTOF(rows); r++) {
         bool is_known = false;
         for (size_t k = 0; k < n_shown; k++) {
-            is_known = is_known || mu_doc_at(memory_at(view, shown[k]), rows[r].path);
+            is_known = is_known || mu_document_at(memory_at(view, shown[k]), rows[r].path);
         }
         if (!is_known) continue;
         mu_table_row(t, NULL);
@@ -92,14 +92,14 @@ void mu_tables_loads(const mu_view *view, mu_table *t) {
         mu_table_column(t, columns[c].name, MU_COLUMN_NUMBER);
     }
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *loads = mu_doc_at(memory_at(view, s), "loads");
+        const json_t *loads = mu_document_at(memory_at(view, s), "loads");
         for (size_t i = 0; i < json_array_size(loads); i++) {
             const json_t *load = json_array_get(loads, i);
             mu_table_row(t, NULL);
-            mu_table_text(t, mu_doc_text(load, "kind"));
+            mu_table_text(t, mu_document_string(load, "kind"));
             mu_table_text(t, view->systems[s].name);
             for (size_t c = 0; c < MU_COUNTOF(columns); c++) {
-                mu_table_number(t, mu_doc_number(load, columns[c].path));
+                mu_table_number(t, mu_document_number(load, columns[c].path));
             }
         }
     }
@@ -111,12 +111,12 @@ void mu_tables_arenas(const mu_view *view, mu_table *t) {
     mu_table_column(t, "System", MU_COLUMN_TEXT);
     mu_table_column(t, "MB", MU_COLUMN_NUMBER);
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *arenas = mu_doc_at(memory_at(view, s), "arenas");
+        const json_t *arenas = mu_document_at(memory_at(view, s), "arenas");
         for (size_t i = 0; i < json_array_size(arenas); i++) {
             mu_table_row(t, NULL);
-            mu_table_text(t, mu_doc_text(json_array_get(arenas, i), "name"));
+            mu_table_text(t, mu_document_string(json_array_get(arenas, i), "name"));
             mu_table_text(t, view->systems[s].name);
-            mu_table_number(t, mu_doc_number(json_array_get(arenas, i), "mb"));
+            mu_table_number(t, mu_document_number(json_array_get(arenas, i), "mb"));
         }
     }
 }
@@ -128,15 +128,16 @@ void mu_tables_leak(const mu_view *view, mu_table *t) {
     mu_table_column(t, "MB/h [95 %]", MU_COLUMN_NUMBER);
     mu_table_column(t, "Bytes per request", MU_COLUMN_NUMBER);
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *signals = mu_doc_at(memory_at(view, s), "leak.signals");
+        const json_t *signals = mu_document_at(memory_at(view, s), "leak.signals");
         for (size_t i = 0; i < json_array_size(signals); i++) {
             const json_t *signal = json_array_get(signals, i);
             mu_table_row(t, NULL);
-            mu_table_text(t, mu_doc_text(signal, "name"));
+            mu_table_text(t, mu_document_string(signal, "name"));
             mu_table_text(t, view->systems[s].name);
-            mu_table_interval(t, mu_doc_number(signal, "slope_mb_h"), mu_doc_number(signal, "low"),
-                              mu_doc_number(signal, "high"));
-            mu_table_number(t, mu_doc_number(signal, "bytes_per_request"));
+            mu_table_interval(t, mu_document_number(signal, "slope_mb_h"),
+                              mu_document_number(signal, "low"),
+                              mu_document_number(signal, "high"));
+            mu_table_number(t, mu_document_number(signal, "bytes_per_request"));
         }
     }
 }

@@ -18,11 +18,11 @@ static mu_figure target_figure(double value, bool is_percent) {
 mu_target_text mu_target_text_of(const json_t *target) {
     mu_target_text text = {0};
     char u[20];
-    mu_escape_fixed(u, sizeof(u), mu_doc_text(target, "unit"), 12);
-    const char *better = mu_doc_text(target, "better");
+    mu_escape_fixed(u, sizeof(u), mu_document_string(target, "unit"), 12);
+    const char *better = mu_document_string(target, "better");
     bool is_percent = strcmp(u, "%") == 0;
-    double low = mu_doc_number(target, "low"), high = mu_doc_number(target, "high");
-    double value = mu_doc_number(target, "value");
+    double low = mu_document_number(target, "low"), high = mu_document_number(target, "high");
+    double value = mu_document_number(target, "value");
     snprintf(text.value, sizeof(text.value), "%.40s%s%.20s", target_figure(value, is_percent).text,
              *u && isfinite(value) ? " " : "", isfinite(value) ? u : "");
     if (isfinite(low) && isfinite(high)) {
@@ -31,7 +31,7 @@ mu_target_text mu_target_text_of(const json_t *target) {
     }
     snprintf(text.limit, sizeof(text.limit), "%s %.40s%s%.20s",
              better && strcmp(better, "higher") == 0 ? ">" : "<",
-             mu_figure_tick(mu_doc_number(target, "limit")).text, *u ? " " : "", u);
+             mu_figure_tick(mu_document_number(target, "limit")).text, *u ? " " : "", u);
     return text;
 }
 
@@ -44,17 +44,17 @@ void mu_tables_targets(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Verdict", MU_COLUMN_VERDICT);
     mu_table_column(t, "Why", MU_COLUMN_TEXT);
     for (size_t d = 0; d < view->n_docs; d++) {
-        const json_t *targets = mu_doc_at(view->docs[d], "targets");
+        const json_t *targets = mu_document_at(view->docs[d], "targets");
         for (size_t i = 0; i < json_array_size(targets); i++) {
             const json_t *target = json_array_get(targets, i);
             mu_table_row(t, NULL);
-            mu_table_text(t, mu_doc_text(target, "name"));
+            mu_table_text(t, mu_document_string(target, "name"));
             mu_target_text text = mu_target_text_of(target);
             mu_table_text(t, text.value);
             mu_table_text(t, text.interval);
             mu_table_text(t, text.limit);
-            mu_table_text(t, mu_doc_text(target, "verdict"));
-            mu_table_text(t, mu_doc_text(target, "why"));
+            mu_table_text(t, mu_document_string(target, "verdict"));
+            mu_table_text(t, mu_document_string(target, "why"));
         }
     }
 }
@@ -66,23 +66,23 @@ void mu_tables_phases(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Time", MU_COLUMN_NUMBER);
     mu_table_column(t, "Summary", MU_COLUMN_TEXT);
     for (size_t d = 0; d < view->n_docs; d++) {
-        const json_t *phases = mu_doc_at(view->docs[d], "phases");
+        const json_t *phases = mu_document_at(view->docs[d], "phases");
         for (size_t i = 0; i < json_array_size(phases); i++) {
             const json_t *phase = json_array_get(phases, i);
             mu_table_row(t, NULL);
-            mu_table_text(t, mu_doc_text(phase, "id"));
-            mu_table_text(t, mu_doc_text(phase, "status"));
-            mu_table_text(t, mu_figure_seconds(mu_doc_number(phase, "duration_s")).text);
-            mu_table_text(t, mu_doc_text(phase, "summary"));
+            mu_table_text(t, mu_document_string(phase, "id"));
+            mu_table_text(t, mu_document_string(phase, "status"));
+            mu_table_text(t, mu_figure_seconds(mu_document_number(phase, "duration_s")).text);
+            mu_table_text(t, mu_document_string(phase, "summary"));
         }
     }
 }
 
 static void fidelity(mu_table *t, const json_t *system) {
-    const json_t *agreement = mu_doc_at(system, "fidelity.greedy_agreement");
-    if (isfinite(mu_doc_item(agreement, 0))) {
+    const json_t *agreement = mu_document_at(system, "fidelity.greedy_agreement");
+    if (isfinite(mu_document_item(agreement, 0))) {
         mu_table_printf(t, "%s greedy tokens agree",
-                        mu_figure_percent(mu_doc_item(agreement, 0)).text);
+                        mu_figure_percent(mu_document_item(agreement, 0)).text);
     } else {
         mu_table_text(t, "not measured");
     }
@@ -98,35 +98,37 @@ void mu_tables_systems(const mu_view *view, mu_table *t) {
         const json_t *system = view->systems[s].json;
         mu_table_row(t, NULL);
         mu_table_text(t, view->systems[s].name);
-        mu_table_text(t, mu_doc_text(system, "engine"));
-        mu_table_text(t, mu_doc_text(system, "device"));
-        mu_table_text(t, mu_doc_text(system, "model.id"));
-        mu_table_text(t, mu_doc_text(system, "model.dtype"));
-        mu_table_text(t, mu_doc_text(system, "model.kv_dtype"));
-        mu_table_text(t, mu_figure_bytes(mu_doc_number(system, "model.weight_bytes")).text);
-        mu_table_text(t, mu_figure_count(mu_doc_number(system, "model.n_ctx")).text);
-        mu_table_text(t, mu_doc_text(system, "token_count_source"));
+        mu_table_text(t, mu_document_string(system, "engine"));
+        mu_table_text(t, mu_document_string(system, "device"));
+        mu_table_text(t, mu_document_string(system, "model.id"));
+        mu_table_text(t, mu_document_string(system, "model.dtype"));
+        mu_table_text(t, mu_document_string(system, "model.kv_dtype"));
+        mu_table_text(t, mu_figure_bytes(mu_document_number(system, "model.weight_bytes")).text);
+        mu_table_text(t, mu_figure_count(mu_document_number(system, "model.n_ctx")).text);
+        mu_table_text(t, mu_document_string(system, "token_count_source"));
         fidelity(t, system);
     }
 }
 
 static void comparison_row(const mu_view *view, const json_t *doc, const json_t *c, mu_table *t) {
-    const char *unit = mu_doc_text(c, "unit");
+    const char *unit = mu_document_string(c, "unit");
     mu_table_row(t, NULL);
-    mu_table_printf(t, "%s%s%s%s", mu_doc_text(c, "metric") ? mu_doc_text(c, "metric") : "",
+    mu_table_printf(t, "%s%s%s%s",
+                    mu_document_string(c, "metric") ? mu_document_string(c, "metric") : "",
                     unit ? " (" : "", unit ? unit : "", unit ? ")" : "");
-    mu_table_interval(t, mu_doc_number(c, "ratio"), mu_doc_number(c, "low"),
-                      mu_doc_number(c, "high"));
-    mu_table_text(t, mu_doc_text(c, "verdict"));
-    mu_table_number(t, mu_doc_number(c, "a_value"));
-    mu_table_number(t, mu_doc_number(c, "b_value"));
-    mu_table_number(t, mu_doc_number(c, "p_holm"));
-    mu_table_text(t, mu_figure_count(mu_doc_number(c, "blocks")).text);
-    mu_table_text(t, mu_doc_text(c, "cell"));
+    mu_table_interval(t, mu_document_number(c, "ratio"), mu_document_number(c, "low"),
+                      mu_document_number(c, "high"));
+    mu_table_text(t, mu_document_string(c, "verdict"));
+    mu_table_number(t, mu_document_number(c, "a_value"));
+    mu_table_number(t, mu_document_number(c, "b_value"));
+    mu_table_number(t, mu_document_number(c, "p_holm"));
+    mu_table_text(t, mu_figure_count(mu_document_number(c, "blocks")).text);
+    mu_table_text(t, mu_document_string(c, "cell"));
     if (view->n_systems > 2) {
-        mu_table_printf(t, "%s against %s",
-                        mu_view_name(view, mu_view_find_system(view, doc, mu_doc_text(c, "a"))),
-                        mu_view_name(view, mu_view_find_system(view, doc, mu_doc_text(c, "b"))));
+        mu_table_printf(
+            t, "%s against %s",
+            mu_view_name(view, mu_view_find_system(view, doc, mu_document_string(c, "a"))),
+            mu_view_name(view, mu_view_find_system(view, doc, mu_document_string(c, "b"))));
     }
 }
 
@@ -144,7 +146,7 @@ void mu_tables_comparisons(const mu_view *view, mu_table *t) {
     }
     if (view->n_systems > 2) mu_table_column(t, "A against B", MU_COLUMN_TEXT);
     for (size_t d = 0; d < view->n_docs; d++) {
-        const json_t *all = mu_doc_at(view->docs[d], "comparisons");
+        const json_t *all = mu_document_at(view->docs[d], "comparisons");
         for (size_t i = 0; i < json_array_size(all); i++) {
             comparison_row(view, view->docs[d], json_array_get(all, i), t);
         }
@@ -165,11 +167,11 @@ void mu_tables_instrument(const mu_view *view, mu_table *t) {
         mu_table_column(t, columns[c].name, MU_COLUMN_NUMBER);
     }
     for (size_t d = 0; d < view->n_docs; d++) {
-        const json_t *rows = mu_doc_at(view->docs[d], "instrument.rows");
+        const json_t *rows = mu_document_at(view->docs[d], "instrument.rows");
         for (size_t i = 0; i < json_array_size(rows); i++) {
             mu_table_row(t, NULL);
             for (size_t c = 0; c < MU_COUNTOF(columns); c++) {
-                double value = mu_doc_number(json_array_get(rows, i), columns[c].key);
+                double value = mu_document_number(json_array_get(rows, i), columns[c].key);
                 mu_table_text(t, c < 2 ? mu_figure_count(value).text : mu_figure_of(value).text);
             }
         }
@@ -192,22 +194,27 @@ void mu_tables_run(const mu_view *view, mu_table *t) {
     begin_facts(t, "Run");
     for (size_t d = 0; d < view->n_docs; d++) {
         const json_t *doc = view->docs[d];
-        fact(t, "Run", mu_doc_text(doc, "run.id"));
-        fact(t, "Suite", mu_doc_text(doc, "run.suite"));
-        fact(t, "Start", mu_doc_text(doc, "run.start"));
-        fact(t, "End", mu_doc_text(doc, "run.end"));
-        fact(t, "Duration", mu_figure_seconds(mu_doc_number(doc, "run.duration_s")).text);
-        fact(t, "Fresh server processes", mu_figure_count(mu_doc_number(doc, "run.runs")).text);
-        fact(t, "Seed", mu_figure_count(mu_doc_number(doc, "run.seed")).text);
-        fact(t, "Stopped because", mu_doc_text(doc, "run.stop_reason"));
-        if (mu_doc_text(doc, "run.why")) fact(t, "Reason", mu_doc_text(doc, "run.why"));
-        fact(t, "Tool", mu_doc_text(doc, "tool.name"));
-        fact(t, "Version", mu_doc_text(doc, "tool.version"));
-        fact(t, "Compiler", mu_doc_text(doc, "tool.compiler"));
-        fact(t, "Build", mu_doc_text(doc, "tool.build"));
-        if (mu_doc_text(doc, "tool.git")) fact(t, "Commit", mu_doc_text(doc, "tool.git"));
-        if (mu_doc_text(doc, "raw.path")) fact(t, "Raw records", mu_doc_text(doc, "raw.path"));
-        if (mu_doc_text(doc, "raw.sha256")) fact(t, "SHA-256", mu_doc_text(doc, "raw.sha256"));
+        fact(t, "Run", mu_document_string(doc, "run.id"));
+        fact(t, "Suite", mu_document_string(doc, "run.suite"));
+        fact(t, "Start", mu_document_string(doc, "run.start"));
+        fact(t, "End", mu_document_string(doc, "run.end"));
+        fact(t, "Duration", mu_figure_seconds(mu_document_number(doc, "run.duration_s")).text);
+        fact(t, "Fresh server processes",
+             mu_figure_count(mu_document_number(doc, "run.runs")).text);
+        fact(t, "Seed", mu_figure_count(mu_document_number(doc, "run.seed")).text);
+        fact(t, "Stopped because", mu_document_string(doc, "run.stop_reason"));
+        if (mu_document_string(doc, "run.why"))
+            fact(t, "Reason", mu_document_string(doc, "run.why"));
+        fact(t, "Tool", mu_document_string(doc, "tool.name"));
+        fact(t, "Version", mu_document_string(doc, "tool.version"));
+        fact(t, "Compiler", mu_document_string(doc, "tool.compiler"));
+        fact(t, "Build", mu_document_string(doc, "tool.build"));
+        if (mu_document_string(doc, "tool.git"))
+            fact(t, "Commit", mu_document_string(doc, "tool.git"));
+        if (mu_document_string(doc, "raw.path"))
+            fact(t, "Raw records", mu_document_string(doc, "raw.path"));
+        if (mu_document_string(doc, "raw.sha256"))
+            fact(t, "SHA-256", mu_document_string(doc, "raw.sha256"));
     }
 }
 
@@ -252,9 +259,9 @@ static void host_facts(mu_table *t, const json_t *json, const char *path) {
 void mu_tables_host(const mu_view *view, mu_table *t) {
     begin_facts(t, "Machine");
     for (size_t d = 0; d < view->n_docs; d++) {
-        if (d == 0 ||
-            !json_equal(mu_doc_at(view->docs[d], "host"), mu_doc_at(view->docs[0], "host"))) {
-            host_facts(t, mu_doc_at(view->docs[d], "host"), "");
+        if (d == 0 || !json_equal(mu_document_at(view->docs[d], "host"),
+                                  mu_document_at(view->docs[0], "host"))) {
+            host_facts(t, mu_document_at(view->docs[d], "host"), "");
         }
     }
 }

@@ -34,7 +34,7 @@ static void section(const page *p, mu_table_builder build) {
 }
 
 static void head(const page *p) {
-    const char *title = mu_doc_text(p->view->docs[0], "run.title");
+    const char *title = mu_document_string(p->view->docs[0], "run.title");
     mu_tally tally = mu_tally_of(p->view);
     int sign = tally.n_fail > 0 || tally.n_invalid > 0 ? -1 : tally.n_open > 0 ? 0 : 1;
     const char *colour = sign > 0 ? "\x1b[1;32m" : sign < 0 ? "\x1b[1;31m" : "\x1b[1;33m";
@@ -50,18 +50,19 @@ static void head(const page *p) {
 }
 
 static void recommendations(const page *p) {
-    const json_t *all = mu_doc_at(p->view->docs[0], "recommendations");
+    const json_t *all = mu_document_at(p->view->docs[0], "recommendations");
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *r = json_array_get(all, i);
         if (i == 0) heading(p, "Recommendations");
-        paragraph(p, mu_doc_text(r, "title"), "  * ", "    ");
-        paragraph(p, mu_doc_text(r, "finding"), "    ", "    ");
-        if (mu_doc_text(r, "action")) paragraph(p, mu_doc_text(r, "action"), "    > ", "      ");
+        paragraph(p, mu_document_string(r, "title"), "  * ", "    ");
+        paragraph(p, mu_document_string(r, "finding"), "    ", "    ");
+        if (mu_document_string(r, "action"))
+            paragraph(p, mu_document_string(r, "action"), "    > ", "      ");
     }
 }
 
 static void notes(const page *p) {
-    const json_t *all = mu_doc_at(p->view->docs[0], "notes");
+    const json_t *all = mu_document_at(p->view->docs[0], "notes");
     for (size_t i = 0; i < json_array_size(all); i++) {
         if (i == 0) heading(p, "Notes");
         paragraph(p, json_string_value(json_array_get(all, i)), "  * ", "    ");

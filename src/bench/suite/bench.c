@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "bench/document.h"
 #include "bench/judge/document_comparison.h"
 #include "bench/judge/recommendations.h"
 #include "bench/suite/capacity.h"
@@ -50,27 +51,17 @@ static bool is_canceled(const bench *b) {
     return b->o->is_canceled && b->o->is_canceled();
 }
 
-static const char *text_at(const json_t *of, const char *key) {
-    const char *text = json_string_value(json_object_get(of, key));
-    return text ? text : "";
-}
-
-static double number_at(const json_t *of, const char *a, const char *b) {
-    const json_t *value = json_object_get(json_object_get(of, a), b);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 /* One line that stays on the screen for every cell. */
 static void tell_cell(bench *b, const json_t *cell) {
     const json_t *metrics = json_object_get(cell, "metrics");
-    double ttft = number_at(metrics, "ttft_service_ms", "p50");
-    double tpot = number_at(metrics, "tpot_ms", "p50");
+    double ttft = mu_document_number(metrics, "ttft_service_ms.p50");
+    double tpot = mu_document_number(metrics, "tpot_ms.p50");
     const json_t *through = json_object_get(cell, "throughput");
-    mu_progress_say(b->o->progress,
-                    "  %-44s TTFT %7.1f ms  per token %6.2f ms  %7.2f req/s  %8.0f tok/s  %s",
-                    text_at(cell, "id"), ttft, tpot, number_at(through, "requests_s", "value"),
-                    number_at(through, "output_tok_s", "value"),
-                    text_at(json_object_get(cell, "validity"), "status"));
+    mu_progress_say(
+        b->o->progress, "  %-44s TTFT %7.1f ms  per token %6.2f ms  %7.2f req/s  %8.0f tok/s  %s",
+        mu_document_text(cell, "id"), ttft, tpot, mu_document_number(through, "requests_s.value"),
+        mu_document_number(through, "output_tok_s.value"),
+        mu_document_text(cell, "validity.status"));
 }
 
 static mu_status measure(bench *b, mu_system *system, const mu_cell_plan *plan, uint32_t run,
@@ -201,35 +192,35 @@ static mu_status run_latency(bench *b, mu_err *err) {
     return run_plan(b, mu_plan_latency, err);
 }
 
+/* The same system, round and lengths with one client. */
+static bool is_base_of(const json_t *one, const json_t *cell) {
+    const json_t *run = mu_document_at(cell, "run"), *own = mu_document_at(one, "run");
+    return mu_document_number(one, "load.clients") == 1 &&
+           strcmp(mu_document_text(one, "phase"), "throughput") == 0 &&
+           strcmp(mu_document_text(one, "system"), mu_document_text(cell, "system")) == 0 &&
+           json_equal(mu_document_at(one, "load.prompt_tokens"),
+                      mu_document_at(cell, "load.prompt_tokens")) &&
+           json_equal(mu_document_at(one, "load.output_tokens"),
+                      mu_document_at(cell, "load.output_tokens")) &&
+           (own == run || json_equal(own, run));
+}
+
 /* Throughput of c clients over c times that of one, in the same round. */
 static void set_efficiency(json_t *doc) {
     json_t *cells = json_object_get(doc, "cells");
     size_t i, j;
     json_t *cell, *one;
     json_array_foreach(cells, i, cell) {
-        if (strcmp(text_at(cell, "phase"), "throughput") != 0) continue;
-        double clients = number_at(cell, "load", "clients");
+        if (strcmp(mu_document_text(cell, "phase"), "throughput") != 0) continue;
+        double clients = mu_document_number(cell, "load.clients");
+        double own = mu_document_number(cell, "throughput.output_tok_s.value");
         json_array_foreach(cells, j, one) {
-            bool is_base = strcmp(text_at(one, "phase"), "throughput") == 0 &&
-                           number_at(one, "load", "clients") == 1 &&
-                           strcmp(text_at(one, "system"), text_at(cell, "system")) == 0;
-            bool is_same = is_base;
-            static const char *const keys[] = {"prompt_tokens", "output_tokens"};
-            for (size_t k = 0; k < MU_COUNTOF(keys); k++) {
-                is_same =
-                    is_same && number_at(one, "load", keys[k]) == number_at(cell, "load", keys[k]);
-            }
-            is_same =
-                is_same && json_equal(json_object_get(one, "run"), json_object_get(cell, "run")) ==
-                               (json_object_get(cell, "run") != NULL);
-            if (!is_same) continue;
-            json_t *through = json_object_get(cell, "throughput");
-            double own = number_at(through, "output_tok_s", "value");
-            double base = number_at(json_object_get(one, "throughput"), "output_tok_s", "value");
+            if (!is_base_of(one, cell)) continue;
+            double base = mu_document_number(one, "throughput.output_tok_s.value");
             double efficiency = own / (clients * base);
-            if (isfinite(efficiency)) {
-                json_object_set_new(through, "efficiency", json_real(efficiency));
-            }
+            if (!isfinite(efficiency)) continue;
+            json_object_set_new(json_object_get(cell, "throughput"), "efficiency",
+                                json_real(efficiency));
         }
     }
 }
@@ -246,10 +237,10 @@ static double reference_rate(const bench *b, const char *system, const mu_shape 
     size_t i;
     const json_t *cell;
     json_array_foreach(json_object_get(b->doc, "cells"), i, cell) {
-        bool is_same = strcmp(text_at(cell, "system"), system) == 0 &&
-                       number_at(cell, "load", "prompt_tokens") == shape->prompt_tokens &&
-                       number_at(cell, "load", "output_tokens") == shape->output_tokens;
-        double rate = number_at(json_object_get(cell, "throughput"), "requests_s", "value");
+        bool is_same = strcmp(mu_document_text(cell, "system"), system) == 0 &&
+                       mu_document_number(cell, "load.prompt_tokens") == shape->prompt_tokens &&
+                       mu_document_number(cell, "load.output_tokens") == shape->output_tokens;
+        double rate = mu_document_number(cell, "throughput.requests_s.value");
         if (is_same && rate > best) best = rate;
     }
     return best;
@@ -330,9 +321,9 @@ static mu_status run_memory(bench *b, mu_err *err) {
         mu_status status = mu_memory_measure(&options, &memory, &why);
         if (status == MU_OK) {
             snprintf(b->summary, sizeof(b->summary), "%.0f MB idle, %.0f MB under load; leak: %s",
-                     number_at(memory, "footprint", "rss_mb"),
-                     number_at(memory, "inference", "peak_mb"),
-                     text_at(json_object_get(memory, "leak"), "verdict"));
+                     mu_document_number(memory, "footprint.rss_mb"),
+                     mu_document_number(memory, "inference.peak_mb"),
+                     mu_document_text(memory, "leak.verdict"));
             json_array_append_new(json_object_get(b->doc, "memory"), memory);
             /* What comes next must not find memory and caches as this phase left them. */
             if (mu_system_is_own(b->systems[s])) status = restart(b, b->systems[s], &why);
@@ -365,8 +356,8 @@ static mu_status run_soak(bench *b, mu_err *err) {
         show_part(b, "requests, checkpoints, requests, ...", s + 1, b->o->n_systems);
         status = mu_leak_watch(&options, &leak, err);
         if (status != MU_OK) break;
-        snprintf(b->summary, sizeof(b->summary), "%s: %.120s", text_at(leak, "verdict"),
-                 text_at(leak, "why"));
+        snprintf(b->summary, sizeof(b->summary), "%s: %.120s", mu_document_text(leak, "verdict"),
+                 mu_document_text(leak, "why"));
         json_array_append_new(
             json_object_get(b->doc, "memory"),
             json_pack("{s:s, s:o}", "system", mu_system_id(b->systems[s]), "leak", leak));
@@ -387,7 +378,7 @@ static mu_status run_stress(bench *b, mu_err *err) {
         json_t *stress = NULL;
         status = mu_stress_run(&options, &stress, err);
         if (status != MU_OK) break;
-        snprintf(b->summary, sizeof(b->summary), "%.190s", text_at(stress, "summary"));
+        snprintf(b->summary, sizeof(b->summary), "%.190s", mu_document_text(stress, "summary"));
         json_t *all = json_object_get(b->doc, "stress");
         if (!all) json_object_set_new(b->doc, "stress", all = json_array());
         json_array_append_new(all, stress);

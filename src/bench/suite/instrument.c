@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "bench/judge/document.h"
+#include "bench/document.h"
 #include "bench/load/load.h"
 #include "bench/mock/mock.h"
 #include "bench/stats/percentiles.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/judge/document.h"
+#include "bench/document.h"
 #include "bench/probe/page_cache.h"
 #include "bench/stats/trend.h"
 

@@ -1,25 +1,13 @@
-/* document.h - reading muai.bench/1: what is absent, null or of the wrong type is one thing.
+/* view.h - the systems and cells of one or several muai.bench/1 documents, as a report shows them.
  *
- * A number that is not there is NAN, a string NULL, so that a reader asks once, where it matters.
  * A view lists the systems and cells of all documents in order; it borrows the documents.
  *
  * Threads: any. Memory: a view owns two arrays; everything else is borrowed from the documents.
  */
-#ifndef MU_BENCH_REPORT_DOCUMENT_H
-#define MU_BENCH_REPORT_DOCUMENT_H
+#ifndef MU_BENCH_REPORT_VIEW_H
+#define MU_BENCH_REPORT_VIEW_H
 
-#include <jansson.h>
-
-#include "base/status.h"
-
-/* path: keys joined by dots ("run.title"). NULL when something on the way is not there. json may be
- * NULL. */
-const json_t *mu_doc_at(const json_t *json, const char *path);
-double mu_doc_number(const json_t *json, const char *path);    /* NAN unless a finite number */
-const char *mu_doc_text(const json_t *json, const char *path); /* NULL unless a string */
-bool mu_doc_is_true(const json_t *json, const char *path);
-size_t mu_doc_n(const json_t *json, const char *path); /* elements of an array, else 0 */
-double mu_doc_item(const json_t *array, size_t i);     /* element i as a number, else NAN */
+#include "bench/document.h"
 
 /* A figure of a cell with what stands around it. */
 typedef struct mu_stat {
@@ -32,7 +20,7 @@ typedef struct mu_stat {
 } mu_stat;
 
 /* metric: a key of cell.metrics; stat: "p50", "mean", "max" and so on. */
-mu_stat mu_doc_stat(const json_t *cell, const char *metric, const char *stat);
+mu_stat mu_cell_stat(const json_t *cell, const char *metric, const char *stat);
 
 typedef struct mu_view_system {
     const json_t *doc, *json;

@@ -1,4 +1,4 @@
-#include "bench/report/document.h"
+#include "bench/report/view.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -7,62 +7,24 @@
 #include "base/alloc.h"
 #include "bench/report/escape.h"
 
-const json_t *mu_doc_at(const json_t *json, const char *path) {
-    char key[64];
-    while (json && *path) {
-        size_t n = strcspn(path, ".");
-        MU_ASSERT(n < sizeof(key));
-        snprintf(key, sizeof(key), "%.*s", (int)n, path);
-        json = json_object_get(json, key);
-        path += n + (path[n] == '.');
-    }
-    return json_is_null(json) ? NULL : json;
-}
-
-static double finite_number(const json_t *json) {
-    if (!json_is_number(json)) return NAN;
-    double value = json_number_value(json);
-    return isfinite(value) ? value : NAN;
-}
-
-double mu_doc_number(const json_t *json, const char *path) {
-    return finite_number(mu_doc_at(json, path));
-}
-
-const char *mu_doc_text(const json_t *json, const char *path) {
-    return json_string_value(mu_doc_at(json, path));
-}
-
-bool mu_doc_is_true(const json_t *json, const char *path) {
-    return json_is_true(mu_doc_at(json, path));
-}
-
-size_t mu_doc_n(const json_t *json, const char *path) {
-    return json_array_size(mu_doc_at(json, path));
-}
-
-double mu_doc_item(const json_t *array, size_t i) {
-    return finite_number(json_array_get(array, i));
-}
-
-mu_stat mu_doc_stat(const json_t *cell, const char *metric, const char *stat) {
-    const json_t *json = mu_doc_at(mu_doc_at(cell, "metrics"), metric);
-    const json_t *ci = mu_doc_at(mu_doc_at(json, "ci"), stat);
-    const json_t *gate = mu_doc_at(mu_doc_at(json, "gate"), stat);
+mu_stat mu_cell_stat(const json_t *cell, const char *metric, const char *stat) {
+    const json_t *json = mu_document_at(mu_document_at(cell, "metrics"), metric);
+    const json_t *ci = mu_document_at(mu_document_at(json, "ci"), stat);
+    const json_t *gate = mu_document_at(mu_document_at(json, "gate"), stat);
     return (mu_stat){
-        .value = mu_doc_number(json, stat),
-        .low = mu_doc_item(ci, 0),
-        .high = mu_doc_item(ci, 1),
-        .need = mu_doc_number(gate, "need"),
-        .have = mu_doc_number(gate, "have"),
-        .n = mu_doc_number(json, "n"),
-        .unit = mu_doc_text(json, "unit"),
-        .why = mu_doc_text(json, "why"),
+        .value = mu_document_number(json, stat),
+        .low = mu_document_item(ci, 0),
+        .high = mu_document_item(ci, 1),
+        .need = mu_document_number(gate, "need"),
+        .have = mu_document_number(gate, "have"),
+        .n = mu_document_number(json, "n"),
+        .unit = mu_document_string(json, "unit"),
+        .why = mu_document_string(json, "why"),
     };
 }
 
 static mu_status check_schema(const json_t *doc, size_t i, mu_err *err) {
-    const char *schema = mu_doc_text(doc, "schema");
+    const char *schema = mu_document_string(doc, "schema");
     if (schema && strcmp(schema, "muai.bench/1") == 0) return MU_OK;
     return mu_fail(err, MU_ERR_FORMAT, "document %zu: schema is \"%.40s\", not \"muai.bench/1\"",
                    i + 1, schema ? schema : "");
@@ -70,12 +32,12 @@ static mu_status check_schema(const json_t *doc, size_t i, mu_err *err) {
 
 static void name_system(mu_view *view, size_t i) {
     mu_view_system *s = &view->systems[i];
-    const char *name = mu_doc_text(s->json, "name");
+    const char *name = mu_document_string(s->json, "name");
     mu_escape_fixed(s->name, sizeof(s->name) - 8, name, 40);
     if (!s->name[0]) snprintf(s->name, sizeof(s->name), "unnamed");
     size_t n_same = 1;
     for (size_t k = 0; k < i; k++) {
-        const char *other = mu_doc_text(view->systems[k].json, "name");
+        const char *other = mu_document_string(view->systems[k].json, "name");
         n_same += name && other && strcmp(name, other) == 0;
     }
     size_t n = strlen(s->name);
@@ -88,8 +50,8 @@ mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, 
     for (size_t d = 0; d < n_docs; d++) {
         mu_status status = check_schema(docs[d], d, err);
         if (status != MU_OK) return status;
-        n_systems += mu_doc_n(docs[d], "systems");
-        n_cells += mu_doc_n(docs[d], "cells");
+        n_systems += mu_document_n(docs[d], "systems");
+        n_cells += mu_document_n(docs[d], "cells");
     }
     *view = (mu_view){.docs = docs, .n_docs = n_docs};
     view->systems = MU_ALLOC(mu_view_system, n_systems);
@@ -99,7 +61,8 @@ mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, 
         return mu_fail(err, MU_ERR_NOMEM, "report of %zu cells", n_cells);
     }
     for (size_t d = 0; d < n_docs; d++) {
-        const json_t *systems = mu_doc_at(docs[d], "systems"), *cells = mu_doc_at(docs[d], "cells");
+        const json_t *systems = mu_document_at(docs[d], "systems"),
+                     *cells = mu_document_at(docs[d], "cells");
         for (size_t i = 0; i < json_array_size(systems); i++) {
             view->systems[view->n_systems] =
                 (mu_view_system){.doc = docs[d], .json = json_array_get(systems, i)};
@@ -107,7 +70,7 @@ mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, 
         }
         for (size_t i = 0; i < json_array_size(cells); i++) {
             const json_t *cell = json_array_get(cells, i);
-            size_t s = mu_view_find_system(view, docs[d], mu_doc_text(cell, "system"));
+            size_t s = mu_view_find_system(view, docs[d], mu_document_string(cell, "system"));
             view->cells[view->n_cells++] = (mu_view_cell){docs[d], cell, s};
         }
     }
@@ -126,7 +89,7 @@ const char *mu_view_name(const mu_view *view, size_t i_system) {
 
 size_t mu_view_find_system(const mu_view *view, const json_t *doc, const char *id) {
     for (size_t s = 0; id && s < view->n_systems; s++) {
-        const char *other = mu_doc_text(view->systems[s].json, "id");
+        const char *other = mu_document_string(view->systems[s].json, "id");
         if (view->systems[s].doc == doc && other && strcmp(other, id) == 0) return s;
     }
     return view->n_systems;
@@ -144,9 +107,9 @@ static bool reads_the_same(const char *a, const char *b) {
 }
 
 bool mu_view_is_first_of_id(const mu_view *view, size_t i_cell) {
-    const char *id = mu_doc_text(view->cells[i_cell].json, "id");
+    const char *id = mu_document_string(view->cells[i_cell].json, "id");
     for (size_t i = 0; id && i < i_cell; i++) {
-        const char *other = mu_doc_text(view->cells[i].json, "id");
+        const char *other = mu_document_string(view->cells[i].json, "id");
         if (other && is_shown(view->cells[i].json) && reads_the_same(other, id)) return false;
     }
     return id != NULL;
@@ -154,7 +117,7 @@ bool mu_view_is_first_of_id(const mu_view *view, size_t i_cell) {
 
 bool mu_view_shows(const mu_view *view, const char *cell_id) {
     for (size_t i = 0; i < view->n_cells; i++) {
-        const char *id = mu_doc_text(view->cells[i].json, "id");
+        const char *id = mu_document_string(view->cells[i].json, "id");
         if (id && strcmp(id, cell_id) == 0 && is_shown(view->cells[i].json)) return true;
     }
     return false;
@@ -166,27 +129,27 @@ bool mu_cell_is_load(const json_t *cell) {
 }
 
 bool mu_cell_is_phase(const json_t *cell, const char *phase) {
-    const char *own = mu_doc_text(cell, "phase");
+    const char *own = mu_document_string(cell, "phase");
     return own && strcmp(own, phase) == 0;
 }
 
 bool mu_cell_is_stamped_valid(const json_t *cell) {
-    const char *status = mu_doc_text(cell, "validity.status");
+    const char *status = mu_document_string(cell, "validity.status");
     return status && strcmp(status, "VALID") == 0;
 }
 
 static bool is_closed(const json_t *cell) {
-    const char *kind = mu_doc_text(cell, "load.kind");
+    const char *kind = mu_document_string(cell, "load.kind");
     return kind && strcmp(kind, "closed") == 0;
 }
 
 /* Where the service time is missing, the user's says more than nothing. */
 const char *mu_cell_ttft(const json_t *cell) {
-    bool has_service = mu_doc_number(cell, "metrics.ttft_service_ms.n") > 0;
+    bool has_service = mu_document_number(cell, "metrics.ttft_service_ms.n") > 0;
     return is_closed(cell) && has_service ? "ttft_service_ms" : "ttft_ms";
 }
 
 const char *mu_cell_e2e(const json_t *cell) {
-    bool has_service = mu_doc_number(cell, "metrics.e2e_service_ms.n") > 0;
+    bool has_service = mu_document_number(cell, "metrics.e2e_service_ms.n") > 0;
     return is_closed(cell) && has_service ? "e2e_service_ms" : "e2e_ms";
 }
