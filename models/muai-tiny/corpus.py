@@ -8,6 +8,7 @@ number of processes and comes out the same. Held-out text is another seed.
     python3 corpus.py --measure 20000       duplicates, vocabulary, overlap of held-out text
 """
 import argparse
+import hashlib
 import multiprocessing
 import os
 import random
@@ -94,6 +95,17 @@ def measure(n):
           f"13-grams that training has {100 * same / max(whole, 1):.1f} %")
 
 
+def measure_distinct(n):
+    """How much the grammar has to say: words and marks of documents that are equal to no earlier one."""
+    seen, n_words = set(), 0
+    for text in draw(SEED_TRAIN, 0, n):
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        if digest not in seen:
+            seen.add(digest)
+            n_words += len(WORD.findall(text))
+    print(f"documents {n}, distinct {len(seen)}, words and marks in these {n_words}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--seed", type=int, default=SEED_TRAIN)
@@ -102,7 +114,11 @@ def main():
     parser.add_argument("--out", default="-")
     parser.add_argument("--packed", action="store_true", help="no line breaks beside the end tokens")
     parser.add_argument("--measure", type=int, metavar="N", help="measure N training documents")
+    parser.add_argument("--distinct", type=int, metavar="N", help="count the distinct ones of N training documents")
     args = parser.parse_args()
+    if args.distinct:
+        measure_distinct(args.distinct)
+        return
     if args.measure:
         measure(args.measure)
         return

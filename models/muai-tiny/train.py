@@ -49,6 +49,13 @@ class Block(nn.Module):
         return x + self.c_out(F.gelu(self.c_fc(self.ln_2(x)), approximate="tanh"))
 
 
+def sinusoids():
+    """Where position embeddings start (they are trained like the rest): a step along the text is the same
+    rotation everywhere, so that heads learn sooner to look at the token before. Vaswani et al. 2017."""
+    angles = torch.arange(N_CONTEXT)[:, None] * torch.logspace(0, -4, N_HIDDEN // 2)
+    return torch.cat([angles.sin(), angles.cos()], dim=1) * math.sqrt(2)
+
+
 class Model(nn.Module):
     """GPT2LMHeadModel of transformers under shorter names; export.py says which is which."""
 
@@ -63,6 +70,8 @@ class Model(nn.Module):
                 nn.init.normal_(p, std=std)
             elif name.endswith("bias"):
                 nn.init.zeros_(p)
+        with torch.no_grad():
+            self.wpe.weight.copy_(sinusoids() * 0.02)
 
     def forward(self, tokens):
         x = self.wte(tokens) + self.wpe.weight[:tokens.shape[1]]
@@ -217,10 +226,10 @@ def optimizers(model, args, pool):
     return out
 
 
-def schedule(progress, args):
-    """Factor of the learning rate at a share of the budget: warm-up, flat, linear decay to 0."""
-    if progress < args.warmup:
-        return progress / args.warmup
+def schedule(step, progress, args):
+    """Factor of the learning rate at a step and share of the budget: warm-up, flat, linear decay to 0."""
+    if step < args.warmup:
+        return step / args.warmup
     return min(1.0, max(0.0, (1 - progress) / args.decay))
 
 
@@ -229,6 +238,18 @@ def save(path, model, optims, step, seconds, loss):
              "seconds": seconds, "loss": loss}
     torch.save(state, path + ".tmp")
     os.replace(path + ".tmp", path)
+
+
+def open_log(path, step):
+    """The loss curve, open at its end: empty at step 0, else without what lies behind the step."""
+    rows = [["step", "tokens", "seconds", "lr_factor", "train_loss", "heldout_perplexity"]]
+    if step > 0:
+        with open(path, newline="", encoding="utf-8") as f:
+            rows += [row for row in list(csv.reader(f))[1:] if int(row[0]) <= step]
+    with open(path + ".tmp", "w", newline="", encoding="utf-8") as f:
+        csv.writer(f).writerows(rows)
+    os.replace(path + ".tmp", path)
+    return open(path, "a", newline="", encoding="utf-8")
 
 
 def train(args):
@@ -254,11 +275,8 @@ def train(args):
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"parameters {n_parameters}, held-out tokens {len(heldout)}, start at step {step}", flush=True)
     start = time.time()
-    log_file = open(os.path.join(args.out, "loss.csv"), "a" if args.resume else "w", newline="",
-                    encoding="utf-8")
+    log_file = open_log(os.path.join(args.out, "loss.csv"), step)
     log = csv.writer(log_file)
-    if not args.resume:
-        log.writerow(["step", "tokens", "seconds", "lr_factor", "train_loss", "heldout_perplexity"])
 
     def seconds():
         return before + time.time() - start
@@ -268,7 +286,7 @@ def train(args):
         progress = step / args.steps if args.steps else seconds() / (60 * args.minutes)
         if progress >= 1 or (args.stop_at and step >= args.stop_at):
             break
-        factor = schedule(progress, args)
+        factor = schedule(step, progress, args)
         for o in optims:
             for g in o.param_groups:
                 g["lr"] = args.lr * factor
@@ -316,7 +334,7 @@ def main():
     p.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--weight-decay", type=float, default=0.1)
-    p.add_argument("--warmup", type=float, default=0.02, help="share of the budget")
+    p.add_argument("--warmup", type=int, default=50, help="steps")
     p.add_argument("--decay", type=float, default=0.5, help="share of the budget")
     p.add_argument("--log-every", type=int, default=20)
     p.add_argument("--eval-every", type=int, default=200)

@@ -445,8 +445,9 @@ static mu_status run_validate(bench *b, mu_err *err) {
                             json_string("not measured: --no-instrument"));
     }
     if (status == MU_OK) {
-        snprintf(b->summary, sizeof(b->summary), "%u server%s ready, instrument checked",
-                 b->o->n_systems, b->o->n_systems > 1 ? "s" : "");
+        snprintf(b->summary, sizeof(b->summary), "%u server%s ready, instrument %s",
+                 b->o->n_systems, b->o->n_systems > 1 ? "s" : "",
+                 b->o->no_instrument ? "not checked" : "checked");
     }
     return status;
 }
