@@ -14,6 +14,7 @@ import sys
 
 import serving
 import vocabulary
+from figures import median_of
 
 FIGURES = (("requests/s", "requests_s"), ("TTFT median, ms", "ttft_ms"), ("output tokens/s", "output_tok_s"))
 
@@ -75,14 +76,6 @@ def run_muai(args, url, clients, name):
     if code == 4 or not os.path.exists(path):
         raise SystemExit(f"muai bench failed ({code}): {folder}.log")
     return path
-
-
-def median_of(metric):
-    """p50, or below its gate (few requests) the observed median from the quantile curve, as guidellm gives it."""
-    if "p50" in metric:
-        return metric["p50"]
-    curve = metric.get("curve") or [[0.5, None]]
-    return min(curve, key=lambda point: abs(point[0] - 0.5))[1]
 
 
 def figures_of_muai(path, clients):

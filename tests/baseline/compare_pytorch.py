@@ -15,6 +15,7 @@ import sys
 
 import serving
 import vocabulary
+from figures import median_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -68,7 +69,7 @@ def table(document, running, memory):
     for (clients, name), cells in sorted(groups.items()):
         columns = (
             lambda c: c["throughput"]["requests_s"]["value"], lambda c: c["throughput"]["output_tok_s"]["value"],
-            lambda c: c["metrics"]["ttft_service_ms"].get("p50"), lambda c: c["metrics"]["tpot_ms"].get("p50"))
+            lambda c: median_of(c["metrics"]["ttft_service_ms"]), lambda c: median_of(c["metrics"]["tpot_ms"]))
         failed = sum(cell["reliability"]["failed"] for cell in cells)
         lines.append(f"| {clients} | {name} | " + " | ".join(median(cells, read) for read in columns) + f" | {failed} | {len(cells)} |")
     lines += ["", "| system | resident after the run, proportional (PSS), MB |", "|---|--:|"]
