@@ -428,7 +428,7 @@ static const mu_option options[] = {
     {"runs", 'r', MU_OPTION_U32, &o.runs, 0, 100, "N",
      "fresh server processes; 0: 1 with --quick, else 5"},
     {"blocks", 0, MU_OPTION_U32, &o.blocks, 1, 500, "N", "of a comparison"},
-    {"budget", 0, MU_OPTION_F32, &o.budget, 0, 1e7, "S", "shorten cells to end in S seconds"},
+    {"budget", 0, MU_OPTION_F32, &o.budget, 0, 1e7, "S", "shorten cells and the leak test to end in S seconds"},
     {"steal-limit", 0, MU_OPTION_F32, &o.steal_limit, 1, 100, "PERCENT",
      "of CPU time that other guests of the host may take before a cell is INVALID"},
     {"no-instrument", 0, MU_OPTION_FLAG, &o.no_instrument, 0, 0, NULL,

@@ -39,7 +39,7 @@ typedef struct mu_bench_options {
     double seconds;        /* of soak and of the leak test; 0: their own */
     double steal_limit;    /* share of CPU time that other guests may take; at least 0.01 */
     bool no_instrument;    /* do not measure the instrument's own error */
-    double budget_s;       /* cells are shortened to end in it; 0: none */
+    double budget_s;       /* cells and the leak test are shortened to end in it; 0: none */
     uint64_t seed;
     const mu_targets *targets; /* NULL: the built-in ones */
     bool no_targets;           /* judge nothing */

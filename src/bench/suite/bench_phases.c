@@ -1,0 +1,179 @@
+/* The phases that are not made of cells: systems started and the instrument checked, memory, soak,
+ * stress.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "bench/document.h"
+#include "bench/suite/bench_state.h"
+#include "bench/suite/document.h"
+#include "bench/suite/instrument.h"
+#include "bench/suite/stress.h"
+
+enum {
+    LOADS_S = 60, /* roughly, of the memory phase beside the leak test */
+    LEAK_SECONDS_MIN = 22,
+    LEAK_SECONDS_MAX = 900,
+};
+
+static mu_status measure_instrument(mu_bench *b, mu_err *err) {
+    static const uint32_t streams[] = {1, 8, 32};
+    json_t *rows = json_object_get(json_object_get(b->doc, "instrument"), "rows");
+    for (size_t i = 0; i < MU_COUNTOF(streams); i++) {
+        mu_instrument_error error;
+        mu_bench_show(b, "the instrument against a server of known truth", (uint32_t)i + 1,
+                      MU_COUNTOF(streams));
+        if (mu_bench_is_canceled(b)) return mu_fail(err, MU_ERR_CANCELED, "stopped");
+        mu_status status =
+            mu_instrument_measure(streams[i], b->o->plan.is_quick ? 1.5 : 5, &error, err);
+        if (status != MU_OK) return status;
+        json_array_append_new(rows, mu_instrument_json(&error));
+        mu_progress_say(b->o->progress,
+                        "  instrument, %2u streams: TTFT %+.0f us (p99 %.0f), gaps %+.0f us "
+                        "(p99 %.0f)",
+                        error.n_streams, error.ttft_bias_us, error.ttft_p99_us, error.gap_bias_us,
+                        error.gap_p99_us);
+    }
+    return MU_OK;
+}
+
+static mu_status start_systems(mu_bench *b, mu_err *err) {
+    for (uint32_t s = 0; s < b->o->n_systems; s++) {
+        mu_bench_show(b, "starting and asking what the server can", s + 1, b->o->n_systems);
+        mu_status status = mu_system_start(b->systems[s], err);
+        if (status != MU_OK) return status;
+        const mu_target_info *info = mu_target_info_of(mu_system_target(b->systems[s]));
+        const mu_own_model *own = mu_system_own(b->systems[s]);
+        uint32_t n_ctx = own ? mu_model_spec(own->model)->n_ctx : info->n_ctx;
+        if (n_ctx > 0 && (b->n_ctx == 0 || n_ctx < b->n_ctx)) b->n_ctx = n_ctx;
+        json_array_append_new(json_object_get(b->doc, "systems"), mu_system_json(b->systems[s]));
+        mu_progress_say(b->o->progress, "  %s: %s, model %s, tokens counted by %s",
+                        mu_system_id(b->systems[s]), info->name, info->model,
+                        mu_token_source_name(info->token_source));
+        if (own && own->is_synthetic) {
+            mu_document_add_note(b->doc,
+                                 "%s has random weights: its speed and memory are those of its "
+                                 "shape, its text means nothing, and prompt lookup, which would "
+                                 "profit from repeated nonsense, is off",
+                                 own->reference);
+        }
+    }
+    return MU_OK;
+}
+
+mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
+    mu_status status = start_systems(b, err);
+    if (status != MU_OK) return status;
+    mu_bench_show(b, "peak rates of the machine", 0, 0);
+    status = mu_machine_rates_measure(b->o->n_threads, b->o->isa_max, &b->rates, err);
+    if (status != MU_OK) return status;
+    mu_document_set_rates(b->doc, &b->rates);
+    if (!b->o->no_instrument) {
+        status = measure_instrument(b, err);
+    } else {
+        json_object_set_new(json_object_get(b->doc, "instrument"), "why",
+                            json_string("not measured: --no-instrument"));
+    }
+    if (status == MU_OK) {
+        snprintf(b->summary, sizeof(b->summary), "%u server%s ready, instrument %s",
+                 b->o->n_systems, b->o->n_systems > 1 ? "s" : "",
+                 b->o->no_instrument ? "not checked" : "checked");
+    }
+    return status;
+}
+
+/* The leak test gets what the loads before it leave of the budget; 0: its own length. */
+static double leak_seconds(const mu_bench *b) {
+    if (b->o->seconds > 0 || b->phase_budget_s <= 0 || b->o->plan.is_quick) return b->o->seconds;
+    double left = b->phase_budget_s / b->o->n_systems - LOADS_S;
+    return fmin(fmax(left, LEAK_SECONDS_MIN), LEAK_SECONDS_MAX);
+}
+
+mu_status mu_bench_run_memory(mu_bench *b, mu_err *err) {
+    mu_status first = MU_OK;
+    for (uint32_t s = 0; s < b->o->n_systems; s++) {
+        const mu_memory_options options = {.system = b->systems[s],
+                                           .is_quick = b->o->plan.is_quick,
+                                           .n_ctx = b->n_ctx,
+                                           .leak_seconds = leak_seconds(b),
+                                           .seed = b->o->seed,
+                                           .progress = b->o->progress,
+                                           .view = &b->view,
+                                           .is_canceled = b->o->is_canceled};
+        json_t *memory = NULL;
+        mu_err why;
+        b->view.i_part = s + 1;
+        b->view.n_parts = b->o->n_systems;
+        if (mu_system_is_own(b->systems[s])) mu_system_stop(b->systems[s]);
+        mu_status status = mu_memory_measure(&options, &memory, &why);
+        if (status == MU_OK) {
+            snprintf(b->summary, sizeof(b->summary), "%.0f MB idle, %.0f MB under load; leak: %s",
+                     mu_document_number(memory, "footprint.rss_mb"),
+                     mu_document_number(memory, "inference.peak_mb"),
+                     mu_document_text(memory, "leak.verdict"));
+            json_array_append_new(json_object_get(b->doc, "memory"), memory);
+            /* What comes next must not find memory and caches as this phase left them. */
+            if (mu_system_is_own(b->systems[s])) status = mu_bench_restart(b, b->systems[s], &why);
+        }
+        if (status != MU_OK && first == MU_OK) {
+            first = status;
+            *err = why;
+        }
+        if (status == MU_ERR_CANCELED) break;
+    }
+    return first;
+}
+
+static double soak_seconds(const mu_bench *b) {
+    if (b->o->seconds > 0) return b->o->seconds;
+    double seconds = b->o->plan.is_quick ? 60 : 3600;
+    double budget = b->phase_budget_s / b->o->n_systems;
+    return budget > 0 ? fmin(fmax(budget, LEAK_SECONDS_MIN), seconds) : seconds;
+}
+
+mu_status mu_bench_run_soak(mu_bench *b, mu_err *err) {
+    mu_status status = MU_OK;
+    for (uint32_t s = 0; s < b->o->n_systems && status == MU_OK; s++) {
+        const mu_leak_watch_options options = {
+            .system = b->systems[s],
+            .shape = b->o->plan.n_shapes > 0 ? b->o->plan.shapes[0] : mu_shape_short,
+            .clients = b->o->plan.n_clients > 0 ? b->o->plan.clients[0] : 16,
+            .seconds = soak_seconds(b),
+            .cycle_seconds = b->o->plan.is_quick ? 2 : 30,
+            .seed = b->o->seed,
+            .progress = b->o->progress,
+            .view = &b->view,
+            .is_canceled = b->o->is_canceled};
+        json_t *leak = NULL;
+        mu_bench_show(b, "requests, checkpoints, requests, ...", s + 1, b->o->n_systems);
+        status = mu_leak_watch(&options, &leak, err);
+        if (status != MU_OK) break;
+        snprintf(b->summary, sizeof(b->summary), "%s: %.120s", mu_document_text(leak, "verdict"),
+                 mu_document_text(leak, "why"));
+        json_array_append_new(
+            json_object_get(b->doc, "memory"),
+            json_pack("{s:s, s:o}", "system", mu_system_id(b->systems[s]), "leak", leak));
+    }
+    return status;
+}
+
+mu_status mu_bench_run_stress(mu_bench *b, mu_err *err) {
+    mu_status status = MU_OK;
+    for (uint32_t s = 0; s < b->o->n_systems && status == MU_OK; s++) {
+        const mu_stress_options options = {.system = b->systems[s],
+                                           .n_ctx = b->n_ctx,
+                                           .is_quick = b->o->plan.is_quick,
+                                           .seed = b->o->seed,
+                                           .progress = b->o->progress,
+                                           .view = &b->view,
+                                           .is_canceled = b->o->is_canceled};
+        json_t *stress = NULL;
+        status = mu_stress_run(&options, &stress, err);
+        if (status != MU_OK) break;
+        snprintf(b->summary, sizeof(b->summary), "%.190s", mu_document_text(stress, "summary"));
+        json_t *all = json_object_get(b->doc, "stress");
+        if (!all) json_object_set_new(b->doc, "stress", all = json_array());
+        json_array_append_new(all, stress);
+    }
+    return status;
+}
