@@ -8,9 +8,9 @@
 #include "cmd/eval_text.h"
 
 typedef struct eval_options {
-    const char *model, *dtype, *kv;
-    uint32_t n_tokens, window, stride, threads;
-    bool plain, json;
+    const char *model, *dtype;
+    mu_eval_text_options text;
+    bool json;
 } eval_options;
 
 static void print_line(const char *name, double value, mu_interval i) {
@@ -46,7 +46,7 @@ static mu_status report(const eval_options *o, const mu_model *model, bool has_s
         "version", MUAI_VERSION, "model", mu_model_name(model), "dtype",
         mu_weight_type_name(options->weight_type), "kv_dtype", mu_dtype_get(options->kv_type)->name,
         "window", (int)options->window, "stride", (int)options->stride, "special_tokens",
-        (int)!o->plain, "start_token", (int)has_start, "result", mu_perplexity_json(p));
+        (int)!o->text.plain, "start_token", (int)has_start, "result", mu_perplexity_json(p));
     return mu_print_json(json, JSON_INDENT(2), err);
 }
 
@@ -56,9 +56,9 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
     mu_model *model = NULL;
     mu_eval_text text = {0};
     mu_perplexity p = {0};
-    mu_perplexity_options options = {.n_threads = o->threads,
-                                     .window = o->window,
-                                     .stride = o->stride,
+    mu_perplexity_options options = {.n_threads = o->text.threads,
+                                     .window = o->text.window,
+                                     .stride = o->text.stride,
                                      .is_canceled = mu_is_interrupted};
     if (isatty(STDERR_FILENO)) options.progress = mu_show_progress;
     mu_status status = mu_open_model(reference, &ref, &model, err);
@@ -71,11 +71,11 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
     }
     if (status == MU_OK) status = mu_isa_read(&options.isa_max, err);
     if (status == MU_OK) {
-        status =
-            mu_settle_kv_type(options.weight_type, options.isa_max, o->kv, &options.kv_type, err);
+        status = mu_settle_kv_type(options.weight_type, options.isa_max, o->text.kv,
+                                   &options.kv_type, err);
     }
     if (status == MU_OK) {
-        status = mu_eval_text_read(model, path, o->n_tokens, o->plain, &text, err);
+        status = mu_eval_text_read(model, path, o->text.n_tokens, o->text.plain, &text, err);
     }
     if (status == MU_OK) {
         options.tokens = text.tokens;
@@ -91,23 +91,12 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
 }
 
 int mu_cmd_eval_perplexity(int argc, char **argv) {
-    eval_options o = {.dtype = "auto", .kv = "auto"};
+    eval_options o = {.dtype = "auto", .text.kv = "auto"};
     const mu_option options[] = {
         MU_MODEL_OPTION(&o.model),
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
-        {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
-        {"window", 0, MU_OPTION_U32, &o.window, 0, 1 << 20, "N",
-         "tokens in view at once; 0: the model's context"},
-        {"stride", 0, MU_OPTION_U32, &o.stride, 0, 1 << 20, "N",
-         "tokens from window to window; 0: half of it"},
-        {"n-tokens", 'n', MU_OPTION_U32, &o.n_tokens, 0, 1 << 30, "N",
-         "of the text at most; 0: all"},
-        {"plain", 0, MU_OPTION_FLAG, &o.plain, 0, 0, NULL,
-         "<|endoftext|> and the like in the text are text"},
-        {"threads", 't', MU_OPTION_U32, &o.threads, 0, 1024, "N",
-         "0: what affinity and quota allow"},
+        MU_EVAL_TEXT_OPTIONS(&o.text),
         {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL,
          "one JSON object, schema muai.perplexity/1"},
     };

@@ -14,9 +14,10 @@
 #include "cmd/eval_text.h"
 
 typedef struct eval_options {
-    const char *model, *reference, *kv;
-    uint32_t n_tokens, window, stride, threads, repeat;
-    bool plain, json;
+    const char *model, *reference;
+    mu_eval_text_options text;
+    uint32_t repeat;
+    bool json;
 } eval_options;
 
 typedef struct evaluation {
@@ -48,7 +49,7 @@ static mu_status measure_speed(const evaluation *e, mu_quant_row *row, mu_err *e
     snprintf(prompt, sizeof(prompt), "%u", e->n_prompt);
     snprintf(gen, sizeof(gen), "%u", e->n_gen);
     snprintf(repeat, sizeof(repeat), "%u", e->o->repeat);
-    snprintf(threads, sizeof(threads), "%u", e->o->threads);
+    snprintf(threads, sizeof(threads), "%u", e->o->text.threads);
     const char *argv[] = {"muai",     "bench",       "engine",   "--model", ref->name,
                           "--dtype",  NULL,          "--kv",     NULL,      "--prompt",
                           prompt,     "--gen",       gen,        "--batch", "1",
@@ -183,7 +184,7 @@ static mu_status report(const evaluation *e, mu_err *err) {
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:{s:i, s:i, s:i}, s:o}", "schema",
                   "muai.quant/1", "version", MUAI_VERSION, "model", mu_model_name(e->model),
                   "reference", mu_model_name(e->rows[0].model), "window", (int)e->options.window,
-                  "stride", (int)e->options.stride, "special_tokens", (int)!e->o->plain,
+                  "stride", (int)e->options.stride, "special_tokens", (int)!e->o->text.plain,
                   "start_token", (int)e->text.has_start, "speed_options", "prompt_tokens",
                   (int)e->n_prompt, "generated_tokens", (int)e->n_gen, "repeat", (int)e->o->repeat,
                   "types", mu_quant_json(e->rows, e->n_rows));
@@ -200,7 +201,8 @@ static mu_status prepare(evaluation *e, const char *path, mu_err *err) {
     mu_status status = mu_eval_windows_settle(n_ctx, &e->options.window, &e->options.stride, err);
     if (status == MU_OK) status = mu_isa_read(&e->options.isa_max, err);
     if (status == MU_OK) {
-        status = mu_eval_text_read(e->model, path, e->o->n_tokens, e->o->plain, &e->text, err);
+        status =
+            mu_eval_text_read(e->model, path, e->o->text.n_tokens, e->o->text.plain, &e->text, err);
     }
     if (status != MU_OK) return status;
     if (mu_model_spec(reference)->vocab_size != mu_model_spec(e->model)->vocab_size) {
@@ -214,8 +216,8 @@ static mu_status prepare(evaluation *e, const char *path, mu_err *err) {
     e->n_rows = mu_quant_rows(e->model, reference, e->rows);
     for (uint32_t i = 0; i < e->n_rows && status == MU_OK; i++) {
         mu_quant_row *row = &e->rows[i];
-        status =
-            mu_settle_kv_type(row->weight_type, e->options.isa_max, e->o->kv, &row->kv_type, err);
+        status = mu_settle_kv_type(row->weight_type, e->options.isa_max, e->o->text.kv,
+                                   &row->kv_type, err);
     }
     return status;
 }
@@ -235,9 +237,9 @@ static mu_status measure(evaluation *e, mu_err *err) {
 static mu_status evaluate(const eval_options *o, const char *reference, const char *path,
                           mu_err *err) {
     evaluation e = {.o = o,
-                    .options = {.n_threads = o->threads,
-                                .window = o->window,
-                                .stride = o->stride,
+                    .options = {.n_threads = o->text.threads,
+                                .window = o->text.window,
+                                .stride = o->text.stride,
                                 .is_canceled = mu_is_interrupted}};
     if (isatty(STDERR_FILENO)) e.options.progress = mu_show_progress;
     mu_status status = mu_open_model(reference, &e.ref, &e.model, err);
@@ -255,25 +257,14 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
 }
 
 int mu_cmd_eval_quant(int argc, char **argv) {
-    eval_options o = {.kv = "auto", .repeat = 5};
+    eval_options o = {.text.kv = "auto", .repeat = 5};
     const mu_option options[] = {
         MU_MODEL_OPTION(&o.model),
         {"reference", 0, MU_OPTION_TEXT, &o.reference, 0, 0, "MODEL",
          "what to compare with, as f32; MODEL itself when not given"},
-        {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
-         "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
-        {"window", 0, MU_OPTION_U32, &o.window, 0, 1 << 20, "N",
-         "tokens in view at once; 0: the model's context"},
-        {"stride", 0, MU_OPTION_U32, &o.stride, 0, 1 << 20, "N",
-         "tokens from window to window; 0: half of it"},
-        {"n-tokens", 'n', MU_OPTION_U32, &o.n_tokens, 0, 1 << 30, "N",
-         "of the text at most; 0: all"},
-        {"plain", 0, MU_OPTION_FLAG, &o.plain, 0, 0, NULL,
-         "<|endoftext|> and the like in the text are text"},
+        MU_EVAL_TEXT_OPTIONS(&o.text),
         {"repeat", 'r', MU_OPTION_U32, &o.repeat, 0, 1000, "N",
          "runs of each speed; 0: do not measure speed and memory"},
-        {"threads", 't', MU_OPTION_U32, &o.threads, 0, 1024, "N",
-         "0: what affinity and quota allow"},
         {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL, "one JSON object, schema muai.quant/1"},
     };
     const mu_command_line line = {
