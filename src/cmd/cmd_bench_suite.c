@@ -1,26 +1,23 @@
 /* The suites that measure a server: latency, throughput, rate, memory, soak, stress, all. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "bench/report/report.h"
 #include "bench/suite/bench.h"
+#include "cmd/bench_folder.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/history_file.h"
 #include "cmd/options.h"
 #include "hub/builtin.h"
 
-enum { PATH_MAX_BYTES = 4096, RUNS_FULL = 5, BLOCKS_DEFAULT = 8 };
+enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8 };
 
 typedef struct suite_options {
     const char *model, *target_model, *api_key, *shape, *rate, *arrivals, *slo, *targets, *dtype,
@@ -37,7 +34,8 @@ typedef struct suite_options {
 /* Everything that lives as long as a run. */
 typedef struct suite_run {
     const suite_options *o;
-    char directory[PATH_MAX_BYTES], program[PATH_MAX_BYTES], log_path[PATH_MAX_BYTES + 32];
+    mu_bench_folder folder;
+    char program[MU_BENCH_FOLDER_PATH];
     mu_ref ref;
     mu_model *model;
     mu_own_model own;
@@ -46,7 +44,6 @@ typedef struct suite_run {
     char threads_text[16], parallel_text[16];
     mu_targets *targets;
     mu_progress progress;
-    FILE *raw;
     mu_bench_options bench;
 } suite_run;
 
@@ -130,29 +127,6 @@ static mu_status read_plan(suite_run *r, mu_err *err) {
     return status;
 }
 
-static mu_status make_directory(suite_run *r, mu_err *err) {
-    if (r->o->output) {
-        snprintf(r->directory, sizeof(r->directory), "%s", r->o->output);
-    } else {
-        char stamp[32];
-        struct timespec now;
-        struct tm local;
-        clock_gettime(CLOCK_REALTIME, &now);
-        localtime_r(&now.tv_sec, &local);
-        strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &local);
-        snprintf(r->directory, sizeof(r->directory), "muai-bench-%s", stamp);
-    }
-    if (mkdir(r->directory, 0777) != 0 && errno != EEXIST) {
-        return mu_fail_os(err, MU_ERR_IO, "--output %s", r->directory);
-    }
-    char path[PATH_MAX_BYTES + 32];
-    snprintf(path, sizeof(path), "%s/report.json", r->directory);
-    unlink(path); /* of an earlier run: if this one dies, nothing must look like its result */
-    snprintf(path, sizeof(path), "%s/requests.jsonl", r->directory);
-    r->raw = fopen(path, "we");
-    return r->raw ? MU_OK : mu_fail_os(err, MU_ERR_IO, "%s", path);
-}
-
 static mu_status open_own(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_own_model *own = &r->own;
@@ -186,9 +160,10 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
     if (status != MU_OK) return status;
     ssize_t n = readlink("/proc/self/exe", r->program, sizeof(r->program) - 1);
     if (n <= 0) return mu_fail_os(err, MU_ERR_IO, "/proc/self/exe");
-    snprintf(r->log_path, sizeof(r->log_path), "%s/server.log", r->directory);
-    *s = (mu_system_options){
-        .own = &r->own, .program = r->program, .cpus = o->server_cpus, .output_path = r->log_path};
+    *s = (mu_system_options){.own = &r->own,
+                             .program = r->program,
+                             .cpus = o->server_cpus,
+                             .output_path = r->folder.log_path};
     if (strcmp(o->dtype, "auto") != 0) add_arg(s, "--dtype", o->dtype);
     if (strcmp(o->kv, "auto") != 0) add_arg(s, "--kv", o->kv);
     if (o->threads > 0) {
@@ -248,48 +223,6 @@ static mu_status pin_client(const char *cpus, mu_err *err) {
     return MU_OK;
 }
 
-static mu_status write_file(const suite_run *r, const char *name, const mu_buf *text, mu_err *err) {
-    char path[PATH_MAX_BYTES + 32];
-    snprintf(path, sizeof(path), "%s/%s", r->directory, name);
-    FILE *file = fopen(path, "we");
-    if (!file) return mu_fail_os(err, MU_ERR_IO, "%s", path);
-    bool is_written = text->n == 0 || fwrite(text->data, 1, text->n, file) == text->n;
-    if (fclose(file) != 0 || !is_written) return mu_fail_os(err, MU_ERR_IO, "%s: write", path);
-    return MU_OK;
-}
-
-static mu_status write_document(const suite_run *r, const json_t *doc, mu_err *err) {
-    mu_buf text = {0};
-    char *json = json_dumps(doc, JSON_INDENT(1) | JSON_REAL_PRECISION(8));
-    if (!json) return mu_fail(err, MU_ERR_NOMEM, "report.json");
-    mu_buf_append_str(&text, json);
-    mu_buf_append_str(&text, "\n");
-    mu_free(json);
-    mu_status status = text.failed ? mu_fail(err, MU_ERR_NOMEM, "report.json")
-                                   : write_file(r, "report.json", &text, err);
-    mu_buf_deinit(&text);
-    return status;
-}
-
-static mu_status write_renderings(const suite_run *r, const json_t *doc, mu_err *err) {
-    static const struct {
-        const char *name;
-        mu_status (*render)(const json_t *const *docs, size_t n, mu_buf *out, mu_err *err);
-    } renderings[] = {{"report.html", mu_report_html},
-                      {"report.md", mu_report_markdown},
-                      {"report.csv", mu_report_csv},
-                      {"cells.csv", mu_report_csv_wide}};
-    const json_t *docs[] = {doc};
-    mu_status status = MU_OK;
-    for (size_t i = 0; i < MU_COUNTOF(renderings) && status == MU_OK; i++) {
-        mu_buf text = {0};
-        status = renderings[i].render(docs, 1, &text, err);
-        if (status == MU_OK) status = write_file(r, renderings[i].name, &text, err);
-        mu_buf_deinit(&text);
-    }
-    return status;
-}
-
 static mu_status print_document(const suite_options *o, const json_t *doc, mu_err *err) {
     if (o->json) return mu_print_json(json_incref((json_t *)(uintptr_t)doc), JSON_INDENT(1), err);
     struct winsize size;
@@ -319,7 +252,7 @@ static mu_status prepare(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_status status = read_plan(r, err);
     if (status == MU_OK && o->client_cpus) status = pin_client(o->client_cpus, err);
-    if (status == MU_OK) status = make_directory(r, err);
+    if (status == MU_OK) status = mu_bench_folder_open(o->output, &r->folder, err);
     if (status == MU_OK) status = add_systems(r, err);
     if (status == MU_OK) status = mu_isa_read(&r->bench.isa_max, err);
     if (status != MU_OK) return status;
@@ -336,7 +269,7 @@ static mu_status prepare(suite_run *r, mu_err *err) {
     r->bench.targets = r->targets;
     r->bench.no_targets = o->no_targets;
     r->bench.n_threads = o->threads;
-    r->bench.raw = r->raw;
+    r->bench.raw = r->folder.raw;
     r->bench.progress = &r->progress;
     r->bench.is_canceled = mu_is_interrupted;
     return MU_OK;
@@ -346,18 +279,17 @@ static mu_status prepare(suite_run *r, mu_err *err) {
  * error. */
 static mu_status deliver(suite_run *r, json_t *doc, mu_err *err) {
     json_object_set_new(doc, "raw", json_pack("{s:s}", "path", "requests.jsonl"));
-    mu_status status = write_document(r, doc, err);
-    if (status == MU_OK) status = write_renderings(r, doc, err);
+    mu_status status = mu_bench_folder_write(&r->folder, doc, err);
     if (status == MU_OK) status = print_document(r->o, doc, err);
     if (status == MU_OK) status = remember(r->o, doc, err);
     if (status == MU_OK && !r->o->quiet) {
-        fprintf(stderr, "report: %s/report.html (and .json, .md, .csv)\n", r->directory);
+        fprintf(stderr, "report: %s/report.html (and .json, .md, .csv)\n", r->folder.path);
     }
     return status;
 }
 
 static void close_run(suite_run *r) {
-    if (r->raw) fclose(r->raw);
+    mu_bench_folder_close(&r->folder);
     mu_targets_close(r->targets);
     mu_model_close(r->model);
 }
@@ -368,9 +300,7 @@ static int run(suite_run *r) {
     int code = MU_JUDGED_TOOL_ERROR;
     mu_status status = prepare(r, &err);
     if (status == MU_OK) status = mu_bench_run(&r->bench, &doc, &err);
-    if (r->raw && fflush(r->raw) != 0 && status == MU_OK) {
-        status = mu_fail_os(&err, MU_ERR_IO, "%s/requests.jsonl: write", r->directory);
-    }
+    if (status == MU_OK) status = mu_bench_folder_flush(&r->folder, &err);
     if (doc) {
         mu_status delivered = deliver(r, doc, &why);
         if (delivered != MU_OK) mu_report("bench", &why);
@@ -428,7 +358,8 @@ static const mu_option options[] = {
     {"runs", 'r', MU_OPTION_U32, &o.runs, 0, 100, "N",
      "fresh server processes; 0: 1 with --quick, else 5"},
     {"blocks", 0, MU_OPTION_U32, &o.blocks, 1, 500, "N", "of a comparison"},
-    {"budget", 0, MU_OPTION_F32, &o.budget, 0, 1e7, "S", "shorten cells and the leak test to end in S seconds"},
+    {"budget", 0, MU_OPTION_F32, &o.budget, 0, 1e7, "S",
+     "shorten cells and the leak test to end in S seconds"},
     {"steal-limit", 0, MU_OPTION_F32, &o.steal_limit, 1, 100, "PERCENT",
      "of CPU time that other guests of the host may take before a cell is INVALID"},
     {"no-instrument", 0, MU_OPTION_FLAG, &o.no_instrument, 0, 0, NULL,

@@ -183,34 +183,13 @@ static mu_status find_format(const report_options *o, size_t *out, mu_err *err) 
                    o->format);
 }
 
-/* The file appears under its name when it is whole. */
-static mu_status write_file(const char *path, const mu_buf *text, mu_err *err) {
-    char part[1024];
-    if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part)) {
-        return mu_fail(err, MU_ERR_INVALID, "-o: the path is too long");
-    }
-    FILE *file = fopen(part, "we");
-    if (!file) return mu_fail_os(err, MU_ERR_IO, "%.120s", part);
-    bool is_ok = fwrite(text->data, 1, text->n, file) == text->n;
-    is_ok = fflush(file) == 0 && fsync(fileno(file)) == 0 && is_ok;
-    mu_status status = is_ok ? MU_OK : mu_fail_os(err, MU_ERR_IO, "%.120s: write", part);
-    if (fclose(file) != 0 && status == MU_OK) {
-        status = mu_fail_os(err, MU_ERR_IO, "%.120s: write", part);
-    }
-    if (status == MU_OK && rename(part, path) != 0) {
-        status = mu_fail_os(err, MU_ERR_IO, "%.120s", path);
-    }
-    if (status != MU_OK) unlink(part);
-    return status;
-}
-
 static mu_status show(const report_options *o, const json_t *doc, mu_err *err) {
     size_t format;
     mu_buf text = {0};
     mu_status status = find_format(o, &format, err);
     if (status == MU_OK) status = formats[format].render(&doc, 1, &text, err);
     if (status == MU_OK && o->output) {
-        status = write_file(o->output, &text, err);
+        status = mu_write_whole(o->output, &text, err);
     } else if (status == MU_OK) {
         fwrite(text.data, 1, text.n, stdout);
     }

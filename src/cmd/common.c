@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,26 @@ mu_status mu_read_all(const char *path, mu_buf *out, mu_err *err) {
     if (ferror(file)) status = mu_fail_os(err, MU_ERR_IO, "%s: read", path);
     if (out->failed) status = mu_fail(err, MU_ERR_NOMEM, "%s", path);
     if (!is_stdin) fclose(file);
+    return status;
+}
+
+mu_status mu_write_whole(const char *path, const mu_buf *text, mu_err *err) {
+    char part[PATH_MAX];
+    if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part)) {
+        return mu_fail(err, MU_ERR_INVALID, "%.120s...: the path is too long", path);
+    }
+    FILE *file = fopen(part, "we");
+    if (!file) return mu_fail_os(err, MU_ERR_IO, "%.120s", part);
+    bool is_ok = text->n == 0 || fwrite(text->data, 1, text->n, file) == text->n;
+    is_ok = fflush(file) == 0 && fsync(fileno(file)) == 0 && is_ok;
+    mu_status status = is_ok ? MU_OK : mu_fail_os(err, MU_ERR_IO, "%.120s: write", part);
+    if (fclose(file) != 0 && status == MU_OK) {
+        status = mu_fail_os(err, MU_ERR_IO, "%.120s: write", part);
+    }
+    if (status == MU_OK && rename(part, path) != 0) {
+        status = mu_fail_os(err, MU_ERR_IO, "%.120s", path);
+    }
+    if (status != MU_OK) unlink(part);
     return status;
 }
 

@@ -51,6 +51,9 @@ mu_status mu_parse_tokens(const char *text, mu_token **out_tokens, uint32_t *out
 /* A whole file, or standard input for "-". */
 mu_status mu_read_all(const char *path, mu_buf *out, mu_err *err);
 
+/* The file appears under its name when it is whole and on disk. */
+mu_status mu_write_whole(const char *path, const mu_buf *text, mu_err *err) MU_MUST_USE;
+
 /* Text to tokens with the model's tokenizer; the caller's, mu_free(). */
 mu_status mu_encode_text(const mu_model *model, const char *text, size_t n, uint32_t flags,
                          mu_token **out_tokens, uint32_t *out_n, mu_err *err);
