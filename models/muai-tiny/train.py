@@ -30,6 +30,7 @@ from torch import nn
 import corpus
 
 N_CONTEXT, N_HIDDEN, N_HEADS, N_LAYERS = 512, 256, 4, 4
+N_SHORT = 128  # windows of the first steps
 HELDOUT_DOCUMENTS = 300
 BUFFER_DOCUMENTS = 20000
 
@@ -56,6 +57,16 @@ def sinusoids():
     return torch.cat([angles.sin(), angles.cos()], dim=1) * math.sqrt(2)
 
 
+def start_copying(block):
+    """Where attention starts: it looks for what is like the token at hand, and hands on what it finds as
+    it is. A name that comes again is then a matter of where to look. Trockman and Kolter 2023."""
+    basis = torch.linalg.qr(torch.randn(N_HIDDEN, N_HIDDEN))[0] * math.sqrt(0.2)
+    q, k, v = block.c_attn.weight.split(N_HIDDEN)
+    k.copy_(q)
+    v.copy_(basis)
+    block.c_proj.weight.copy_(basis.T)
+
+
 class Model(nn.Module):
     """GPT2LMHeadModel of transformers under shorter names; export.py says which is which."""
 
@@ -66,12 +77,16 @@ class Model(nn.Module):
         self.ln_f = nn.LayerNorm(N_HIDDEN, eps=1e-5)
         for name, p in self.named_parameters():
             if p.dim() == 2:
-                std = 0.02 / math.sqrt(2 * N_LAYERS) if "c_proj" in name or "c_out" in name else 0.02
+                # Tokens start far apart: what names have in common, which is learned first, must not
+                # drown what tells them apart.
+                std = 0.1 if name.startswith("w") else 0.02 / math.sqrt(2 * N_LAYERS) if "c_out" in name else 0.02
                 nn.init.normal_(p, std=std)
             elif name.endswith("bias"):
                 nn.init.zeros_(p)
         with torch.no_grad():
-            self.wpe.weight.copy_(sinusoids() * 0.02)
+            self.wpe.weight.copy_(sinusoids() * 0.1)
+            for block in self.h:
+                start_copying(block)
 
     def forward(self, tokens):
         x = self.wte(tokens) + self.wpe.weight[:tokens.shape[1]]
@@ -119,7 +134,6 @@ class Windows:
     def __init__(self, tokenizer, seed, batch, cache):
         self.tokenizer, self.seed, self.cache = tokenizer, seed, cache
         self.n_batch = batch * N_CONTEXT
-        self.batch = batch
         self.end = tokenizer.token_to_id(corpus.END)
         self.index, self.buffers, self.starts = 0, [], [0]
 
@@ -138,7 +152,7 @@ class Windows:
         self.buffers.append(tokens)
         self.starts.append(self.starts[-1] + len(tokens))
 
-    def get(self, i):
+    def get(self, i, length=N_CONTEXT):
         first, last = i * self.n_batch, (i + 1) * self.n_batch + 1
         while self.starts[-1] < last:
             self._more()
@@ -148,7 +162,7 @@ class Windows:
             if lo < hi:
                 parts.append(np.asarray(tokens[lo:hi]))
         flat = torch.from_numpy(np.concatenate(parts).astype(np.int64))
-        return flat[:-1].view(self.batch, N_CONTEXT), flat[1:].view(self.batch, N_CONTEXT)
+        return flat[:-1].view(-1, length), flat[1:].view(-1, length)
 
 
 def pack(tokenizer, texts):
@@ -161,17 +175,17 @@ def pack(tokenizer, texts):
     return np.array(out, dtype=np.uint16)
 
 
-def perplexity(model, tokens, pool):
-    """Of windows of 512 tokens side by side, each predicted from what stands before it in its window."""
-    n = (len(tokens) - 1) // N_CONTEXT
-    flat = torch.from_numpy(np.asarray(tokens[:n * N_CONTEXT + 1]).astype(np.int64))
+def perplexity(model, tokens, pool, length=N_CONTEXT):
+    """Of windows side by side, each token predicted from what stands before it in its window."""
+    n = (len(tokens) - 1) // length
+    flat = torch.from_numpy(np.asarray(tokens[:n * length + 1]).astype(np.int64))
 
     def part(i):
-        last = min(i + 4, n) * N_CONTEXT
-        x, y = flat[i * N_CONTEXT:last], flat[i * N_CONTEXT + 1:last + 1]
+        last = min(i + 4, n) * length
+        x, y = flat[i * length:last], flat[i * length + 1:last + 1]
         with torch.no_grad():
-            return model.loss(x.view(-1, N_CONTEXT), y.view(-1, N_CONTEXT)).item()
-    return math.exp(sum(pool.map(part, range(0, n, 4))) / (n * N_CONTEXT))
+            return model.loss(x.view(-1, length), y.view(-1, length)).item()
+    return math.exp(sum(pool.map(part, range(0, n, 4))) / (n * length))
 
 
 def orthogonal(g):
@@ -215,8 +229,7 @@ def optimizers(model, args, pool):
     matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and n.startswith("h.")]
     tables = [model.wte.weight, model.wpe.weight]
     vectors = [p for p in model.parameters() if p.dim() == 1]
-    adam_groups = [{"params": tables, "weight_decay": args.weight_decay},
-                   {"params": vectors, "weight_decay": 0.0}]
+    adam_groups = [{"params": tables + vectors, "weight_decay": 0.0}]
     out = []
     if args.optimizer == "muon":
         out.append(Muon(matrices, args.lr, pool, weight_decay=args.weight_decay))
@@ -290,7 +303,8 @@ def train(args):
         for o in optims:
             for g in o.param_groups:
                 g["lr"] = args.lr * factor
-        x, y = windows.get(step)
+        length = N_SHORT if step < args.short else N_CONTEXT
+        x, y = windows.get(step, length)
         value = replicas.step(x, y)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for o in optims:
@@ -298,7 +312,7 @@ def train(args):
         step += 1
         loss_mean = value if loss_mean is None else 0.95 * loss_mean + 0.05 * value
         if step % args.eval_every == 0:
-            ppl = f"{perplexity(model, heldout, replicas.pool):.4f}"
+            ppl = f"{perplexity(model, heldout, replicas.pool, length):.4f}"
         if step % args.log_every == 0:
             row = [step, step * windows.n_batch, f"{seconds():.0f}", f"{factor:.4f}", f"{loss_mean:.4f}", ppl]
             log.writerow(row)
@@ -336,6 +350,7 @@ def main():
     p.add_argument("--weight-decay", type=float, default=0.1)
     p.add_argument("--warmup", type=int, default=50, help="steps")
     p.add_argument("--decay", type=float, default=0.5, help="share of the budget")
+    p.add_argument("--short", type=int, default=0, help="steps at the start that see windows of 128 tokens")
     p.add_argument("--log-every", type=int, default=20)
     p.add_argument("--eval-every", type=int, default=200)
     p.add_argument("--save-every", type=int, default=100)

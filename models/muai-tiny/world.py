@@ -183,8 +183,10 @@ class Story:
         self.roles.update(roles)
 
     def name(self, pool):
+        """One that nobody in the story has yet. The first of a pool are common and the last rare, as
+        names in life are: what a reader learns of common ones then helps with the rare ones."""
         for _ in range(N_ATTEMPTS_MAX):
-            name = self.rng.choice(pool)
+            name = pool[int(len(pool) * self.rng.random() ** 3)]
             if name not in self.used_names:
                 self.used_names.add(name)
                 return name
