@@ -238,7 +238,11 @@ static mu_status search_capacity(mu_bench *b, mu_system *system, const mu_shape 
     bool is_quick = options.is_quick, goes_on = true;
     uint32_t n_cells = is_quick ? CAPACITY_CELLS_QUICK : CAPACITY_CELLS_FULL;
     double budget_s = b->phase_budget_s / ((double)n_cells * o->n_systems);
-    mu_capacity_begin(&search, reference > 0 ? reference : 1.0, n_cells);
+    if (!(reference > 0)) { /* what a cell can tell of at all, with room below */
+        mu_cell_plan cell = capacity_cell(&options, shape, 1.0, budget_s);
+        reference = 4.0 * CAPACITY_REQUESTS_MIN / cell.seconds_max;
+    }
+    mu_capacity_begin(&search, reference, n_cells);
     for (uint32_t i = 1; goes_on && status == MU_OK; i++) {
         mu_cell_plan plan = capacity_cell(&options, shape, search.next, budget_s);
         json_t *cell = NULL;

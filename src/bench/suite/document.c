@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "bench/probe/machine.h"
+#include "muai_commit.h" /* the build writes it */
 
 static void format_time(time_t at, const char *format, char *out, size_t cap) {
     struct tm utc;
@@ -47,20 +48,17 @@ json_t *mu_document_begin(const mu_document_options *o) {
     format_time(now, "%Y-%m-%dT%H:%M:%SZ", start, sizeof(start));
     format_time(now, "%Y%m%dT%H%M%SZ", stamp, sizeof(stamp));
     snprintf(id, sizeof(id), "%s-%08x", stamp, (unsigned)(mu_mix64(mu_now_ns()) >> 32));
-#ifdef MUAI_BUILD_TYPE
-    const char *build = MUAI_BUILD_TYPE;
-#else
-    const char *build = "unknown";
-#endif
-    return json_pack(
-        "{s:s, s:{s:s, s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:b, s:s, s:n, s:n, s:o, s:I, s:i, s:s},"
-        " s:o, s:[], s:{s:[], s:n}, s:[], s:[], s:[], s:[], s:[], s:[], s:[], s:[]}",
-        "schema", "muai.bench/1", "tool", "name", "muai", "version", MUAI_VERSION, "compiler",
-        "cc " __VERSION__, "build", build, "run", "id", id, "title", o->title, "suite", o->suite,
-        "quick", o->is_quick, "start", start, "end", "duration_s", "command", command_json(o),
-        "seed", (json_int_t)(o->seed & INT64_MAX), "runs", (int)o->runs, "stop_reason", "done",
-        "host", host_json(), "systems", "instrument", "rows", "why", "phases", "cells", "memory",
-        "capacity", "comparisons", "targets", "recommendations", "notes");
+    return json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s*}, s:{s:s, s:s, s:s, s:b, s:s, s:n, s:n, "
+                     "s:o, s:I, s:i, s:s},"
+                     " s:o, s:[], s:{s:[], s:n}, s:[], s:[], s:[], s:[], s:[], s:[], s:[], s:[]}",
+                     "schema", "muai.bench/1", "tool", "name", "muai", "version", MUAI_VERSION,
+                     "compiler", "cc " __VERSION__, "build", MUAI_BUILD_TYPE, "git",
+                     MUAI_COMMIT[0] ? MUAI_COMMIT : NULL, "run", "id", id, "title", o->title,
+                     "suite", o->suite, "quick", o->is_quick, "start", start, "end", "duration_s",
+                     "command", command_json(o), "seed", (json_int_t)(o->seed & INT64_MAX), "runs",
+                     (int)o->runs, "stop_reason", "done", "host", host_json(), "systems",
+                     "instrument", "rows", "why", "phases", "cells", "memory", "capacity",
+                     "comparisons", "targets", "recommendations", "notes");
 }
 
 void mu_document_set_rates(json_t *doc, const mu_machine_rates *rates) {
