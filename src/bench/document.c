@@ -13,7 +13,7 @@ bool mu_document_next_word(const char **path, char word[MU_DOCUMENT_WORD]) {
 }
 
 const json_t *mu_document_member(const json_t *array, const char *key, const char *text) {
-    for (size_t i = 0; i < json_array_size(array); i++) {
+    for (size_t i = 0; text && i < json_array_size(array); i++) {
         const json_t *item = json_array_get(array, i);
         const char *own = json_string_value(json_object_get(item, key));
         if (own && strcmp(own, text) == 0) return item;

@@ -7,16 +7,6 @@
 #include "bench/report/escape.h"
 #include "bench/report/html.h"
 
-static const json_t *memory_at(const mu_view *view, size_t s) {
-    const json_t *all = mu_document_at(view->systems[s].doc, "memory");
-    const char *id = mu_document_string(view->systems[s].json, "id");
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_document_string(json_array_get(all, i), "system");
-        if (id && other && strcmp(id, other) == 0) return json_array_get(all, i);
-    }
-    return NULL;
-}
-
 static struct mu_bar *add_bar(mu_bars *b, const char *system, const char *name, bool many) {
     if (b->n_rows == MU_COUNTOF(b->rows)) return NULL;
     struct mu_bar *row = &b->rows[b->n_rows++];
@@ -50,7 +40,7 @@ static void arenas(mu_page *page) {
     const mu_view *view = page->view;
     mu_bars b = {.title = "Memory by owner", .unit = "MB", .row_name = "System"};
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *all = mu_document_at(memory_at(view, s), "arenas");
+        const json_t *all = mu_document_at(mu_view_memory(view, s), "arenas");
         struct mu_bar *row = json_array_size(all) > 0
                                  ? add_bar(&b, view->systems[s].name, view->systems[s].name, false)
                                  : NULL;
@@ -60,7 +50,7 @@ static void arenas(mu_page *page) {
             if (isfinite(mb))
                 row->values[k] = (isfinite(row->values[k]) ? row->values[k] : 0.0) + mb;
         }
-        const char *why = mu_document_string(memory_at(view, s), "arenas_why");
+        const char *why = mu_document_string(mu_view_memory(view, s), "arenas_why");
         if (why && !row) {
             mu_buf_append_str(&page->absent, "<li>Memory by owner of ");
             mu_escape_html(&page->absent, view->systems[s].name);
@@ -76,7 +66,7 @@ static void phase_peaks(mu_page *page) {
     const mu_view *view = page->view;
     mu_bars b = {.title = "Peak of each phase", .unit = "MB", .row_name = "Phase", .n_parts = 1};
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *all = mu_document_at(memory_at(view, s), "phases");
+        const json_t *all = mu_document_at(mu_view_memory(view, s), "phases");
         for (size_t i = 0; i < json_array_size(all); i++) {
             const json_t *phase = json_array_get(all, i);
             if (!isfinite(mu_document_number(phase, "peak_mb"))) continue;
@@ -96,7 +86,7 @@ static void loads(mu_page *page) {
         snprintf(b.parts[k], MU_CHART_NAME_BYTES, "%s", parts[k]);
     }
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *all = mu_document_at(memory_at(view, s), "loads");
+        const json_t *all = mu_document_at(mu_view_memory(view, s), "loads");
         for (size_t i = 0; i < json_array_size(all); i++) {
             const json_t *load = json_array_get(all, i);
             double start = mu_document_number(load, "split.start_s"),
@@ -121,7 +111,7 @@ static void kv(mu_page *page) {
     mu_chart_init(&c, "KV cache against tokens", "tokens held", "MB");
     snprintf(c.note, sizeof(c.note), "Dashed: by arithmetic from the shape of the model.");
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *json = mu_document_at(memory_at(view, s), "kv"),
+        const json_t *json = mu_document_at(mu_view_memory(view, s), "kv"),
                      *points = mu_document_at(json, "points");
         double each = mu_document_number(json, "analytic_bytes_per_token");
         if (json_array_size(points) == 0) continue;
@@ -179,14 +169,8 @@ static mu_series *line(mu_chart *c, const char *name, double y_at_0, double slop
 }
 
 static double slope_of(const json_t *leak, const char *name) {
-    const json_t *signals = mu_document_at(leak, "signals");
-    for (size_t i = 0; i < json_array_size(signals); i++) {
-        const char *other = mu_document_string(json_array_get(signals, i), "name");
-        if (other && strcmp(other, name) == 0) {
-            return mu_document_number(json_array_get(signals, i), "slope_mb_h");
-        }
-    }
-    return NAN;
+    const json_t *signal = mu_document_member(mu_document_at(leak, "signals"), "name", name);
+    return mu_document_number(signal, "slope_mb_h");
 }
 
 /* Growth since the first checkpoint: the sizes themselves are far apart, their changes are not. */
@@ -269,7 +253,7 @@ void mu_html_memory(mu_page *page) {
     const mu_view *view = page->view;
     size_t n = 0;
     for (size_t s = 0; s < view->n_systems; s++)
-        n += memory_at(view, s) != NULL;
+        n += mu_view_memory(view, s) != NULL;
     if (n == 0) {
         mu_page_absent(page, "Memory", "it was not measured");
         return;
@@ -282,7 +266,7 @@ void mu_html_memory(mu_page *page) {
     kv(page);
     mu_buf_append_str(&page->body, "</div>\n");
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *leak = mu_document_at(memory_at(view, s), "leak");
+        const json_t *leak = mu_document_at(mu_view_memory(view, s), "leak");
         if (!leak) continue;
         mu_buf_append_str(&page->body, "<h3>Does it grow?");
         if (view->n_systems > 1) {

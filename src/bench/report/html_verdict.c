@@ -171,12 +171,7 @@ void mu_html_verdict(mu_page *page) {
 }
 
 static bool has_target(const json_t *doc, const char *id) {
-    const json_t *all = mu_document_at(doc, "targets");
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_document_string(json_array_get(all, i), "id");
-        if (other && strcmp(other, id) == 0) return true;
-    }
-    return false;
+    return mu_document_member(mu_document_at(doc, "targets"), "id", id) != NULL;
 }
 
 /* A link where the page shows what is meant, the plain words elsewhere. */

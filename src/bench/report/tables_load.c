@@ -61,15 +61,9 @@ static void load_text(const json_t *cell, mu_table *t) {
     }
 }
 
-static const json_t *memory_of(const mu_view *view, const mu_view_cell *cell) {
-    const json_t *all = mu_document_at(cell->doc, "memory");
-    const char *id = mu_document_string(cell->json, "system");
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_document_string(json_array_get(all, i), "system");
-        if (id && other && strcmp(id, other) == 0) return json_array_get(all, i);
-    }
-    (void)view;
-    return NULL;
+static const json_t *memory_of(const mu_view_cell *cell) {
+    return mu_document_member(mu_document_at(cell->doc, "memory"), "system",
+                              mu_document_string(cell->json, "system"));
 }
 
 void mu_tables_summary(const mu_view *view, mu_table *t) {
@@ -99,9 +93,9 @@ void mu_tables_summary(const mu_view *view, mu_table *t) {
         stat(t, cell, "rate_user_tok_s", "p50", true);
         stat(t, cell, mu_cell_ttft(cell), "p50", false);
         stat(t, cell, mu_cell_ttft(cell), "p95", false);
-        mu_table_text(t, mu_figure_of(mu_document_number(memory_of(view, &view->cells[i]),
-                                                         "footprint.peak_mb"))
-                             .text);
+        mu_table_text(
+            t,
+            mu_figure_of(mu_document_number(memory_of(&view->cells[i]), "footprint.peak_mb")).text);
     }
 }
 

@@ -3,16 +3,6 @@
 
 #include "bench/report/tables.h"
 
-static const json_t *memory_at(const mu_view *view, size_t s) {
-    const json_t *all = mu_document_at(view->systems[s].doc, "memory");
-    const char *id = mu_document_string(view->systems[s].json, "id");
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const char *other = mu_document_string(json_array_get(all, i), "system");
-        if (id && other && strcmp(id, other) == 0) return json_array_get(all, i);
-    }
-    return NULL;
-}
-
 typedef enum unit { MEGABYTES, BYTES, RATIO, SLOPE, TEXT } unit;
 
 static void quantity(mu_table *t, const json_t *memory, const char *path, unit u) {
@@ -56,20 +46,20 @@ void mu_tables_memory(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Quantity", MU_COLUMN_TEXT);
     size_t shown[MU_TABLE_COLUMNS_MAX], n_shown = 0;
     for (size_t s = 0; s < view->n_systems && n_shown + 1 < MU_TABLE_COLUMNS_MAX; s++) {
-        if (!memory_at(view, s)) continue;
+        if (!mu_view_memory(view, s)) continue;
         shown[n_shown++] = s;
         mu_table_column(t, view->systems[s].name, MU_COLUMN_NUMBER);
     }
     for (size_t r = 0; n_shown > 0 && r < MU_COUNTOF(rows); r++) {
         bool is_known = false;
         for (size_t k = 0; k < n_shown; k++) {
-            is_known = is_known || mu_document_at(memory_at(view, shown[k]), rows[r].path);
+            is_known = is_known || mu_document_at(mu_view_memory(view, shown[k]), rows[r].path);
         }
         if (!is_known) continue;
         mu_table_row(t, NULL);
         mu_table_text(t, rows[r].name);
         for (size_t k = 0; k < n_shown; k++) {
-            quantity(t, memory_at(view, shown[k]), rows[r].path, rows[r].unit);
+            quantity(t, mu_view_memory(view, shown[k]), rows[r].path, rows[r].unit);
         }
     }
 }
@@ -92,7 +82,7 @@ void mu_tables_loads(const mu_view *view, mu_table *t) {
         mu_table_column(t, columns[c].name, MU_COLUMN_NUMBER);
     }
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *loads = mu_document_at(memory_at(view, s), "loads");
+        const json_t *loads = mu_document_at(mu_view_memory(view, s), "loads");
         for (size_t i = 0; i < json_array_size(loads); i++) {
             const json_t *load = json_array_get(loads, i);
             mu_table_row(t, NULL);
@@ -111,7 +101,7 @@ void mu_tables_arenas(const mu_view *view, mu_table *t) {
     mu_table_column(t, "System", MU_COLUMN_TEXT);
     mu_table_column(t, "MB", MU_COLUMN_NUMBER);
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *arenas = mu_document_at(memory_at(view, s), "arenas");
+        const json_t *arenas = mu_document_at(mu_view_memory(view, s), "arenas");
         for (size_t i = 0; i < json_array_size(arenas); i++) {
             mu_table_row(t, NULL);
             mu_table_text(t, mu_document_string(json_array_get(arenas, i), "name"));
@@ -128,7 +118,7 @@ void mu_tables_leak(const mu_view *view, mu_table *t) {
     mu_table_column(t, "MB/h [95 %]", MU_COLUMN_NUMBER);
     mu_table_column(t, "Bytes per request", MU_COLUMN_NUMBER);
     for (size_t s = 0; s < view->n_systems; s++) {
-        const json_t *signals = mu_document_at(memory_at(view, s), "leak.signals");
+        const json_t *signals = mu_document_at(mu_view_memory(view, s), "leak.signals");
         for (size_t i = 0; i < json_array_size(signals); i++) {
             const json_t *signal = json_array_get(signals, i);
             mu_table_row(t, NULL);

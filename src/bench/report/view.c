@@ -95,6 +95,12 @@ size_t mu_view_find_system(const mu_view *view, const json_t *doc, const char *i
     return view->n_systems;
 }
 
+const json_t *mu_view_memory(const mu_view *view, size_t i_system) {
+    const mu_view_system *s = &view->systems[i_system];
+    return mu_document_member(mu_document_at(s->doc, "memory"), "system",
+                              mu_document_string(s->json, "id"));
+}
+
 static bool is_shown(const json_t *cell) {
     return mu_cell_is_phase(cell, "latency") || mu_cell_is_load(cell);
 }

@@ -52,6 +52,9 @@ const char *mu_view_name(const mu_view *view, size_t i_system);
 /* The system of that id in that document; n_systems when there is none. */
 size_t mu_view_find_system(const mu_view *view, const json_t *doc, const char *id);
 
+/* What was measured of its memory; NULL: nothing. */
+const json_t *mu_view_memory(const mu_view *view, size_t i_system);
+
 /* No earlier cell that a table shows has an id that reads the same in a page. */
 bool mu_view_is_first_of_id(const mu_view *view, size_t i_cell);
 

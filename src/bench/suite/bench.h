@@ -36,7 +36,7 @@ typedef struct mu_bench_options {
     mu_plan_options plan;
     mu_slo slo;
     uint32_t runs, blocks; /* blocks: of several systems */
-    double seconds;        /* of soak and of the leak test; 0: their own */
+    double seconds;        /* of soak; 0: its own */
     double steal_limit;    /* share of CPU time that other guests may take; at least 0.01 */
     bool no_instrument;    /* do not measure the instrument's own error */
     double budget_s;       /* cells and the leak test are shortened to end in it; 0: none */

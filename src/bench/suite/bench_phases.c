@@ -10,11 +10,7 @@
 #include "bench/suite/instrument.h"
 #include "bench/suite/stress.h"
 
-enum {
-    LOADS_S = 60, /* roughly, of the memory phase beside the leak test */
-    LEAK_SECONDS_MIN = 22,
-    LEAK_SECONDS_MAX = 900,
-};
+enum { SOAK_SECONDS_MIN = 22 }; /* however small the budget is */
 
 static mu_status measure_instrument(mu_bench *b, mu_err *err) {
     static const uint32_t streams[] = {1, 8, 32};
@@ -82,20 +78,13 @@ mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
     return status;
 }
 
-/* The leak test gets what the loads before it leave of the budget; 0: its own length. */
-static double leak_seconds(const mu_bench *b) {
-    if (b->o->seconds > 0 || b->phase_budget_s <= 0 || b->o->plan.is_quick) return b->o->seconds;
-    double left = b->phase_budget_s / b->o->n_systems - LOADS_S;
-    return fmin(fmax(left, LEAK_SECONDS_MIN), LEAK_SECONDS_MAX);
-}
-
 mu_status mu_bench_run_memory(mu_bench *b, mu_err *err) {
     mu_status first = MU_OK;
     for (uint32_t s = 0; s < b->o->n_systems; s++) {
         const mu_memory_options options = {.system = b->systems[s],
                                            .is_quick = b->o->plan.is_quick,
                                            .n_ctx = b->n_ctx,
-                                           .leak_seconds = leak_seconds(b),
+                                           .budget_s = b->phase_budget_s / b->o->n_systems,
                                            .seed = b->o->seed,
                                            .progress = b->o->progress,
                                            .view = &b->view,
@@ -128,7 +117,7 @@ static double soak_seconds(const mu_bench *b) {
     if (b->o->seconds > 0) return b->o->seconds;
     double seconds = b->o->plan.is_quick ? 60 : 3600;
     double budget = b->phase_budget_s / b->o->n_systems;
-    return budget > 0 ? fmin(fmax(budget, LEAK_SECONDS_MIN), seconds) : seconds;
+    return budget > 0 ? fmin(fmax(budget, SOAK_SECONDS_MIN), seconds) : seconds;
 }
 
 mu_status mu_bench_run_soak(mu_bench *b, mu_err *err) {

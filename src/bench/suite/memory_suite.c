@@ -11,6 +11,7 @@
 enum { CLIENTS = 32, KV_POINTS = 6, LEAK_CLIENTS = 16, KV_GROWTH_MIN = 16 << 20 };
 
 static const double leak_seconds_full = 900, leak_seconds_quick = 22;
+static const double beside_leak_s = 60; /* roughly, of a full run */
 static const double load_seconds_full = 20, load_seconds_quick = 4;
 
 static json_t *mb(const mu_fact *fact) {
@@ -255,10 +256,14 @@ static mu_status measure_inference(const mu_memory_options *o, json_t *to, mu_er
     return MU_OK;
 }
 
+static double leak_seconds(const mu_memory_options *o) {
+    if (o->is_quick) return leak_seconds_quick;
+    if (o->budget_s <= 0) return leak_seconds_full;
+    return fmin(fmax(o->budget_s - beside_leak_s, leak_seconds_quick), leak_seconds_full);
+}
+
 static mu_status measure_leak(const mu_memory_options *o, json_t *to, mu_err *err) {
-    double seconds = o->leak_seconds > 0 ? o->leak_seconds
-                     : o->is_quick       ? leak_seconds_quick
-                                         : leak_seconds_full;
+    double seconds = leak_seconds(o);
     say(o, "looking for leaks");
     const mu_leak_watch_options options = {.system = o->system,
                                            .shape = mu_shape_short,

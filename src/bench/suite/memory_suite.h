@@ -23,8 +23,8 @@
 typedef struct mu_memory_options {
     mu_system *system; /* our own: stopped; it is running afterwards */
     bool is_quick;
-    uint32_t n_ctx;      /* 0: not known */
-    double leak_seconds; /* 0: the default */
+    uint32_t n_ctx;  /* 0: not known */
+    double budget_s; /* the leak test gets what the rest leaves of it; 0: none */
     uint64_t seed;
     mu_progress *progress;
     mu_progress_view *view;
