@@ -130,7 +130,7 @@ static void the_truth_is_reported(void **state) {
     mu_err err;
     if (mu_mock_open(&options, &mock, &err) != MU_OK) fail_msg("%s", err.text);
     int code = run("latency --target http://127.0.0.1:%u --shape 16/16 --clients 1,8,32 "
-                   "--seconds 2 --no-targets",
+                   "--seconds 5 --no-targets",
                    mu_mock_port(mock));
     mu_mock_close(mock);
     if (code != 0) show_output();
@@ -162,7 +162,7 @@ static void two_systems_are_compared_in_turn(void **state) {
         if (mu_mock_open(&options, &mocks[i], &err) != MU_OK) fail_msg("%s", err.text);
     }
     int code = run("latency --target http://127.0.0.1:%u --target http://127.0.0.1:%u "
-                   "--shape 16/2 -n 30 --blocks 10 --no-targets",
+                   "--shape 16/2 -n 100 --blocks 10 --no-targets",
                    mu_mock_port(mocks[0]), mu_mock_port(mocks[1]));
     mu_mock_close(mocks[0]);
     mu_mock_close(mocks[1]);
@@ -210,7 +210,7 @@ static void targets_decide_the_exit_code(void **state) {
         fclose(file);
         int code = 2; /* an invalid run: this machine had other things to do */
         for (int i = 0; i < 5 && code == 2; i++) {
-            code = run("latency -m synthetic:gpt2-test --shape 16/8 -n 80 --targets %s", path);
+            code = run("latency -m synthetic:gpt2-test --shape 16/8 -n 400 --targets %s", path);
         }
         if (code != rows[r].code) show_output();
         if (has_valid_cells || code != 2) assert_int_equal(code, rows[r].code);
