@@ -165,8 +165,9 @@ static bool capacity_is_known(const mu_case *c, mu_finding *out) {
     }
     if (!(rate.value > 0.0) || !cell) return false;
     double n_queued = fmax(1.0, floor(rate.value * c->slo_ttft_ms * 1e-3));
-    mu_buf_printf(&out->finding, "%.4g requests a second of %s tokens keep the SLO", rate.value,
-                  mu_document_text(c->capacity, "shape"));
+    mu_buf_printf(&out->finding, "%.4g requests a second of %s tokens %s the SLO", rate.value,
+                  mu_document_text(c->capacity, "shape"),
+                  mu_document_is_true(c->capacity, "is_shown") ? "keep" : "seem to keep");
     if (!isnan(rate.low)) mu_buf_printf(&out->finding, "; %.4g do not", rate.high);
     mu_buf_printf(
         &out->action,

@@ -191,9 +191,10 @@ void mu_tables_capacity(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Prompt / output", MU_COLUMN_TEXT);
     system_column(view, t);
     mu_table_column(t, "Limits", MU_COLUMN_TEXT);
-    mu_table_column(t, "Capacity, requests/s", MU_COLUMN_NUMBER);
-    mu_table_column(t, "First rate that fails", MU_COLUMN_NUMBER);
-    mu_table_column(t, "Why not known", MU_COLUMN_TEXT);
+    mu_table_column(t, "Requests/s", MU_COLUMN_NUMBER);
+    mu_table_column(t, "Fails at", MU_COLUMN_NUMBER);
+    mu_table_column(t, "Good there [95 %]", MU_COLUMN_NUMBER);
+    mu_table_column(t, "Remark", MU_COLUMN_TEXT);
     for (size_t d = 0; d < view->n_docs; d++) {
         const json_t *all = mu_document_at(view->docs[d], "capacity");
         for (size_t i = 0; i < json_array_size(all); i++) {
@@ -202,12 +203,15 @@ void mu_tables_capacity(const mu_view *view, mu_table *t) {
             mu_table_row(t, NULL);
             mu_table_text(t, mu_document_string(c, "shape"));
             if (has_many(view)) mu_table_text(t, mu_view_name(view, s));
-            mu_table_printf(t, "TTFT %s ms, TPOT %s ms, %s of requests",
+            mu_table_printf(t, "TTFT %s, TPOT %s ms: %s",
                             mu_figure_tick(mu_document_number(c, "slo.ttft_ms")).text,
                             mu_figure_tick(mu_document_number(c, "slo.tpot_ms")).text,
                             mu_figure_percent(mu_document_number(c, "slo.attain")).text);
             mu_table_number(t, mu_document_number(c, "max_rate_per_s"));
             mu_table_number(t, mu_document_number(c, "failing_rate_per_s"));
+            mu_table_interval(t, mu_document_number(c, "attainment.value"),
+                              mu_document_number(c, "attainment.low"),
+                              mu_document_number(c, "attainment.high"));
             mu_table_text(t, mu_document_string(c, "why"));
         }
     }

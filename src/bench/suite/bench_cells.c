@@ -17,17 +17,28 @@ enum {
     CELL_SECONDS_MIN = 2,       /* however small the budget is */
 };
 
+/* "-" when it is not known. */
+typedef struct cell_number {
+    char text[24];
+} cell_number;
+
+static cell_number number_text(const json_t *cell, const char *path, int digits) {
+    double value = mu_document_number(cell, path);
+    cell_number out = {"-"};
+    if (!isnan(value)) snprintf(out.text, sizeof(out.text), "%.*f", digits, value);
+    return out;
+}
+
 /* One line that stays on the screen for every cell. */
 static void tell_cell(mu_bench *b, const json_t *cell) {
-    const json_t *metrics = json_object_get(cell, "metrics");
-    double ttft = mu_document_number(metrics, "ttft_service_ms.p50");
-    double tpot = mu_document_number(metrics, "tpot_ms.p50");
-    const json_t *through = json_object_get(cell, "throughput");
-    mu_progress_say(
-        b->o->progress, "  %-44s TTFT %7.1f ms  per token %6.2f ms  %7.2f req/s  %8.0f tok/s  %s",
-        mu_document_text(cell, "id"), ttft, tpot, mu_document_number(through, "requests_s.value"),
-        mu_document_number(through, "output_tok_s.value"),
-        mu_document_text(cell, "validity.status"));
+    mu_progress_say(b->o->progress,
+                    "  %-44s TTFT %7s ms  per token %6s ms  %7s req/s  %8s tok/s  %s",
+                    mu_document_text(cell, "id"),
+                    number_text(cell, "metrics.ttft_service_ms.p50", 1).text,
+                    number_text(cell, "metrics.tpot_ms.p50", 2).text,
+                    number_text(cell, "throughput.requests_s.value", 2).text,
+                    number_text(cell, "throughput.output_tok_s.value", 0).text,
+                    mu_document_text(cell, "validity.status"));
 }
 
 static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *plan, uint32_t run,
@@ -226,52 +237,92 @@ static mu_cell_plan capacity_cell(const mu_plan_options *options, const mu_shape
     return plan;
 }
 
+/* A search and the cell of the highest rate that met the objective, or looked like it. */
+typedef struct capacity_result {
+    mu_capacity_search search;
+    json_t *cells; /* ids */
+    json_t *best;  /* NULL: none */
+} capacity_result;
+
+/* Why the result is not all that was asked for; "": it is. */
+static void explain_capacity(const capacity_result *r, char *out, size_t cap) {
+    out[0] = '\0';
+    if (json_array_size(r->cells) == 0) {
+        snprintf(out, cap, "the rate is too low to be tried in the time of a cell");
+    } else if (!r->best) {
+        snprintf(out, cap, "no rate that was tried met the objective");
+    } else if (mu_capacity_judge(r->best) == MU_CAPACITY_LIKELY) {
+        snprintf(out, cap,
+                 "not shown: %.0f requests are too few, %.3g%% are certain (95%%); longer cells "
+                 "(--seconds) show more",
+                 mu_document_number(r->best, "goodput.offered"),
+                 100 * mu_document_number(r->best, "goodput.attainment.low"));
+    } else if (r->search.failed == 0) {
+        snprintf(out, cap, "every rate that was tried met the objective");
+    }
+}
+
+static void add_capacity(mu_bench *b, const mu_system *system, const mu_shape *shape,
+                         const capacity_result *r) {
+    const mu_slo *slo = &b->o->slo;
+    char name[32], why[160];
+    snprintf(name, sizeof(name), "%u/%u", shape->prompt_tokens, shape->output_tokens);
+    explain_capacity(r, why, sizeof(why));
+    json_t *attainment = json_deep_copy(mu_document_at(r->best, "goodput.attainment"));
+    bool is_shown = r->best && mu_capacity_judge(r->best) == MU_CAPACITY_MET;
+    json_array_append_new(
+        json_object_get(b->doc, "capacity"),
+        json_pack("{s:s, s:{s:o, s:o, s:f}, s:s, s:o, s:b, s:o, s:o, s:O, s:o}", "system",
+                  mu_system_id(system), "slo", "ttft_ms", positive_or_null(slo->ttft_ms), "tpot_ms",
+                  positive_or_null(slo->tpot_ms), "attain", slo->attain, "shape", name,
+                  "max_rate_per_s", positive_or_null(r->search.met), "is_shown", is_shown,
+                  "attainment", attainment ? attainment : json_null(), "failing_rate_per_s",
+                  positive_or_null(r->search.failed), "cells", r->cells, "why",
+                  why[0] ? json_string(why) : json_null()));
+    snprintf(b->summary, sizeof(b->summary), "%s: %.3g requests/s %s the objective", name,
+             r->search.met, is_shown || !r->best ? "meet" : "seem to meet");
+}
+
+/* Where to begin: at what the closed loops reached, else at what a cell can tell of at all, with
+ * room below. */
+static double first_reference(const mu_bench *b, const mu_system *system, const mu_shape *shape,
+                              const mu_plan_options *options, double budget_s) {
+    double reference = reference_rate(b, mu_system_id(system), shape);
+    if (reference > 0) return reference;
+    return 4.0 * CAPACITY_REQUESTS_MIN / capacity_cell(options, shape, 1.0, budget_s).seconds_max;
+}
+
 static mu_status search_capacity(mu_bench *b, mu_system *system, const mu_shape *shape,
                                  mu_err *err) {
-    const mu_bench_options *o = b->o;
     mu_plan_options options = plan_options(b);
     if (options.arrivals.kind == MU_ARRIVAL_CLOSED) options.arrivals.kind = MU_ARRIVAL_POISSON;
-    double reference = reference_rate(b, mu_system_id(system), shape);
-    json_t *cells = json_array();
-    mu_capacity_search search;
+    uint32_t n_cells = options.is_quick ? CAPACITY_CELLS_QUICK : CAPACITY_CELLS_FULL;
+    double budget_s = b->phase_budget_s / ((double)n_cells * b->o->n_systems);
+    capacity_result r = {.cells = json_array()};
+    mu_capacity_search *search = &r.search;
+    mu_capacity_begin(search, first_reference(b, system, shape, &options, budget_s), n_cells);
     mu_status status = MU_OK;
-    bool is_quick = options.is_quick, goes_on = true;
-    uint32_t n_cells = is_quick ? CAPACITY_CELLS_QUICK : CAPACITY_CELLS_FULL;
-    double budget_s = b->phase_budget_s / ((double)n_cells * o->n_systems);
-    if (!(reference > 0)) { /* what a cell can tell of at all, with room below */
-        mu_cell_plan cell = capacity_cell(&options, shape, 1.0, budget_s);
-        reference = 4.0 * CAPACITY_REQUESTS_MIN / cell.seconds_max;
-    }
-    mu_capacity_begin(&search, reference, n_cells);
-    for (uint32_t i = 1; goes_on && status == MU_OK; i++) {
-        mu_cell_plan plan = capacity_cell(&options, shape, search.next, budget_s);
+    for (bool goes_on = true; goes_on && status == MU_OK;) {
+        mu_cell_plan plan = capacity_cell(&options, shape, search->next, budget_s);
+        if (search->next * plan.seconds_max < CAPACITY_REQUESTS_MIN) break; /* nothing to learn */
         json_t *cell = NULL;
-        if (search.next * plan.seconds_max < CAPACITY_REQUESTS_MIN) break; /* nothing to learn */
-        mu_bench_show(b, plan.label, i, i + search.n_left - 1);
+        uint32_t i = n_cells - search->n_left + 1;
+        mu_bench_show(b, plan.label, i, n_cells);
         status = measure(b, system, &plan, 0, 0, &cell, err);
         if (status == MU_OK) {
-            json_array_append(cells, json_object_get(cell, "id"));
-            goes_on = mu_capacity_feed(&search, mu_capacity_is_met(cell, is_quick));
+            bool is_met = mu_capacity_judge(cell) != MU_CAPACITY_MISSED;
+            json_array_append(r.cells, json_object_get(cell, "id"));
+            if (is_met && search->next > search->met) {
+                json_decref(r.best);
+                r.best = json_incref(cell);
+            }
+            goes_on = mu_capacity_feed(search, is_met);
         }
         json_decref(cell);
     }
-    const char *why = json_array_size(cells) == 0
-                          ? "the rate is too low to be tried in the time of a cell"
-                      : search.met == 0    ? "no rate that was tried met the objective"
-                      : search.failed == 0 ? "every rate that was tried met the objective"
-                                           : NULL;
-    char name[32];
-    snprintf(name, sizeof(name), "%u/%u", shape->prompt_tokens, shape->output_tokens);
-    json_array_append_new(json_object_get(b->doc, "capacity"),
-                          json_pack("{s:s, s:{s:o, s:o, s:f}, s:s, s:o, s:o, s:o, s:o}", "system",
-                                    mu_system_id(system), "slo", "ttft_ms",
-                                    positive_or_null(o->slo.ttft_ms), "tpot_ms",
-                                    positive_or_null(o->slo.tpot_ms), "attain", o->slo.attain,
-                                    "shape", name, "max_rate_per_s", positive_or_null(search.met),
-                                    "failing_rate_per_s", positive_or_null(search.failed), "cells",
-                                    cells, "why", why ? json_string(why) : json_null()));
-    snprintf(b->summary, sizeof(b->summary), "%s: %.3g requests/s meet the objective", name,
-             search.met);
+    add_capacity(b, system, shape, &r);
+    json_decref(r.cells);
+    json_decref(r.best);
     return status;
 }
 

@@ -3,6 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "bench/document.h"
+#include "bench/intervals.h"
+
 /* A closed loop of few clients is below the capacity, one of many above what meets an objective. */
 static const double first_part = 0.7, step_up = 1.4, close_enough = 0.05;
 
@@ -30,13 +33,14 @@ bool mu_capacity_feed(mu_capacity_search *s, bool is_met) {
     return s->n_left > 0 && !is_found;
 }
 
-bool mu_capacity_is_met(const json_t *cell, bool is_quick) {
-    const json_t *goodput = json_object_get(cell, "goodput");
-    const json_t *attainment = json_object_get(goodput, "attainment");
-    const char *stamp =
-        json_string_value(json_object_get(json_object_get(cell, "validity"), "status"));
-    double wanted = json_number_value(json_object_get(json_object_get(goodput, "slo"), "attain"));
-    const json_t *share = json_object_get(attainment, is_quick ? "value" : "low");
-    if (!json_is_number(share) || !stamp || strcmp(stamp, "SATURATED") == 0) return false;
-    return json_number_value(share) >= wanted;
+mu_capacity_outcome mu_capacity_judge(const json_t *cell) {
+    double wanted = mu_document_number(cell, "goodput.slo.attain");
+    double share = mu_document_number(cell, "goodput.attainment.value");
+    double low = mu_document_number(cell, "goodput.attainment.low");
+    double n = mu_document_number(cell, "goodput.offered");
+    bool is_saturated = strcmp(mu_document_text(cell, "validity.status"), "SATURATED") == 0;
+    if (is_saturated || !(share >= wanted) || !(n > 0)) return MU_CAPACITY_MISSED;
+    if (low >= wanted) return MU_CAPACITY_MET;
+    bool could_show = mu_interval_proportion((uint64_t)n, (uint64_t)n).low >= wanted;
+    return could_show ? MU_CAPACITY_MISSED : MU_CAPACITY_LIKELY;
 }

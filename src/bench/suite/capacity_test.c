@@ -58,9 +58,10 @@ static void nothing_meets_it(void **state) {
     assert_true(s.met == 0 && s.failed > 0);
 }
 
-static json_t *cell(const char *status, double share, double low) {
-    return json_pack("{s:{s:s}, s:{s:{s:f}, s:{s:f, s:f}}}", "validity", "status", status,
-                     "goodput", "slo", "attain", 0.99, "attainment", "value", share, "low", low);
+static json_t *cell(const char *status, double share, double low, int n) {
+    return json_pack("{s:{s:s}, s:{s:{s:f}, s:i, s:{s:f, s:f}}}", "validity", "status", status,
+                     "goodput", "slo", "attain", 0.99, "offered", n, "attainment", "value", share,
+                     "low", low);
 }
 
 static void an_objective_is_met_by_the_interval(void **state) {
@@ -68,22 +69,25 @@ static void an_objective_is_met_by_the_interval(void **state) {
     static const struct {
         const char *what, *status;
         double share, low;
-        bool is_quick, is_met;
+        int n;
+        mu_capacity_outcome outcome;
     } rows[] = {
-        {"all good, enough of them", "VALID", 1, 0.995, false, true},
-        {"all good, too few to know", "VALID", 1, 0.9, false, false},
-        {"all good, too few, quick", "VALID", 1, 0.9, true, true},
-        {"saturated", "SATURATED", 1, 0.995, true, false},
-        {"too many bad", "VALID", 0.98, 0.97, true, false},
+        {"all good, enough of them", "VALID", 1, 0.995, 800, MU_CAPACITY_MET},
+        {"all good, too few to show it", "VALID", 1, 0.963, 100, MU_CAPACITY_LIKELY},
+        {"one fewer than could show it", "VALID", 1, 0.98999, 380, MU_CAPACITY_LIKELY},
+        {"enough to show it, and not shown", "VALID", 0.992, 0.984, 1000, MU_CAPACITY_MISSED},
+        {"saturated", "SATURATED", 1, 0.995, 800, MU_CAPACITY_MISSED},
+        {"too many bad", "VALID", 0.98, 0.93, 100, MU_CAPACITY_MISSED},
+        {"nothing offered", "VALID", 1, 0, 0, MU_CAPACITY_MISSED},
     };
     for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
-        json_t *c = cell(rows[i].status, rows[i].share, rows[i].low);
-        bool is_met = mu_capacity_is_met(c, rows[i].is_quick);
-        if (is_met != rows[i].is_met) print_message("row: %s\n", rows[i].what);
-        assert_int_equal(is_met, rows[i].is_met);
+        json_t *c = cell(rows[i].status, rows[i].share, rows[i].low, rows[i].n);
+        mu_capacity_outcome outcome = mu_capacity_judge(c);
+        if (outcome != rows[i].outcome) print_message("row: %s\n", rows[i].what);
+        assert_int_equal(outcome, rows[i].outcome);
         json_decref(c);
     }
-    assert_false(mu_capacity_is_met(NULL, true));
+    assert_int_equal(mu_capacity_judge(NULL), MU_CAPACITY_MISSED);
 }
 
 int main(void) {

@@ -98,10 +98,10 @@ static json_t *goodput_json(const mu_cell_facts *f, const mu_window *w) {
     }
     /* Intended in the window and never sent: offered, and not good. */
     mu_attainment a = mu_attainment_of(n_good, w->n + f->load->n_unsent, seconds_of(w));
-    return json_pack("{s:{s:o, s:o, s:f}, s:o, s:o}", "slo", "ttft_ms",
+    return json_pack("{s:{s:o, s:o, s:f}, s:I, s:o, s:o}", "slo", "ttft_ms",
                      mu_document_real(f->slo.ttft_ms), "tpot_ms", mu_document_real(f->slo.tpot_ms),
-                     "attain", f->slo.attain, "requests_s", mu_document_real(a.goodput_per_s),
-                     "attainment", with_interval(a.share, a.ci));
+                     "attain", f->slo.attain, "offered", (json_int_t)a.n_offered, "requests_s",
+                     mu_document_real(a.goodput_per_s), "attainment", with_interval(a.share, a.ci));
 }
 
 static json_t *reliability_json(const mu_load_result *load, const mu_window *w) {

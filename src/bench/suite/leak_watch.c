@@ -42,15 +42,13 @@ static mu_status take_checkpoint(leak_run *run, mu_err *err) {
     return MU_OK;
 }
 
-typedef struct cycle_watch {
-    const mu_leak_watch_options *options;
-} cycle_watch;
-
 static bool look(void *ctx, const mu_load_snapshot *s, const mu_records *records) {
-    const cycle_watch *w = ctx;
-    const mu_leak_watch_options *o = w->options;
+    const leak_run *run = ctx;
+    const mu_leak_watch_options *o = run->options;
     (void)records;
-    mu_progress_show_load(o->progress, o->view, s, NAN);
+    mu_load_snapshot so_far = *s; /* with the cycles before */
+    so_far.n_done += (uint64_t)run->n_requests;
+    mu_progress_show_load(o->progress, o->view, &so_far, NAN);
     return o->is_canceled && o->is_canceled();
 }
 
@@ -58,7 +56,6 @@ static mu_status run_cycle(leak_run *run, const mu_schedule *schedule, mu_err *e
     const mu_leak_watch_options *o = run->options;
     const mu_target *target = mu_system_target(o->system);
     mu_prompts prompts = mu_target_prompts(target, o->seed, 1000 + run->n);
-    cycle_watch w = {o};
     const mu_load_options options = {.target = target,
                                      .schedule = schedule,
                                      .prompts = &prompts,
@@ -66,7 +63,7 @@ static mu_status run_cycle(leak_run *run, const mu_schedule *schedule, mu_err *e
                                      .duration_s = o->cycle_seconds,
                                      .poll_ms = 100,
                                      .stop = look,
-                                     .stop_ctx = &w};
+                                     .stop_ctx = run};
     mu_load_result load = {0};
     mu_status status = mu_load_run(&options, &load, err);
     if (status == MU_OK) run->n_requests += (double)load.records.n_records;

@@ -164,9 +164,6 @@ mu_status mu_measure_cell(const mu_measure_options *o, json_t **out, mu_err *err
     mu_load_result load = {0};
     mu_load_counters before, after;
     int64_t pid = mu_system_pid(o->system);
-    o->view->what = o->plan->label;
-    o->view->has_load = false;
-    mu_progress_show(o->progress, o->view, true);
     mu_status status = open_schedule(o, &schedule, err);
     if (status != MU_OK) return status;
     mu_load_counters_read(&before);
