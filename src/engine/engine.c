@@ -250,7 +250,7 @@ mu_status mu_engine_submit(mu_engine *e, const mu_seq_options *options, mu_seq *
 }
 
 void mu_engine_set_prefill_beside(mu_engine *e, uint32_t n_tokens_max) {
-    e->scheduler.options.prefill_beside_max = n_tokens_max > 0 ? n_tokens_max : 1;
+    e->scheduler.options.prefill_beside_max = n_tokens_max;
 }
 
 void mu_seq_free(mu_seq *seq) {

@@ -142,7 +142,7 @@ mu_status mu_seq_open(mu_engine *engine, const mu_seq_options *options, mu_seq *
                       mu_err *err) MU_MUST_USE;
 mu_status mu_engine_add(mu_engine *engine, mu_seq *seq, mu_err *err) MU_MUST_USE;
 /* Prefill tokens of a step in which sequences decode, so that their next token is not late; until
- * set, as many as fit the step. 0 is read as 1. */
+ * set, as many as fit the step. 0: none, and prompts wait for as long as it is 0. */
 void mu_engine_set_prefill_beside(mu_engine *engine, uint32_t n_tokens_max);
 /* An error comes from the device: nothing was computed, every sequence is as it was. */
 mu_status mu_engine_step(mu_engine *engine, mu_step_report *out, mu_err *err) MU_MUST_USE;

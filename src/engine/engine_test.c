@@ -335,6 +335,11 @@ static void prefill_beside_decoding_is_bounded(void **state) {
     mu_seq *alone = submit(&o);
     assert_int_equal(step().n_prefill_tokens, N_PROMPT); /* nobody decodes yet */
     mu_seq *beside = submit(&o);
+    mu_engine_set_prefill_beside(engine, 0); /* a step without */
+    mu_step_report without = step();
+    assert_int_equal(without.n_decode_tokens, 1);
+    assert_int_equal(without.n_prefill_tokens, 0);
+    mu_engine_set_prefill_beside(engine, 5);
     for (uint32_t left = N_PROMPT; left > 0;) {
         mu_step_report report = step();
         assert_int_equal(report.n_decode_tokens, 1);

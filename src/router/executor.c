@@ -473,7 +473,10 @@ static void fail_all(mu_executor *ex, const mu_err *err) {
 
 static void step(mu_executor *ex) {
     uint32_t n_prefill = ex->options.prefill_beside;
-    if (n_prefill == 0) n_prefill = mu_pacer_allowance(&ex->pacer, ex->n_decoding);
+    if (n_prefill == 0) {
+        uint32_t n_waiting = ex->n_active_seqs - ex->n_decoding;
+        n_prefill = mu_pacer_allowance(&ex->pacer, ex->n_decoding, n_waiting);
+    }
     mu_engine_set_prefill_beside(ex->engine, n_prefill);
     mu_step_report report;
     mu_err err;

@@ -2,7 +2,7 @@
 
 /* Weights of the newest value in the running means. A slow step once in a while must not throw the
  * allowance off, a longer context must be followed. */
-static const double decode_weight = 1.0 / 8, prefill_weight = 1.0 / 8;
+static const double decode_weight = 1.0 / 4, prefill_weight = 1.0 / 8;
 
 static uint32_t class_of(uint32_t n_decode) {
     uint32_t c = 0;
@@ -16,34 +16,27 @@ static void mix(double *mean, double value, double weight) {
     *mean = *mean == 0.0 ? value : *mean + weight * (value - *mean);
 }
 
-/* The class's own time, else the nearest measured one: of fewer tokens first, it is no longer. */
-static double decode_ns(const mu_pacer *p, uint32_t n_decode) {
-    uint32_t own = class_of(n_decode);
-    for (uint32_t c = own + 1; c-- > 0;) {
-        if (p->decode_ns[c] > 0.0) return p->decode_ns[c];
-    }
-    for (uint32_t c = own + 1; c < MU_PACER_CLASSES; c++) {
-        if (p->decode_ns[c] > 0.0) return p->decode_ns[c];
-    }
-    return 0.0;
-}
-
 void mu_pacer_observe(mu_pacer *p, uint32_t n_decode, uint32_t n_prefill, double ns) {
-    if (n_prefill == 0 && n_decode > 0) {
-        mix(&p->decode_ns[class_of(n_decode)], ns, decode_weight);
+    mu_pacer_class *c = &p->classes[class_of(n_decode)];
+    if (n_decode == 0 || n_prefill > 0) {
+        double added = n_decode > 0 ? ns - c->decode_ns : ns;
+        bool is_known = n_prefill > 0 && (n_decode == 0 || c->decode_ns > 0.0);
+        if (is_known && added > 0.0) mix(&p->prefill_token_ns, added / n_prefill, prefill_weight);
+        if (n_decode > 0) c->age++;
         return;
     }
-    double alone = n_decode > 0 ? decode_ns(p, n_decode) : 0.0;
-    if (n_prefill == 0 || (n_decode > 0 && alone == 0.0)) return;
-    double added = (ns - alone) / n_prefill;
-    if (added > 0.0) mix(&p->prefill_token_ns, added, prefill_weight);
+    mix(&c->decode_ns, ns, decode_weight);
+    c->age = 0;
 }
 
-uint32_t mu_pacer_allowance(const mu_pacer *p, uint32_t n_decode) {
+uint32_t mu_pacer_allowance(const mu_pacer *p, uint32_t n_decode, uint32_t n_waiting) {
     if (n_decode == 0) return MU_PACER_TOKENS_MAX;
-    double alone = decode_ns(p, n_decode);
-    if (alone == 0.0 || p->prefill_token_ns == 0.0) return MU_PACER_TOKENS_FIRST;
-    double n = alone * (MU_PACER_STRETCH - 1.0) / p->prefill_token_ns;
+    const mu_pacer_class *c = &p->classes[class_of(n_decode)];
+    if (c->decode_ns == 0.0 || c->age >= MU_PACER_AGE_MAX) return 0;
+    if (p->prefill_token_ns == 0.0) return MU_PACER_TOKENS_FIRST;
+    double share = n_waiting > 1 ? MU_PACER_SHARE * n_waiting : MU_PACER_SHARE;
+    if (share > MU_PACER_SHARE_MAX) share = MU_PACER_SHARE_MAX;
+    double n = c->decode_ns * share / p->prefill_token_ns;
     if (n < MU_PACER_TOKENS_MIN) return MU_PACER_TOKENS_MIN;
     return n > MU_PACER_TOKENS_MAX ? MU_PACER_TOKENS_MAX : (uint32_t)n;
 }
