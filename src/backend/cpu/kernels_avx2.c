@@ -140,7 +140,7 @@ enum { QUANT_ROWS = 4, INPUTS = MU_QUANT_GROUP / 4 };
 INLINE void q8_dots(const uint8_t *group, const mu_act_group *const *x, uint32_t g, uint32_t column,
                     const uint32_t n_rows, __m256i dot[QUANT_ROWS][2]) {
     const __m256i flip = _mm256_set1_epi8((char)0x80), ones = _mm256_set1_epi16(1);
-#pragma GCC unroll 8
+#pragma GCC unroll 1 /* more, and the sums leave the registers */
     for (uint32_t k = 0; k < INPUTS; k++) {
         const uint8_t *w = group + ((size_t)k * MU_PANEL + column) * 4;
 #pragma GCC unroll 2
@@ -234,7 +234,11 @@ INLINE void quant_run(const quant_bits bits, const mu_matmul_args *a) {
         quant_tile(bits, a, row, 0, QUANT_ROWS);
         quant_tile(bits, a, row, 16, QUANT_ROWS);
     }
-    for (; row < a->n_rows; row++) {
+    for (; row + 2 <= a->n_rows; row += 2) {
+        quant_tile(bits, a, row, 0, 2);
+        quant_tile(bits, a, row, 16, 2);
+    }
+    if (row < a->n_rows) {
         quant_tile(bits, a, row, 0, 1);
         quant_tile(bits, a, row, 16, 1);
     }
