@@ -17,7 +17,7 @@
 
 #include "base/base.h"
 
-#define MU_PACER_SHARE 0.75 /* below 1: room for noise */
+#define MU_PACER_SHARE     0.75 /* below 1: room for noise */
 #define MU_PACER_SHARE_MAX 3.0
 
 enum {

@@ -31,14 +31,13 @@ static cell_number number_text(const json_t *cell, const char *path, int digits)
 
 /* One line that stays on the screen for every cell. */
 static void tell_cell(mu_bench *b, const json_t *cell) {
-    mu_progress_say(b->o->progress,
-                    "  %-44s TTFT %7s ms  per token %6s ms  %7s req/s  %8s tok/s  %s",
-                    mu_document_text(cell, "id"),
-                    number_text(cell, "metrics.ttft_service_ms.p50", 1).text,
-                    number_text(cell, "metrics.tpot_ms.p50", 2).text,
-                    number_text(cell, "throughput.requests_s.value", 2).text,
-                    number_text(cell, "throughput.output_tok_s.value", 0).text,
-                    mu_document_text(cell, "validity.status"));
+    mu_progress_say(
+        b->o->progress, "  %-44s TTFT %7s ms  per token %6s ms  %7s req/s  %8s tok/s  %s",
+        mu_document_text(cell, "id"), number_text(cell, "metrics.ttft_service_ms.p50", 1).text,
+        number_text(cell, "metrics.tpot_ms.p50", 2).text,
+        number_text(cell, "throughput.requests_s.value", 2).text,
+        number_text(cell, "throughput.output_tok_s.value", 0).text,
+        mu_document_text(cell, "validity.status"));
 }
 
 static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *plan, uint32_t run,
