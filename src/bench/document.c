@@ -71,3 +71,20 @@ double mu_document_item(const json_t *array, size_t i) {
 json_t *mu_document_real(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
+
+bool mu_cell_is_run(const json_t *cell) {
+    return !isnan(mu_document_number(cell, "run")) || !isnan(mu_document_number(cell, "block"));
+}
+
+void mu_cell_id_without_run(const json_t *cell, char *out, size_t n) {
+    const char *id = mu_document_text(cell, "id");
+    size_t length = strlen(id);
+    const char *dash = strrchr(id, '-');
+    if (mu_cell_is_run(cell) && dash && (dash[1] == 'r' || dash[1] == 'b')) {
+        size_t digits = strspn(dash + 2, "0123456789");
+        if (digits > 0 && dash[2 + digits] == '\0') length = (size_t)(dash - id);
+    }
+    if (length >= n) length = n - 1;
+    memcpy(out, id, length);
+    out[length] = '\0';
+}

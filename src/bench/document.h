@@ -33,6 +33,12 @@ bool mu_document_next_word(const char **path, char word[MU_DOCUMENT_WORD]);
 /* The member of an array of objects whose key has this text; NULL: none. */
 const json_t *mu_document_member(const json_t *array, const char *key, const char *text);
 
+/* One of several runs (or blocks of a comparison) of the same cell. */
+bool mu_cell_is_run(const json_t *cell);
+/* "latency-128-64-c1-r2", a cell with "run" or "block", is one of latency-128-64-c1. out: [n], cut
+ * off. */
+void mu_cell_id_without_run(const json_t *cell, char *out, size_t n);
+
 /* A number for a document: null when it is not finite. NULL: no memory. */
 json_t *mu_document_real(double value);
 

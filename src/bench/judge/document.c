@@ -188,21 +188,6 @@ void mu_cell_key(const json_t *cell, char *out, size_t n) {
              is_stream);
 }
 
-void mu_cell_id_without_run(const json_t *cell, char *out, size_t n) {
-    const char *id = mu_document_text(cell, "id");
-    size_t length = strlen(id);
-    const char *dash = strrchr(id, '-');
-    bool is_run =
-        !isnan(mu_document_number(cell, "run")) || !isnan(mu_document_number(cell, "block"));
-    if (is_run && dash && (dash[1] == 'r' || dash[1] == 'b')) {
-        size_t digits = strspn(dash + 2, "0123456789");
-        if (digits > 0 && dash[2 + digits] == '\0') length = (size_t)(dash - id);
-    }
-    if (length >= n) length = n - 1;
-    memcpy(out, id, length);
-    out[length] = '\0';
-}
-
 enum { RUNS_MAX = 256 };
 
 mu_figure mu_cell_runs_figure(const json_t *doc, const json_t *cell, const char *path,

@@ -56,10 +56,6 @@ mu_figure mu_document_figure(const json_t *doc, const char *reference);
  * system and the run. out: [n], cut off. */
 void mu_cell_key(const json_t *cell, char *out, size_t n);
 
-/* "latency-128-64-c1-r2", a cell with "run" or "block", is one of latency-128-64-c1. out: [n], cut
- * off. */
-void mu_cell_id_without_run(const json_t *cell, char *out, size_t n);
-
 /* One figure of all runs of a cell: those of its system with its key. The value is the median of
  * the valid runs and the interval the union of theirs, so it is known only when all of them know
  * one. n_invalid (NULL is allowed): runs that were left out. */

@@ -150,8 +150,8 @@ mu_status mu_report_csv(const json_t *const *docs, size_t n_docs, mu_buf *out, m
     mu_status status = mu_view_init(&view, docs, n_docs, err);
     if (status != MU_OK) return status;
     mu_buf_append_str(out, "run,system,cell,metric,stat,value,low,high,unit,n\r\n");
-    for (size_t i = 0; i < view.n_cells; i++)
-        cell_rows(&view, &view.cells[i], out);
+    for (size_t i = 0; i < view.n_runs; i++)
+        cell_rows(&view, &view.runs[i], out);
     for (size_t d = 0; d < n_docs; d++)
         memory_rows(&view, docs[d], out);
     mu_view_deinit(&view);
@@ -211,8 +211,8 @@ mu_status mu_report_csv_wide(const json_t *const *docs, size_t n_docs, mu_buf *o
     for (size_t f = 0; f < MU_COUNTOF(figures); f++)
         mu_buf_printf(out, ",%s", figures[f].metric);
     mu_buf_append_str(out, "\r\n");
-    for (size_t i = 0; i < view.n_cells; i++)
-        wide_row(&view, &view.cells[i], out);
+    for (size_t i = 0; i < view.n_runs; i++)
+        wide_row(&view, &view.runs[i], out);
     mu_view_deinit(&view);
     return out->failed ? mu_fail(err, MU_ERR_NOMEM, "report as wide CSV") : MU_OK;
 }

@@ -143,7 +143,9 @@ static size_t main_cell(const mu_view *view) {
         const char *id = mu_document_string(view->cells[i].json, "id");
         for (size_t k = 0; id && k < json_array_size(targets); k++) {
             const char *cell = mu_document_string(json_array_get(targets, k), "cell");
-            if (cell && strcmp(cell, id) == 0 && mu_cell_is_phase(view->cells[i].json, "latency")) {
+            const char *shown = cell ? mu_view_shown_id(view, cell) : NULL;
+            if (shown && strcmp(shown, id) == 0 &&
+                mu_cell_is_phase(view->cells[i].json, "latency")) {
                 return i;
             }
         }

@@ -50,6 +50,11 @@ static void cell_heading(mu_page *page, const mu_view_cell *cell) {
         mu_buf_append_str(&page->body, ": ");
     }
     mu_escape_html(&page->body, label ? label : mu_document_string(cell->json, "id"));
+    double shown_run = mu_document_number(cell->json, "shown_run");
+    if (cell->own && isfinite(shown_run)) {
+        mu_buf_printf(&page->body, "; shown is number %s, whose throughput is the median",
+                      mu_figure_count(shown_run).text);
+    }
     mu_buf_append_str(&page->body, "</h3>\n");
 }
 

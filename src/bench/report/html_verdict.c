@@ -178,13 +178,20 @@ static bool has_target(const json_t *doc, const char *id) {
 static void evidence(mu_page *page, const char *what) {
     mu_buf *b = &page->body;
     const char *colon = strchr(what, ':'), *name = colon ? colon + 1 : what;
-    bool is_cell = strncmp(what, "cell:", 5) == 0 && mu_view_shows(page->view, name);
+    const char *shown = strncmp(what, "cell:", 5) == 0 ? mu_view_shown_id(page->view, name) : NULL;
+    bool is_cell = shown != NULL;
     bool is_target = strncmp(what, "target:", 7) == 0 && has_target(page->view->docs[0], name);
     bool is_memory =
         strncmp(what, "memory", 6) == 0 && mu_document_n(page->view->docs[0], "memory") > 0;
     if (is_cell || is_target || is_memory) {
         char id[MU_HTML_ID_BYTES];
-        mu_html_id(id, is_cell ? "cell-" : is_target ? "target-" : "memory", is_memory ? "" : name);
+        mu_html_id(id,
+                   is_cell     ? "cell-"
+                   : is_target ? "target-"
+                               : "memory",
+                   is_cell     ? shown
+                   : is_memory ? ""
+                               : name);
         mu_buf_printf(b, "<a href=\"#%s\">", id);
     }
     mu_escape_html(b, is_cell || is_target ? name : what);

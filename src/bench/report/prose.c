@@ -38,8 +38,8 @@ mu_tally mu_tally_of(const mu_view *view) {
     mu_tally y = {0};
     for (size_t d = 0; d < view->n_docs; d++)
         tally_document(view->docs[d], &y);
-    for (size_t i = 0; i < view->n_cells; i++) {
-        const json_t *cell = view->cells[i].json;
+    for (size_t i = 0; i < view->n_runs; i++) {
+        const json_t *cell = view->runs[i].json;
         bool saturated = is(cell, "validity.status", "SATURATED");
         y.n_valid += mu_cell_is_stamped_valid(cell);
         y.n_saturated += saturated;
@@ -146,12 +146,12 @@ static void speed_sentence(const mu_view *view, mu_buf *out) {
 
 static void trust_sentence(const mu_view *view, const mu_tally *y, mu_buf *out) {
     size_t n_bad = y->n_invalid + y->n_saturated;
-    if (view->n_cells == 0) {
+    if (view->n_runs == 0) {
         mu_buf_append_str(out, "No cell was measured");
     } else if (n_bad == 0) {
-        mu_buf_printf(out, "All %zu cells are valid", view->n_cells);
+        mu_buf_printf(out, "All %zu cells are valid", view->n_runs);
     } else {
-        mu_buf_printf(out, "%zu of %zu cells %s not valid", n_bad, view->n_cells,
+        mu_buf_printf(out, "%zu of %zu cells %s not valid", n_bad, view->n_runs,
                       n_bad == 1 ? "is" : "are");
     }
     if (y->n_offered > 0.0) {
@@ -159,6 +159,11 @@ static void trust_sentence(const mu_view *view, const mu_tally *y, mu_buf *out) 
     }
     mu_buf_append_str(
         out, y->is_exploratory ? "; fewer than 5 runs, so the figures are exploratory." : ".");
+    if (view->n_cells < view->n_runs) {
+        mu_buf_append_str(out,
+                          " Of a cell with several runs the medians of the runs are shown, with "
+                          "intervals that reach over all of them.");
+    }
 }
 
 void mu_prose_summary(const mu_view *view, mu_buf *out) {

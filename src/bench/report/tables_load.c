@@ -217,9 +217,10 @@ void mu_tables_capacity(const mu_view *view, mu_table *t) {
     }
 }
 
+/* Runs of a cell have the same label. */
 static const char *cell_name(const json_t *cell) {
     const char *label = mu_document_string(cell, "label");
-    return label ? label : mu_document_string(cell, "id");
+    return label && !mu_cell_is_run(cell) ? label : mu_document_string(cell, "id");
 }
 
 void mu_tables_efficiency(const mu_view *view, mu_table *t) {
@@ -254,10 +255,10 @@ void mu_tables_reliability(const mu_view *view, mu_table *t) {
     mu_table_column(t, "What that shows", MU_COLUMN_TEXT);
     for (size_t s = 0; s < view->n_systems; s++) {
         double n_offered = 0.0, n_failed = 0.0;
-        for (size_t i = 0; i < view->n_cells; i++) {
-            double offered_here = mu_document_number(view->cells[i].json, "reliability.offered");
-            double failed_here = mu_document_number(view->cells[i].json, "reliability.failed");
-            if (view->cells[i].i_system != s || !isfinite(offered_here + failed_here)) continue;
+        for (size_t i = 0; i < view->n_runs; i++) {
+            double offered_here = mu_document_number(view->runs[i].json, "reliability.offered");
+            double failed_here = mu_document_number(view->runs[i].json, "reliability.failed");
+            if (view->runs[i].i_system != s || !isfinite(offered_here + failed_here)) continue;
             n_offered += offered_here;
             n_failed += failed_here;
         }
@@ -288,15 +289,15 @@ void mu_tables_failures(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Class", MU_COLUMN_TEXT);
     mu_table_column(t, "Requests", MU_COLUMN_NUMBER);
     mu_table_column(t, "First message", MU_COLUMN_TEXT);
-    for (size_t i = 0; i < view->n_cells; i++) {
-        const json_t *cell = view->cells[i].json,
+    for (size_t i = 0; i < view->n_runs; i++) {
+        const json_t *cell = view->runs[i].json,
                      *classes = mu_document_at(cell, "reliability.classes");
         for (size_t k = 0; k < json_array_size(classes); k++) {
             const json_t *c = json_array_get(classes, k);
             if (!(mu_document_number(c, "n") > 0)) continue;
             mu_table_row(t, NULL);
             mu_table_text(t, cell_name(cell));
-            system_cell(view, &view->cells[i], t);
+            system_cell(view, &view->runs[i], t);
             mu_table_text(t, mu_document_string(c, "class"));
             mu_table_text(t, mu_figure_count(mu_document_number(c, "n")).text);
             mu_table_text(t, mu_document_string(c, "first"));
@@ -311,15 +312,15 @@ void mu_tables_invalid(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Status", MU_COLUMN_VERDICT);
     mu_table_column(t, "Flag", MU_COLUMN_TEXT);
     mu_table_column(t, "Why", MU_COLUMN_TEXT);
-    for (size_t i = 0; i < view->n_cells; i++) {
-        const json_t *cell = view->cells[i].json, *flags = mu_document_at(cell, "validity.flags");
+    for (size_t i = 0; i < view->n_runs; i++) {
+        const json_t *cell = view->runs[i].json, *flags = mu_document_at(cell, "validity.flags");
         if (mu_cell_is_stamped_valid(cell)) continue;
         size_t n_flags = json_array_size(flags);
         for (size_t k = 0; k < (n_flags > 0 ? n_flags : 1); k++) {
             const char *status = mu_document_string(cell, "validity.status");
             mu_table_row(t, NULL);
             mu_table_text(t, cell_name(cell));
-            system_cell(view, &view->cells[i], t);
+            system_cell(view, &view->runs[i], t);
             mu_table_text(t, status ? status : "not valid");
             mu_table_text(t, mu_document_string(json_array_get(flags, k), "id"));
             mu_table_text(t, mu_document_string(json_array_get(flags, k), "why"));

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "bench/report/escape.h"
+#include "bench/report/runs.h"
 
 mu_stat mu_cell_stat(const json_t *cell, const char *metric, const char *stat) {
     const json_t *json = mu_document_at(mu_document_at(cell, "metrics"), metric);
@@ -44,6 +45,45 @@ static void name_system(mu_view *view, size_t i) {
     if (n_same > 1) snprintf(s->name + n, sizeof(s->name) - n, " #%zu", n_same);
 }
 
+static bool is_before(const mu_view *view, size_t i_run) {
+    if (!mu_cell_is_run(view->runs[i_run].json)) return false;
+    for (size_t k = 0; k < i_run; k++) {
+        bool is_same_doc = view->runs[k].doc == view->runs[i_run].doc;
+        if (is_same_doc && mu_runs_are_one(view->runs[k].json, view->runs[i_run].json)) return true;
+    }
+    return false;
+}
+
+/* The cell that a run and those after it are shown as. Several runs, that is; one is itself. */
+static mu_status add_cell(mu_view *view, size_t i_run, const json_t **all, mu_err *err) {
+    mu_view_cell cell = view->runs[i_run];
+    size_t n = 0;
+    all[n++] = cell.json;
+    for (size_t k = i_run + 1; k < view->n_runs && mu_cell_is_run(cell.json); k++) {
+        const mu_view_cell *other = &view->runs[k];
+        if (other->doc == cell.doc && mu_runs_are_one(cell.json, other->json)) {
+            all[n++] = other->json;
+        }
+    }
+    if (n > 1) {
+        cell.json = cell.own = mu_runs_merge(all, n);
+        if (!cell.own) return mu_fail(err, MU_ERR_NOMEM, "runs of a cell");
+    }
+    view->cells[view->n_cells++] = cell;
+    return MU_OK;
+}
+
+static mu_status put_runs_together(mu_view *view, mu_err *err) {
+    const json_t **all = MU_ALLOC(const json_t *, view->n_runs);
+    if (!all) return mu_fail(err, MU_ERR_NOMEM, "report of %zu cells", view->n_runs);
+    mu_status status = MU_OK;
+    for (size_t i = 0; i < view->n_runs && status == MU_OK; i++) {
+        if (!is_before(view, i)) status = add_cell(view, i, all, err);
+    }
+    mu_free(all);
+    return status;
+}
+
 mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, mu_err *err) {
     MU_ASSERT(n_docs > 0);
     size_t n_systems = 0, n_cells = 0;
@@ -56,7 +96,8 @@ mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, 
     *view = (mu_view){.docs = docs, .n_docs = n_docs};
     view->systems = MU_ALLOC(mu_view_system, n_systems);
     view->cells = MU_ALLOC(mu_view_cell, n_cells);
-    if (!view->systems || !view->cells) {
+    view->runs = MU_ALLOC(mu_view_cell, n_cells);
+    if (!view->systems || !view->cells || !view->runs) {
         mu_view_deinit(view);
         return mu_fail(err, MU_ERR_NOMEM, "report of %zu cells", n_cells);
     }
@@ -71,15 +112,22 @@ mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, 
         for (size_t i = 0; i < json_array_size(cells); i++) {
             const json_t *cell = json_array_get(cells, i);
             size_t s = mu_view_find_system(view, docs[d], mu_document_string(cell, "system"));
-            view->cells[view->n_cells++] = (mu_view_cell){docs[d], cell, s};
+            view->runs[view->n_runs++] =
+                (mu_view_cell){.doc = docs[d], .json = cell, .i_system = s};
         }
     }
-    return MU_OK;
+    mu_status status = put_runs_together(view, err);
+    if (status != MU_OK) mu_view_deinit(view);
+    return status;
 }
 
 void mu_view_deinit(mu_view *view) {
+    for (size_t i = 0; i < view->n_cells; i++) {
+        json_decref(view->cells[i].own);
+    }
     mu_free(view->systems);
     mu_free(view->cells);
+    mu_free(view->runs);
     *view = (mu_view){0};
 }
 
@@ -121,12 +169,24 @@ bool mu_view_is_first_of_id(const mu_view *view, size_t i_cell) {
     return id != NULL;
 }
 
-bool mu_view_shows(const mu_view *view, const char *cell_id) {
+static const char *shown(const mu_view *view, const char *cell_id) {
     for (size_t i = 0; i < view->n_cells; i++) {
         const char *id = mu_document_string(view->cells[i].json, "id");
-        if (id && strcmp(id, cell_id) == 0 && is_shown(view->cells[i].json)) return true;
+        if (id && strcmp(id, cell_id) == 0 && is_shown(view->cells[i].json)) return id;
     }
-    return false;
+    return NULL;
+}
+
+const char *mu_view_shown_id(const mu_view *view, const char *cell_id) {
+    const char *id = shown(view, cell_id);
+    for (size_t i = 0; i < view->n_runs && !id; i++) {
+        char whole[160];
+        const char *own = mu_document_string(view->runs[i].json, "id");
+        if (!own || strcmp(own, cell_id) != 0) continue;
+        mu_cell_id_without_run(view->runs[i].json, whole, sizeof(whole));
+        id = shown(view, whole);
+    }
+    return id;
 }
 
 bool mu_cell_is_load(const json_t *cell) {

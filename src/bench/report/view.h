@@ -1,8 +1,10 @@
 /* view.h - the systems and cells of one or several muai.bench/1 documents, as a report shows them.
  *
- * A view lists the systems and cells of all documents in order; it borrows the documents.
+ * A view lists the systems and cells of all documents in order; it borrows the documents. Several
+ * runs of a cell are one cell of it (runs.h); each as it was measured is among its runs.
  *
- * Threads: any. Memory: a view owns two arrays; everything else is borrowed from the documents.
+ * Threads: any. Memory: a view owns its arrays and the cells it made of runs; everything else is
+ * borrowed from the documents.
  */
 #ifndef MU_BENCH_REPORT_VIEW_H
 #define MU_BENCH_REPORT_VIEW_H
@@ -30,6 +32,7 @@ typedef struct mu_view_system {
 typedef struct mu_view_cell {
     const json_t *doc, *json;
     size_t i_system; /* of the view; n_systems when the cell names one that is not there */
+    json_t *own;     /* json, when it was made of several runs; else NULL */
 } mu_view_cell;
 
 typedef struct mu_view {
@@ -39,6 +42,8 @@ typedef struct mu_view {
     size_t n_systems;
     mu_view_cell *cells; /* [n_cells] */
     size_t n_cells;
+    mu_view_cell *runs; /* [n_runs], as measured */
+    size_t n_runs;
 } mu_view;
 
 /* Errors: MU_ERR_FORMAT when a document is not a muai.bench/1 object, MU_ERR_NOMEM. */
@@ -58,8 +63,8 @@ const json_t *mu_view_memory(const mu_view *view, size_t i_system);
 /* No earlier cell that a table shows has an id that reads the same in a page. */
 bool mu_view_is_first_of_id(const mu_view *view, size_t i_cell);
 
-/* A table of the report has a row for a cell of that id. */
-bool mu_view_shows(const mu_view *view, const char *cell_id);
+/* The id of the row that shows a cell, which may be one of its runs; NULL: no table shows it. */
+const char *mu_view_shown_id(const mu_view *view, const char *cell_id);
 
 /* The phases of cells under load: throughput, rate, stress, soak. */
 bool mu_cell_is_load(const json_t *cell);
