@@ -3,9 +3,11 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "bench/logits.h"
 
 enum { CHUNK = 32, BLOCK_TOKENS = 64 }; /* rows compared at a time */
+enum { RANDOM_WINDOW = 128 };           /* tokens */
 
 /* Sums over the positions of a window. */
 typedef struct tally {
@@ -140,6 +142,24 @@ mu_status mu_agreement_measure(const mu_model *model, const mu_agreement_options
     mu_backend_close(c.candidate);
     mu_backend_close(c.reference);
     mu_free(c.blocks);
+    return status;
+}
+
+mu_status mu_agreement_measure_random(const mu_model *model, const mu_agreement_options *options,
+                                      uint32_t n_tokens, mu_agreement *out, mu_err *err) {
+    mu_agreement_options o = *options;
+    uint32_t n_ctx = mu_model_spec(model)->n_ctx;
+    mu_token *tokens = MU_ALLOC(mu_token, n_tokens);
+    if (!tokens) return mu_fail(err, MU_ERR_NOMEM, "agreement");
+    mu_rng rng = {1};
+    for (uint32_t i = 0; i < n_tokens; i++) {
+        tokens[i] = (mu_token)mu_rng_below(&rng, mu_model_spec(model)->vocab_size);
+    }
+    o.tokens = tokens;
+    o.n_tokens = n_tokens;
+    o.window = RANDOM_WINDOW < n_ctx ? RANDOM_WINDOW : n_ctx;
+    mu_status status = mu_agreement_measure(model, &o, out, err);
+    mu_free(tokens);
     return status;
 }
 

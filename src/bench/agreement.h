@@ -47,6 +47,12 @@ typedef struct mu_agreement {
 mu_status mu_agreement_measure(const mu_model *model, const mu_agreement_options *options,
                                mu_agreement *out, mu_err *err) MU_MUST_USE;
 
+/* The same on n_tokens random tokens, in windows of at most 128: what a model of random weights has
+ * for text. Of the options tokens, n_tokens and window are not read. */
+mu_status mu_agreement_measure_random(const mu_model *model, const mu_agreement_options *options,
+                                      uint32_t n_tokens, mu_agreement *out,
+                                      mu_err *err) MU_MUST_USE;
+
 /* NULL when there is no memory; the caller owns the reference. */
 json_t *mu_agreement_json(const mu_agreement *agreement);
 

@@ -142,33 +142,20 @@ static mu_engine_options engine_options(const mu_bench_engine_options *o) {
     return e;
 }
 
-/* On random tokens: what a model of random weights has for text. */
 static mu_status measure_agreement(suite *s, const mu_engine_options *e) {
-    enum { WINDOW = 128 };
-    uint32_t n = s->options->n_agreement, n_ctx = s->limits.spec->n_ctx;
-    mu_token *tokens = MU_ALLOC(mu_token, n);
-    if (!tokens) return mu_fail(s->err, MU_ERR_NOMEM, "agreement");
-    mu_rng rng = {1};
-    for (uint32_t i = 0; i < n; i++) {
-        tokens[i] = (mu_token)mu_rng_below(&rng, s->limits.spec->vocab_size);
-    }
-    mu_agreement_options o = {
+    const mu_agreement_options o = {
         .reference = s->model,
         .weight_type = e->weight_type,
         .kv_type = e->kv_type,
         .n_threads = e->n_threads,
         .isa_max = e->isa_max,
-        .tokens = tokens,
-        .n_tokens = n,
-        .window = WINDOW < n_ctx ? WINDOW : n_ctx,
         .is_canceled = s->options->is_canceled,
     };
     if (s->options->progress) {
         s->options->progress(s->options->progress_ctx, s->n_total, s->n_total, "agreement");
     }
-    mu_status status = mu_agreement_measure(s->model, &o, &s->result->agreement, s->err);
-    mu_free(tokens);
-    return status;
+    return mu_agreement_measure_random(s->model, &o, s->options->n_agreement, &s->result->agreement,
+                                       s->err);
 }
 
 mu_status mu_bench_engine(const mu_model *model, const mu_bench_engine_options *o,

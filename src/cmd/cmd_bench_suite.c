@@ -17,14 +17,14 @@
 #include "cmd/options.h"
 #include "hub/builtin.h"
 
-enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8 };
+enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8, AGREEMENT_DEFAULT = 512 };
 
 typedef struct suite_options {
     const char *model, *target_model, *api_key, *shape, *rate, *arrivals, *slo, *targets, *dtype,
         *kv, *server_cpus, *client_cpus, *output, *history;
     mu_texts target, serve_arg;
     mu_list target_pid, clients;
-    uint32_t threads, parallel, requests, runs, blocks;
+    uint32_t threads, parallel, requests, runs, blocks, agreement;
     float seconds, budget, steal_limit;
     uint64_t seed;
     bool quick, chat, text_prompts, no_stream, keep_cache, prompt_lookup, no_instrument, no_targets,
@@ -265,6 +265,7 @@ static mu_status prepare(suite_run *r, mu_err *err) {
     r->bench.budget_s = o->budget;
     r->bench.steal_limit = o->steal_limit / 100.0;
     r->bench.no_instrument = o->no_instrument;
+    r->bench.n_agreement = o->agreement;
     r->bench.seed = o->seed;
     r->bench.targets = r->targets;
     r->bench.no_targets = o->no_targets;
@@ -326,6 +327,7 @@ static suite_options o = {
     .kv = "auto",
     .parallel = 32,
     .blocks = BLOCKS_DEFAULT,
+    .agreement = AGREEMENT_DEFAULT,
     .seed = 1,
     .steal_limit = 1,
 };
@@ -364,6 +366,8 @@ static const mu_option options[] = {
      "of CPU time that other guests of the host may take before a cell is INVALID"},
     {"no-instrument", 0, MU_OPTION_FLAG, &o.no_instrument, 0, 0, NULL,
      "do not measure the error of the load generator first"},
+    {"agreement", 0, MU_OPTION_U32, &o.agreement, 0, 1 << 20, "N",
+     "positions at which q8 or q4 weights of --model are compared with f32; 0: none"},
     {"seed", 0, MU_OPTION_U64, &o.seed, 0, 1e18, "N", "of prompts, arrivals and resampling"},
     {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE", "weights of --model"},
     {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache of --model"},

@@ -116,11 +116,18 @@ static void say_fidelity(const mu_case *c, const fidelity *f, mu_finding *out) {
     mu_finding_cite(out, "system", c->system_id);
 }
 
-static const double fidelity_needed = 0.98;
+/* Where best tokens are near ties, as with random weights, few of them agree although the
+ * distributions do. */
+static const double agreement_needed = 0.98, kl_allowed = 1e-3;
+
+static bool is_close(const mu_case *c, const fidelity *f) {
+    return f->high >= agreement_needed ||
+           mu_document_number(c->system, "fidelity.kl_nats") <= kl_allowed;
+}
 
 static bool fidelity_is_good(const mu_case *c, mu_finding *out) {
     fidelity f = fidelity_of(c);
-    if (!is_quantized(c) || isnan(f.agreement) || f.high < fidelity_needed) return false;
+    if (!is_quantized(c) || isnan(f.agreement) || !is_close(c, &f)) return false;
     say_fidelity(c, &f, out);
     mu_buf_append_str(&out->action, "keep it; look again with your own texts: muai eval agreement "
                                     "MODEL --text FILE");
@@ -129,7 +136,7 @@ static bool fidelity_is_good(const mu_case *c, mu_finding *out) {
 
 static bool fidelity_is_poor(const mu_case *c, mu_finding *out) {
     fidelity f = fidelity_of(c);
-    if (!is_quantized(c) || !(f.high < fidelity_needed)) return false;
+    if (!is_quantized(c) || isnan(f.agreement) || is_close(c, &f)) return false;
     bool is_q4 = strcmp(dtype_of(c), "q4") == 0;
     say_fidelity(c, &f, out);
     mu_buf_printf(&out->action, "weigh speed against it; --dtype %s is closer to f32",
@@ -141,8 +148,8 @@ static bool fidelity_is_unknown(const mu_case *c, mu_finding *out) {
     if (!is_quantized(c) || !isnan(fidelity_of(c).agreement)) return false;
     mu_buf_printf(&out->finding, "%s weights, and what they cost in fidelity was not measured",
                   dtype_of(c));
-    mu_buf_printf(&out->action, "muai eval agreement %s --dtype %s",
-                  mu_document_text(c->system, "model.id"), dtype_of(c));
+    mu_buf_printf(&out->action, "muai eval quant %s TEXT, with --reference for what it was made of",
+                  mu_document_text(c->system, "model.id"));
     mu_finding_cite(out, "system", c->system_id);
     return true;
 }
@@ -261,7 +268,8 @@ const mu_rule_row mu_rules_model[] = {
      "derived",
      weights_are_wide},
     {{"R-QUANT-03", "quantization",
-      "Greedy agreement with f32 is below 98%, by its whole interval."},
+      "Greedy agreement with f32 is below 98%, by its whole interval, and KL divergence above "
+      "0.001 nats."},
      "advice",
      "The weight type costs fidelity",
      "measured",
@@ -273,7 +281,7 @@ const mu_rule_row mu_rules_model[] = {
      fidelity_is_unknown},
     {{"R-QUANT-02", "quantization",
       "Weights are q8 or q4 and greedy agreement with f32 is not below "
-      "98%."},
+      "98%, or KL divergence at most 0.001 nats."},
      "info",
      "What the weight type costs",
      "measured",

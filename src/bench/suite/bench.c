@@ -88,6 +88,17 @@ static void add_phase(mu_bench *b, const char *id, mu_status status, double seco
                     text);
 }
 
+/* A budget shortens cells, but each keeps the time and the requests without which it says nothing.
+ */
+static void note_overrun(const mu_bench *b) {
+    double taken = mu_bench_elapsed_s(b);
+    if (b->o->budget_s <= 0 || taken <= 1.1 * b->o->budget_s) return;
+    mu_document_add_note(b->doc,
+                         "The budget of %.0f s was too small for these cells and runs, which took "
+                         "%.0f s; fewer --runs or a part of the suites take less.",
+                         b->o->budget_s, taken);
+}
+
 /* The first error that ended the run, or that a phase met. */
 static mu_status walk(mu_bench *b, mu_err *err) {
     mu_status first = MU_OK;
@@ -179,6 +190,7 @@ mu_status mu_bench_run(const mu_bench_options *o, json_t **out, mu_err *err) {
                 *err = why;
             }
         }
+        note_overrun(&b);
         const char *reason = status == MU_OK             ? "done"
                              : status == MU_ERR_CANCELED ? "interrupted"
                                                          : "failed";

@@ -39,6 +39,7 @@ typedef struct mu_bench_options {
     double seconds;        /* of soak; 0: its own */
     double steal_limit;    /* share of CPU time that other guests may take; at least 0.01 */
     bool no_instrument;    /* do not measure the instrument's own error */
+    uint32_t n_agreement;  /* positions at which 8-bit and 4-bit weights are compared with f32 */
     double budget_s;       /* cells and the leak test are shortened to end in it; 0: none */
     uint64_t seed;
     const mu_targets *targets; /* NULL: the built-in ones */

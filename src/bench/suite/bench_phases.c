@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bench/agreement.h"
 #include "bench/document.h"
 #include "bench/suite/bench_state.h"
 #include "bench/suite/document.h"
@@ -57,6 +58,43 @@ static mu_status start_systems(mu_bench *b, mu_err *err) {
     return MU_OK;
 }
 
+/* 8-bit and 4-bit forms of wider weights, which alone can say what the narrow ones cost. */
+static bool has_fidelity(const mu_own_model *own) {
+    return own && own->weight_type != mu_model_weight_type(own->model) &&
+           (own->weight_type == MU_Q8_0 || own->weight_type == MU_Q4_0);
+}
+
+static json_t *fidelity_json(const mu_own_model *own, const mu_agreement *a) {
+    return json_pack("{s:[f, f, f], s:f, s:i, s:s}", "greedy_agreement",
+                     (double)a->n_agreeing / a->n_positions, a->agreement.low, a->agreement.high,
+                     "kl_nats", a->kl_mean, "positions", (int)a->n_positions, "basis",
+                     own->is_synthetic
+                         ? "random tokens and random weights, whose best tokens are near ties; "
+                           "against f32 weights and an f32 KV cache"
+                         : "random tokens, against f32 weights and an f32 KV cache");
+}
+
+static mu_status measure_fidelity(mu_bench *b, mu_err *err) {
+    for (uint32_t s = 0; s < b->o->n_systems && b->o->n_agreement > 0; s++) {
+        const mu_own_model *own = mu_system_own(b->systems[s]);
+        if (!has_fidelity(own)) continue;
+        const mu_agreement_options options = {.reference = own->model,
+                                              .weight_type = own->weight_type,
+                                              .kv_type = own->kv_type,
+                                              .n_threads = b->o->n_threads,
+                                              .isa_max = b->o->isa_max,
+                                              .is_canceled = b->o->is_canceled};
+        mu_agreement agreement;
+        mu_bench_show(b, "how close its weights are to f32", s + 1, b->o->n_systems);
+        mu_status status =
+            mu_agreement_measure_random(own->model, &options, b->o->n_agreement, &agreement, err);
+        if (status != MU_OK) return status;
+        json_t *system = json_array_get(json_object_get(b->doc, "systems"), s);
+        json_object_set_new(system, "fidelity", fidelity_json(own, &agreement));
+    }
+    return MU_OK;
+}
+
 mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
     mu_status status = start_systems(b, err);
     if (status != MU_OK) return status;
@@ -64,6 +102,8 @@ mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
     status = mu_machine_rates_measure(b->o->n_threads, b->o->isa_max, &b->rates, err);
     if (status != MU_OK) return status;
     mu_document_set_rates(b->doc, &b->rates);
+    status = measure_fidelity(b, err);
+    if (status != MU_OK) return status;
     if (!b->o->no_instrument) {
         status = measure_instrument(b, err);
     } else {
