@@ -88,3 +88,17 @@ void mu_cell_id_without_run(const json_t *cell, char *out, size_t n) {
     memcpy(out, id, length);
     out[length] = '\0';
 }
+
+const json_t *mu_document_pooled(const json_t *doc, const json_t *cell) {
+    char id[160];
+    const json_t *all = mu_document_at(doc, "pooled");
+    mu_cell_id_without_run(cell, id, sizeof(id));
+    for (size_t i = 0; i < json_array_size(all) && mu_cell_is_run(cell); i++) {
+        const json_t *pooled = json_array_get(all, i);
+        if (strcmp(mu_document_text(pooled, "id"), id) != 0) continue;
+        if (strcmp(mu_document_text(pooled, "system"), mu_document_text(cell, "system")) == 0) {
+            return pooled;
+        }
+    }
+    return NULL;
+}

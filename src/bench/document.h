@@ -39,6 +39,9 @@ bool mu_cell_is_run(const json_t *cell);
  * off. */
 void mu_cell_id_without_run(const json_t *cell, char *out, size_t n);
 
+/* The entry of "pooled" with the requests of all valid runs of a cell; NULL: none. */
+const json_t *mu_document_pooled(const json_t *doc, const json_t *cell);
+
 /* A number for a document: null when it is not finite. NULL: no memory. */
 json_t *mu_document_real(double value);
 

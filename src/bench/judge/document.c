@@ -188,6 +188,12 @@ void mu_cell_key(const json_t *cell, char *out, size_t n) {
              is_stream);
 }
 
+/* Of the requests of all runs together. */
+static mu_figure pooled_figure(const json_t *doc, const json_t *cell, const char *path) {
+    const json_t *pooled = mu_document_pooled(doc, cell);
+    return pooled ? mu_cell_figure(pooled, path) : unknown("");
+}
+
 enum { RUNS_MAX = 256 };
 
 mu_figure mu_cell_runs_figure(const json_t *doc, const json_t *cell, const char *path,
@@ -223,7 +229,8 @@ mu_figure mu_cell_runs_figure(const json_t *doc, const json_t *cell, const char 
     }
     if (n > 1) all.value = mu_values_median(values, n);
     if (out_n_invalid) *out_n_invalid = n_invalid;
-    return all;
+    mu_figure pooled = pooled_figure(doc, cell, path);
+    return isnan(pooled.value) ? all : pooled;
 }
 
 mu_figure mu_memory_peak(const json_t *memory) {

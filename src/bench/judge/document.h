@@ -56,9 +56,10 @@ mu_figure mu_document_figure(const json_t *doc, const char *reference);
  * system and the run. out: [n], cut off. */
 void mu_cell_key(const json_t *cell, char *out, size_t n);
 
-/* One figure of all runs of a cell: those of its system with its key. The value is the median of
- * the valid runs and the interval the union of theirs, so it is known only when all of them know
- * one. n_invalid (NULL is allowed): runs that were left out. */
+/* One figure of all runs of a cell: those of its system with its key. Where the document has their
+ * requests together ("pooled") it is of those; else the value is the median of the valid runs and
+ * the interval the union of theirs, so it is known only when all of them know one. n_invalid (NULL
+ * is allowed): runs that were left out. */
 mu_figure mu_cell_runs_figure(const json_t *doc, const json_t *cell, const char *path,
                               uint32_t *out_n_invalid);
 

@@ -71,8 +71,8 @@ static bool weights_are_wide(const mu_case *c, mu_finding *out) {
     }
     mu_buf_printf(&out->finding, "; decode uses %.0f%% of the memory bandwidth", 100.0 * mbu);
     mu_buf_append_str(&out->action,
-                      "serve with --dtype q8, after muai eval agreement MODEL --dtype q8 "
-                      "has said what it costs");
+                      "serve with --dtype q8, after muai eval quant MODEL TEXT has said what "
+                      "each weight type costs in perplexity and gives in speed");
     const json_t *measured = narrower_comparison(c);
     if (measured) {
         mu_buf_printf(&out->expected,
@@ -129,8 +129,8 @@ static bool fidelity_is_good(const mu_case *c, mu_finding *out) {
     fidelity f = fidelity_of(c);
     if (!is_quantized(c) || isnan(f.agreement) || !is_close(c, &f)) return false;
     say_fidelity(c, &f, out);
-    mu_buf_append_str(&out->action, "keep it; look again with your own texts: muai eval agreement "
-                                    "MODEL --text FILE");
+    mu_buf_append_str(&out->action, "keep it; muai eval quant MODEL TEXT has perplexity, size and "
+                                    "speed of every weight type on your own text");
     return true;
 }
 

@@ -85,14 +85,20 @@ static void leave_out(json_t *cell, const char *part) {
 /* A copy without the first n_parts of long_parts; NULL when there is no memory. */
 static json_t *shortened(const json_t *doc, size_t n_parts) {
     json_t *copy = json_deep_copy(doc), *names = json_array();
-    json_t *cells = json_object_get(copy, "cells");
+    json_t *cells = json_object_get(copy, "cells"), *pooled = json_object_get(copy, "pooled");
     /* json_deep_copy() passes over what it has no memory for. */
     bool ok = copy && names && json_equal(copy, (json_t *)doc);
     for (size_t k = 0; ok && k < n_parts; k++) {
         for (size_t i = 0; i < json_array_size(cells); i++) {
             leave_out(json_array_get(cells, i), long_parts[k]);
         }
-        if (strcmp(long_parts[k], "cells") == 0) json_array_clear(cells);
+        for (size_t i = 0; i < json_array_size(pooled); i++) {
+            leave_out(json_array_get(pooled, i), long_parts[k]);
+        }
+        if (strcmp(long_parts[k], "cells") == 0) {
+            json_array_clear(cells);
+            json_array_clear(pooled);
+        }
         ok = json_array_append_new(names, json_string(long_parts[k])) == 0;
     }
     if (ok && n_parts > 0) ok = json_object_set(copy, "left_out", names) == 0;

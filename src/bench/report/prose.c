@@ -160,9 +160,7 @@ static void trust_sentence(const mu_view *view, const mu_tally *y, mu_buf *out) 
     mu_buf_append_str(
         out, y->is_exploratory ? "; fewer than 5 runs, so the figures are exploratory." : ".");
     if (view->n_cells < view->n_runs) {
-        mu_buf_append_str(out,
-                          " Of a cell with several runs the medians of the runs are shown, with "
-                          "intervals that reach over all of them.");
+        mu_buf_append_str(out, " The runs of a cell are shown as one.");
     }
 }
 

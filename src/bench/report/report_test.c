@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "bench/report/escape.h"
 #include "bench/report/figure.h"
+#include "bench/report/view.h"
 #include "format/json.h"
 
 static const char *const fixtures[] = {"full", "compare", "hostile", "minimal"};
@@ -207,6 +208,37 @@ static void long_documents_make_short_pages(void **state) {
     json_decref(doc);
 }
 
+/* The runs of a cell are one row, and rates go up whatever the order of the search was. */
+static void cells_are_shown_once_and_in_order(void **state) {
+    (void)state;
+    json_t *doc = load("full"), *cells = json_object_get(doc, "cells");
+    json_t *first = json_array_get(cells, 0);
+    for (int run = 1; run <= 3; run++) {
+        json_t *cell = json_deep_copy(first);
+        char id[64];
+        snprintf(id, sizeof(id), "latency-17-64-c1-r%d", run);
+        json_object_set_new(cell, "id", json_string(id));
+        json_object_set_new(cell, "run", json_integer(run));
+        json_object_set_new(json_object_get(cell, "load"), "prompt_tokens", json_integer(17));
+        json_array_append_new(cells, cell);
+    }
+    for (size_t i = json_array_size(cells); i-- > 0;) {
+        json_t *cell = json_array_get(cells, i);
+        if (!mu_cell_is_phase(cell, "rate")) continue;
+        json_array_append(cells, cell); /* the highest rate is the last one found: now the first */
+        json_array_remove(cells, i);
+    }
+    const json_t *docs[] = {doc};
+    mu_buf out = {0};
+    assert_int_equal(mu_report_markdown(docs, 1, &out, NULL), MU_OK);
+    const char *row = strstr(out.data, "| 17 / ");
+    const char *low = strstr(out.data, "| poisson 14"), *high = strstr(out.data, "| poisson 18");
+    assert_true(row && !strstr(row + 1, "| 17 / "));
+    assert_true(low && high && low < high);
+    mu_buf_deinit(&out);
+    json_decref(doc);
+}
+
 /* Put something else in the place of the i-th value below json, counted in order. */
 static bool spoil(json_t *json, size_t *i, json_t *other) {
     if (json_is_object(json)) {
@@ -311,6 +343,7 @@ int main(void) {
         cmocka_unit_test(other_files_hold_none),
         cmocka_unit_test(other_schemas_are_refused),
         cmocka_unit_test(long_documents_make_short_pages),
+        cmocka_unit_test(cells_are_shown_once_and_in_order),
         cmocka_unit_test(any_value_may_be_of_any_type),
         cmocka_unit_test(failed_allocations_are_reported),
     };

@@ -212,7 +212,7 @@ static void set_names(merge *m, json_t *out, const json_t *shown, size_t n_all) 
     const char *old = mu_document_string(shown, "label");
     mu_cell_id_without_run(shown, id, sizeof(id));
     if (m->n < n_all) snprintf(of_all, sizeof(of_all), " of %zu", n_all);
-    snprintf(label, sizeof(label), "%.120s, median of %zu%s %ss", old ? old : id, m->n, of_all,
+    snprintf(label, sizeof(label), "%.120s, %zu%s %ss", old ? old : id, m->n, of_all,
              is_block ? "block" : "run");
     label[mu_utf8_valid(label, strlen(label))] = '\0';
     set(m, out, "id", json_string(id));
@@ -227,7 +227,17 @@ static void set_names(merge *m, json_t *out, const json_t *shown, size_t n_all) 
     json_object_del(out, "block");
 }
 
-json_t *mu_runs_merge(const json_t *const *runs, size_t n) {
+static void set_pooled(merge *m, json_t *out, const json_t *pooled) {
+    json_t *metrics = json_object_get(out, "metrics"), *of_all = json_object_get(pooled, "metrics");
+    json_t *metric;
+    const char *key;
+    json_object_foreach(of_all, key, metric) {
+        bool is_known = mu_document_number(metric, "n") > 0;
+        if (is_known && metrics) set(m, metrics, key, json_incref(metric));
+    }
+}
+
+json_t *mu_runs_merge(const json_t *const *runs, size_t n, const json_t *pooled) {
     MU_ASSERT(n > 0);
     const json_t **chosen = MU_ALLOC(const json_t *, n);
     merge m = {.numbers = MU_ALLOC(double, n)};
@@ -237,6 +247,7 @@ json_t *mu_runs_merge(const json_t *const *runs, size_t n) {
         put_middle_first(chosen, m.n);
         out = merge_objects(&m, false, chosen);
         if (out) set_names(&m, out, chosen[0], n);
+        if (out) set_pooled(&m, out, pooled);
     }
     if (m.failed) {
         json_decref(out);

@@ -32,7 +32,7 @@ static json_t *merge_of(json_t **runs, size_t n) {
     for (size_t i = 0; i < n; i++) {
         all[i] = runs[i];
     }
-    return mu_runs_merge(all, n);
+    return mu_runs_merge(all, n, NULL);
 }
 
 static void release(json_t **runs, size_t n) {
@@ -51,7 +51,7 @@ static void figures_are_medians_and_intervals_reach_over_all(void **state) {
                       run_of(3, "VALID", 11, 200)};
     json_t *one = merge_of(runs, 3);
     assert_string_equal(mu_document_text(one, "id"), "latency-8-4-c1");
-    assert_string_equal(mu_document_text(one, "label"), "prompt 8, median of 3 runs");
+    assert_string_equal(mu_document_text(one, "label"), "prompt 8, 3 runs");
     assert_true(at(one, "metrics.tpot_ms.p50") == 11);
     const json_t *ci = mu_document_at(one, "metrics.tpot_ms.ci.p50");
     assert_true(mu_document_item(ci, 0) == 9 && mu_document_item(ci, 1) == 15);
@@ -96,7 +96,7 @@ static void runs_that_are_not_valid_are_left_out_while_there_are_others(void **s
                       run_of(3, "SATURATED", 50, 200)};
     json_t *one = merge_of(runs, 3);
     assert_true(at(one, "metrics.tpot_ms.p50") == 14);
-    assert_string_equal(mu_document_text(one, "label"), "prompt 8, median of 1 of 3 runs");
+    assert_string_equal(mu_document_text(one, "label"), "prompt 8, 1 of 3 runs");
     assert_string_equal(mu_document_text(one, "validity.status"), "VALID");
     json_decref(one);
     json_t *bad[] = {runs[0], runs[0]};
@@ -105,6 +105,25 @@ static void runs_that_are_not_valid_are_left_out_while_there_are_others(void **s
     assert_string_equal(mu_document_text(one, "validity.status"), "INVALID");
     json_decref(one);
     release(runs, 3);
+}
+
+static void pooled_metrics_stand_for_those_of_the_runs(void **state) {
+    (void)state;
+    json_t *runs[] = {run_of(1, "VALID", 10, 300), run_of(2, "VALID", 14, 100)};
+    const json_t *all[] = {runs[0], runs[1]};
+    json_t *pooled = json_pack("{s:{s:{s:i, s:f}, s:{s:i, s:s}}}", "metrics", "tpot_ms", "n", 200,
+                               "p50", 11.5, "icl_ms", "n", 0, "why", "not pooled");
+    for (int i = 0; i < 2; i++) {
+        json_object_set_new(json_object_get(runs[i], "metrics"), "icl_ms",
+                            json_pack("{s:f}", "p50", 1.0 + 2 * i));
+    }
+    json_t *one = mu_runs_merge(all, 2, pooled);
+    assert_true(at(one, "metrics.tpot_ms.p50") == 11.5);
+    assert_true(at(one, "metrics.icl_ms.p50") == 2);
+    assert_true(at(one, "throughput.output_tok_s.value") == 200);
+    json_decref(one);
+    json_decref(pooled);
+    release(runs, 2);
 }
 
 static void runs_are_told_from_other_cells(void **state) {
@@ -150,6 +169,7 @@ int main(void) {
         cmocka_unit_test(figures_are_medians_and_intervals_reach_over_all),
         cmocka_unit_test(what_one_run_does_not_know_is_not_known),
         cmocka_unit_test(runs_that_are_not_valid_are_left_out_while_there_are_others),
+        cmocka_unit_test(pooled_metrics_stand_for_those_of_the_runs),
         cmocka_unit_test(runs_are_told_from_other_cells),
         cmocka_unit_test(failed_allocations_are_reported),
     };

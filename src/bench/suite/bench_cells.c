@@ -51,6 +51,7 @@ static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *pla
                                         .slo = b->o->slo,
                                         .steal_limit = b->o->steal_limit,
                                         .rates = b->rates,
+                                        .pooled = b->pooled,
                                         .raw = b->o->raw,
                                         .progress = b->o->progress,
                                         .view = &b->view,
@@ -138,6 +139,23 @@ static void fit_budget(const mu_bench *b, mu_plan *plan) {
     }
 }
 
+/* The rounds, and what all of them say together. */
+static mu_status measure_and_pool(mu_bench *b, const mu_plan *plan, mu_err *err) {
+    uint32_t n_rounds = b->o->n_systems > 1 ? b->o->blocks : b->o->runs;
+    if (n_rounds < 2) return measure_rounds(b, plan, err);
+    mu_err why;
+    json_t *all = json_object_get(b->doc, "pooled");
+    if (!all) json_object_set_new(b->doc, "pooled", all = json_array());
+    mu_status status = mu_pooled_open(&b->pooled, err);
+    if (status != MU_OK) return status;
+    status = measure_rounds(b, plan, err);
+    mu_status pooled = mu_pooled_append(b->pooled, all, &why);
+    mu_pooled_close(b->pooled);
+    b->pooled = NULL;
+    if (status == MU_OK && pooled != MU_OK) *err = why;
+    return status != MU_OK ? status : pooled;
+}
+
 static mu_status run_plan(mu_bench *b, bool (*make)(const mu_plan_options *, mu_plan *),
                           mu_err *err) {
     mu_plan *plan = mu_alloc(sizeof(*plan));
@@ -155,7 +173,7 @@ static mu_status run_plan(mu_bench *b, bool (*make)(const mu_plan_options *, mu_
         }
         fit_budget(b, plan);
         size_t before = json_array_size(json_object_get(b->doc, "cells"));
-        status = measure_rounds(b, plan, err);
+        status = measure_and_pool(b, plan, err);
         size_t n = json_array_size(json_object_get(b->doc, "cells")) - before;
         snprintf(b->summary, sizeof(b->summary), "%zu cells", n);
     }

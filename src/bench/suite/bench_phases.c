@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "bench/agreement.h"
 #include "bench/document.h"
 #include "bench/suite/bench_state.h"
@@ -64,6 +65,14 @@ static bool has_fidelity(const mu_own_model *own) {
            (own->weight_type == MU_Q8_0 || own->weight_type == MU_Q4_0);
 }
 
+/* f32 weights stand in this process beside the narrow ones while they are compared. */
+static bool fits_memory(const mu_own_model *own) {
+    mu_cpu_facts facts;
+    mu_cpu_facts_read(&facts);
+    double f32_bytes = 4.0 * (double)mu_model_n_parameters(own->model);
+    return f32_bytes < (double)facts.memory_available_bytes / 2;
+}
+
 static json_t *fidelity_json(const mu_own_model *own, const mu_agreement *a) {
     return json_pack("{s:[f, f, f], s:f, s:i, s:s}", "greedy_agreement",
                      (double)a->n_agreeing / a->n_positions, a->agreement.low, a->agreement.high,
@@ -78,6 +87,13 @@ static mu_status measure_fidelity(mu_bench *b, mu_err *err) {
     for (uint32_t s = 0; s < b->o->n_systems && b->o->n_agreement > 0; s++) {
         const mu_own_model *own = mu_system_own(b->systems[s]);
         if (!has_fidelity(own)) continue;
+        if (!fits_memory(own)) {
+            mu_document_add_note(b->doc,
+                                 "%s: how close its weights are to f32 was not measured, f32 "
+                                 "weights would take more than half of the memory that is free",
+                                 own->reference);
+            continue;
+        }
         const mu_agreement_options options = {.reference = own->model,
                                               .weight_type = own->weight_type,
                                               .kv_type = own->kv_type,

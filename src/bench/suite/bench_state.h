@@ -7,6 +7,7 @@
 #define MU_BENCH_SUITE_BENCH_STATE_H
 
 #include "bench/suite/bench.h"
+#include "bench/suite/pooled.h"
 
 enum { MU_BENCH_SUMMARY_MAX = 200 };
 
@@ -19,6 +20,7 @@ typedef struct mu_bench {
     uint64_t start_ns, cell_number;
     double planned_s;                   /* of the whole run, roughly */
     double phase_budget_s;              /* of the phase that runs; 0: none */
+    mu_pooled *pooled;                  /* of the plan that is measured; NULL: one run */
     uint32_t n_ctx;                     /* the smallest that a system says; 0: not known */
     char summary[MU_BENCH_SUMMARY_MAX]; /* of the phase that runs */
 } mu_bench;

@@ -291,10 +291,23 @@ static void set_sections(const mu_cell_facts *f, const mu_window *w, const mu_re
     json_object_set_new(to, "gaps", mu_timeline_gaps_json(&f->load->records, w));
 }
 
+/* The same for all runs. out: [n]. */
+static void name_cell(const mu_cell_facts *f, char *out, size_t n) {
+    bool is_first = strcmp(f->system, "a") == 0;
+    snprintf(out, n, "%s%s%s", f->plan->id, is_first ? "" : "-", is_first ? "" : f->system);
+}
+
+static void pool_run(const mu_cell_facts *f, const json_t *cell,
+                     const mu_request_metrics *metrics) {
+    char id[128];
+    bool is_valid = strcmp(mu_document_text(cell, "validity.status"), "VALID") == 0;
+    name_cell(f, id, sizeof(id));
+    if (f->pooled && is_valid) mu_pooled_add(f->pooled, f->system, id, metrics);
+}
+
 static json_t *head_json(const mu_cell_facts *f) {
     char id[128];
-    snprintf(id, sizeof(id), "%s%s%s", f->plan->id, strcmp(f->system, "a") ? "-" : "",
-             strcmp(f->system, "a") ? f->system : "");
+    name_cell(f, id, sizeof(id));
     json_t *to = json_pack("{s:s, s:s, s:s, s:s}", "id", id, "system", f->system, "phase",
                            f->plan->phase, "label", f->plan->label);
     const char *suffix = f->run > 0 ? "r" : "b";
@@ -326,6 +339,7 @@ mu_status mu_cell_json(const mu_cell_facts *f, json_t **out, mu_err *err) {
     if (status == MU_OK && to) {
         json_object_set_new(to, "metrics", of);
         set_sections(f, &window, &metrics, to);
+        pool_run(f, to, &metrics);
     }
     mu_request_metrics_deinit(&metrics);
     mu_window_deinit(&window);

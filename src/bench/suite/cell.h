@@ -15,6 +15,7 @@
 #define MU_BENCH_SUITE_CELL_H
 
 #include "bench/suite/cell_plan.h"
+#include "bench/suite/pooled.h"
 #include "bench/suite/timeline.h"
 
 /* What a step costs the machine, of our own engine. 0: not known. */
@@ -41,6 +42,7 @@ typedef struct mu_cell_facts {
     double steal_limit;            /* above it the cell is INVALID; never below 1% */
     int64_t pid_before, pid_after; /* of the server; 0: not ours */
     mu_cell_limits limits;
+    mu_pooled *pooled; /* what a VALID run is added to; NULL: nothing */
     uint64_t seed;
 } mu_cell_facts;
 

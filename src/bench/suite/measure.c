@@ -152,6 +152,7 @@ static mu_status make_cell(const mu_measure_options *o, const mu_schedule *sched
         .pid_before = pid_before,
         .pid_after = is_gone ? -1 : pid_before,
         .limits = limits_of(o),
+        .pooled = o->pooled,
         .seed = o->seed,
     };
     mu_status status = mu_cell_json(&facts, out, err);

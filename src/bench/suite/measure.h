@@ -22,6 +22,7 @@ typedef struct mu_measure_options {
     mu_slo slo;
     double steal_limit;     /* cell.h */
     mu_machine_rates rates; /* zero: not known */
+    mu_pooled *pooled;      /* cell.h; NULL: none */
     FILE *raw;              /* NULL: none */
     mu_progress *progress;
     mu_progress_view *view; /* what to show; the load's figures are filled in */

@@ -61,7 +61,16 @@ static double clustered_n(const mu_metric *m, double at) {
     return n / (1 + (n / k - 1) * icc);
 }
 
+static double effective_n_of_runs(const mu_metric *m, double at) {
+    double sum = 0;
+    for (size_t u = 0, begin = 0; u < m->n_units; begin = m->unit_ends[u++]) {
+        sum += mu_effective_n_below(m->values + begin, m->unit_ends[u] - begin, at);
+    }
+    return sum;
+}
+
 static double effective_n(const mu_metric *m, double at) {
+    if (m->units_are_runs) return effective_n_of_runs(m, at);
     return m->has_units ? clustered_n(m, at) : mu_effective_n_below(m->values, m->n, at);
 }
 
@@ -106,24 +115,43 @@ static json_t *curve(const double *sorted, size_t n) {
     return points;
 }
 
-static mu_status set_mean(const mu_metric *m, json_t *to, mu_err *err) {
+static mu_status resample(const mu_metric *m, mu_statistic *statistic, mu_estimate *out,
+                          mu_err *err) {
     size_t fits = ROWS_DRAWN_MAX / m->n;
     uint32_t n_replicates = fits > MU_REPLICATES    ? MU_REPLICATES
                             : fits > REPLICATES_MIN ? (uint32_t)fits
                                                     : REPLICATES_MIN;
     mu_rows rows = {.values = m->values,
                     .n_rows = m->n,
-                    .unit_ends = m->has_units ? m->unit_ends : NULL,
-                    .n_units = m->n_units};
+                    .unit_ends = m->has_units && !m->units_are_runs ? m->unit_ends : NULL,
+                    .n_units = m->n_units,
+                    .run_ends = m->units_are_runs ? m->unit_ends : NULL,
+                    .n_runs = (uint32_t)m->n_units};
     mu_resample_options options = {
-        .statistic = mu_statistic_mean, .n_replicates = n_replicates, .seed = m->seed};
+        .statistic = statistic, .n_replicates = n_replicates, .seed = m->seed};
+    return mu_resample(&rows, &options, out, err);
+}
+
+static mu_status set_mean(const mu_metric *m, json_t *to, mu_err *err) {
     mu_estimate mean;
-    mu_status status = mu_resample(&rows, &options, &mean, err);
+    mu_status status = resample(m, mu_statistic_mean, &mean, err);
     if (status != MU_OK) return status;
     json_object_set_new(to, "mean", mu_document_real(mean.value));
     json_object_set_new(to, "n_eff",
-                        mu_document_real(m->has_units ? clustered_n(m, mean.value) : mean.n_eff));
+                        mu_document_real(m->has_units ? effective_n(m, mean.value) : mean.n_eff));
     set_interval(json_object_get(to, "ci"), "mean", mean.ci);
+    return MU_OK;
+}
+
+/* In the place of what the effective number of values says about it. */
+static mu_status set_median_of_runs(const mu_metric *m, json_t *to, mu_err *err) {
+    mu_estimate median;
+    if (!m->units_are_runs || m->n_units < MU_METRIC_RUNS_MIN) return MU_OK;
+    mu_status status = resample(m, mu_statistic_median, &median, err);
+    if (status != MU_OK) return status;
+    json_object_set_new(to, "p50", mu_document_real(median.value));
+    set_interval(json_object_get(to, "ci"), "p50", median.ci);
+    json_object_del(json_object_get(to, "gate"), "p50");
     return MU_OK;
 }
 
@@ -141,6 +169,7 @@ mu_status mu_metric_json(const mu_metric *m, json_t **out, mu_err *err) {
                            sorted[0], "max", sorted[m->n - 1]);
     set_percentiles(m, sorted, to);
     status = set_mean(m, to, err);
+    if (status == MU_OK) status = set_median_of_runs(m, to, err);
     json_object_set_new(to, "curve", curve(sorted, m->n));
     mu_free(sorted);
     if (status != MU_OK) {

@@ -8,6 +8,10 @@
  *     n_eff = n / (1 + (m - 1) icc)      m: mean size of a unit, icc: correlation within units
  *                                        (Kish 1965; icc by one-way analysis of variance)
  *
+ * Units may be whole runs. Then the values of each are a series, their effective numbers add up,
+ * and from MU_METRIC_RUNS_MIN runs on the median and the mean have the interval of runs drawn again
+ * (stats/resample.h), which needs no more than the runs' independence.
+ *
  * Threads: any. Memory: the caller owns the JSON.
  */
 #ifndef MU_BENCH_SUITE_METRIC_H
@@ -17,13 +21,15 @@
 
 #include "base/status.h"
 
+enum { MU_METRIC_RUNS_MIN = 5 };
+
 typedef struct mu_metric {
     const char *unit;
     double *values; /* [n], owned; mu_metric_deinit() */
     size_t n, cap;
     size_t *unit_ends; /* [n_units], owned; NULL: every value is one */
     size_t n_units, cap_units;
-    bool has_units;
+    bool has_units, units_are_runs;
     bool failed;     /* an addition found no memory */
     const char *why; /* there is no value */
     uint64_t seed;
