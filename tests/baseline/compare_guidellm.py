@@ -11,12 +11,40 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 import serving
 import vocabulary
 from figures import median_of
 
 FIGURES = (("requests/s", "requests_s"), ("TTFT median, ms", "ttft_ms"), ("output tokens/s", "output_tok_s"))
+
+
+def cpu_seconds(session):
+    """CPU time of the processes of a session that are still there."""
+    ticks = 0
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        if int(fields[3]) == session:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def run_watched(command, log, env, seconds):
+    """Exit code, and the cores that the program used in the second half of its load, when it was started long ago."""
+    process = subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
+    samples = []
+    while process.poll() is None:
+        samples.append((time.monotonic(), cpu_seconds(process.pid)))
+        time.sleep(1)
+    end = samples[-1][0] - seconds / 7
+    late = [s for s in samples if end - seconds / 2 <= s[0] <= end]
+    cores = (late[-1][1] - late[0][1]) / (late[-1][0] - late[0][0]) if len(late) > 1 else None
+    return process.returncode, cores
 
 
 def run_guidellm(args, url, clients, name):
@@ -43,13 +71,14 @@ def run_guidellm(args, url, clients, name):
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore"}
     guidellm = os.path.join(os.path.dirname(sys.executable), "guidellm")
     with open(os.path.join(args.folder, name + ".log"), "w") as log:
-        code = subprocess.call([guidellm, "run", "--disable-console", "--scenario", scenario], stdout=log, stderr=log, env=env)
+        command = [guidellm, "run", "--disable-console", "--scenario", scenario]
+        code, cores = run_watched(command, log, env, args.seconds)
     if code != 0:
         raise SystemExit(f"guidellm failed ({code}): {args.folder}/{name}.log")
-    return path
+    return path, cores
 
 
-def figures_of_guidellm(path):
+def figures_of_guidellm(path, cores):
     with open(path) as file:
         benchmark = json.load(file)["benchmarks"][0]
     metrics = benchmark["metrics"]
@@ -62,6 +91,7 @@ def figures_of_guidellm(path):
         "requests_s": of("requests_per_second", "mean"), "ttft_ms": of("time_to_first_token_ms", "median"),
         "output_tok_s": of("output_tokens_per_second", "mean"), "prompt": of("prompt_token_count", "mean"),
         "output": of("output_token_count", "mean"), "requests": totals["successful"], "errors": totals["errored"],
+        "client_cores": cores,
     }
 
 
@@ -88,6 +118,7 @@ def figures_of_muai(path, clients):
         "requests_s": cell["throughput"]["requests_s"]["value"], "ttft_ms": median_of(cell["metrics"]["ttft_service_ms"]),
         "output_tok_s": cell["throughput"]["output_tok_s"]["value"], "prompt": cell["tokens"]["prompt_mean"],
         "output": cell["tokens"]["output_mean"], "requests": cell["window"]["requests"], "errors": cell["reliability"]["failed"],
+        "client_cores": cell["client"]["cpu_share"],
     }
 
 
@@ -101,7 +132,7 @@ def measure(args, url):
                 name = f"{tool}-c{clients}-r{round_number + 1}"
                 args.seed = 1 + round_number
                 if tool == "guidellm":
-                    figures = figures_of_guidellm(run_guidellm(args, url, clients, name))
+                    figures = figures_of_guidellm(*run_guidellm(args, url, clients, name))
                 else:
                     figures = figures_of_muai(run_muai(args, url, clients, name), clients)
                 print(name, json.dumps(figures), file=sys.stderr, flush=True)
@@ -126,6 +157,8 @@ def table(args, rows):
         g, m = tools["guidellm"], tools["muai"]
         for label, key in (("prompt tokens", "prompt"), ("output tokens", "output"), ("requests", "requests"), ("errors", "errors")):
             lines.append(f"| {clients} | {label}, a round | {statistics.mean(f[key] for f in g):g} | {statistics.mean(f[key] for f in m):g} | |")
+        cores = [[f["client_cores"] for f in tools[tool] if f["client_cores"] is not None] for tool in ("guidellm", "muai")]
+        lines.append(f"| {clients} | cores that the client uses | " + " | ".join(f"{statistics.median(c):.3f}" if c else "not known" for c in cores) + " | |")
     lines.append(f"\nLargest difference {worst:.1f}%; medians of {args.rounds} rounds of {args.seconds:g} s.")
     return "\n".join(lines), worst
 

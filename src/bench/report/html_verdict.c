@@ -194,7 +194,7 @@ static void evidence(mu_page *page, const char *what) {
                                : name);
         mu_buf_printf(b, "<a href=\"#%s\">", id);
     }
-    mu_escape_html(b, is_cell || is_target ? name : what);
+    mu_escape_html(b, is_cell ? shown : is_target ? name : what);
     if (is_cell || is_target || is_memory) mu_buf_append_str(b, "</a>");
 }
 

@@ -294,8 +294,12 @@ static mu_status measure(const mu_memory_options *o, json_t *to, mu_err *err) {
     status = measure_footprint(o, to, err);
     if (status == MU_OK) status = measure_inference(o, to, err);
     if (status == MU_OK) status = measure_leak(o, to, err);
-    if (status == MU_OK && is_own) status = measure_kv(o, to, err);
     if (status == MU_OK) measure_arenas(o, to);
+    if (status == MU_OK && is_own) { /* a cache that was full does not grow any more */
+        mu_system_stop(o->system);
+        status = mu_system_start(o->system, err);
+    }
+    if (status == MU_OK && is_own) status = measure_kv(o, to, err);
     return status;
 }
 
