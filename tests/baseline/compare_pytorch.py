@@ -23,12 +23,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def servers(args):
     muai = [args.muai, "serve", args.model, "--port", "PORT", "--no-prompt-lookup", "--log-format", "none", "--dtype"]
     torch = [sys.executable, os.path.join(HERE, "server.py"), "--model", args.model, "--port", "PORT", "--dtype", args.dtype]
-    return [
-        ("muai-f32", [*muai, "f32"]),
-        ("muai-q8", [*muai, "q8"]),
-        ("pytorch", torch),
-        ("pytorch-static", [*torch, "--batching", "static"]),
-    ]
+    known = {
+        "muai-f32": [*muai, "f32"],
+        "muai-q8": [*muai, "q8"],
+        "pytorch": torch,
+        "pytorch-static": [*torch, "--batching", "static"],
+    }
+    unknown = [name for name in args.systems if name not in known]
+    if unknown:
+        raise SystemExit(f"--systems: {unknown[0]} is none of {', '.join(known)}")
+    return [(name, known[name]) for name in args.systems]
 
 
 def bench(args, running):
@@ -83,6 +87,7 @@ def main():
     parser.add_argument("--muai", default="build/release/muai", help=argparse.SUPPRESS)
     parser.add_argument("--model", default="synthetic:gpt2")
     parser.add_argument("--dtype", default="f32", help="of the baseline")
+    parser.add_argument("--systems", default="muai-f32,muai-q8,pytorch,pytorch-static", type=lambda text: text.split(","))
     parser.add_argument("--shape", default="128/64")
     parser.add_argument("--clients", default="1,8")
     parser.add_argument("--seconds", type=float, default=20)

@@ -120,6 +120,18 @@ static void renderings_are_beside_the_document(void **state) {
     }
 }
 
+/* Of the values that were seen, also where too few of them are independent for a p50. */
+static double observed_median(const json_t *cell, const char *metric) {
+    const json_t *metrics = json_object_get(cell, "metrics");
+    const json_t *curve = json_object_get(json_object_get(metrics, metric), "curve");
+    for (size_t i = 0; i < json_array_size(curve); i++) {
+        const json_t *point = json_array_get(curve, i);
+        if (json_number_value(json_array_get(point, 0)) < 0.5) continue;
+        return json_number_value(json_array_get(point, 1));
+    }
+    return NAN;
+}
+
 /* TTFT 30 ms, gaps of 4 ms: what is reported is what was done, within a millisecond. */
 static void the_truth_is_reported(void **state) {
     (void)state;
@@ -141,7 +153,7 @@ static void the_truth_is_reported(void **state) {
     for (size_t i = 0; i < 3; i++) {
         const json_t *cell = json_array_get(cells, i);
         double ttft = number(cell, "metrics", "ttft_service_ms", "min");
-        double tpot = number(cell, "metrics", "tpot_ms", "p50");
+        double tpot = observed_median(cell, "tpot_ms");
         print_message("%s: TTFT %.2f ms at least, per token %.3f ms\n", text(cell, "label"), ttft,
                       tpot);
         /* The least is what a loaded machine cannot add to; gaps are even because nothing drifts.
