@@ -91,7 +91,7 @@ def main():
     parser.add_argument("--shape", default="128/64")
     parser.add_argument("--clients", default="1,8")
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--blocks", type=int, default=8, help="fewer than 8 cannot decide after Holm")
     args = parser.parse_args()
     args.folder = os.path.abspath(args.folder)
     os.makedirs(args.folder, exist_ok=True)
