@@ -145,16 +145,20 @@ mu_status mu_agreement_measure(const mu_model *model, const mu_agreement_options
     return status;
 }
 
+void mu_random_tokens(const mu_model *model, uint64_t seed, mu_token *out, uint32_t n) {
+    mu_rng rng = {seed};
+    for (uint32_t i = 0; i < n; i++) {
+        out[i] = (mu_token)mu_rng_below(&rng, mu_model_spec(model)->vocab_size);
+    }
+}
+
 mu_status mu_agreement_measure_random(const mu_model *model, const mu_agreement_options *options,
                                       uint32_t n_tokens, mu_agreement *out, mu_err *err) {
     mu_agreement_options o = *options;
     uint32_t n_ctx = mu_model_spec(model)->n_ctx;
     mu_token *tokens = MU_ALLOC(mu_token, n_tokens);
     if (!tokens) return mu_fail(err, MU_ERR_NOMEM, "agreement");
-    mu_rng rng = {1};
-    for (uint32_t i = 0; i < n_tokens; i++) {
-        tokens[i] = (mu_token)mu_rng_below(&rng, mu_model_spec(model)->vocab_size);
-    }
+    mu_random_tokens(model, 1, tokens, n_tokens);
     o.tokens = tokens;
     o.n_tokens = n_tokens;
     o.window = RANDOM_WINDOW < n_ctx ? RANDOM_WINDOW : n_ctx;

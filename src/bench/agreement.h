@@ -47,8 +47,11 @@ typedef struct mu_agreement {
 mu_status mu_agreement_measure(const mu_model *model, const mu_agreement_options *options,
                                mu_agreement *out, mu_err *err) MU_MUST_USE;
 
-/* The same on n_tokens random tokens, in windows of at most 128: what a model of random weights has
- * for text. Of the options tokens, n_tokens and window are not read. */
+/* Random tokens of a model's vocabulary, n of them: what a model of random weights has for text. */
+void mu_random_tokens(const mu_model *model, uint64_t seed, mu_token *out, uint32_t n);
+
+/* The same comparison on n_tokens random tokens, in windows of at most 128. Of the options tokens,
+ * n_tokens and window are not read. */
 mu_status mu_agreement_measure_random(const mu_model *model, const mu_agreement_options *options,
                                       uint32_t n_tokens, mu_agreement *out,
                                       mu_err *err) MU_MUST_USE;

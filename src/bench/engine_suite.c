@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/cpu.h"
-#include "base/rng.h"
 #include "bench/limits.h"
 
 typedef struct suite {
@@ -179,10 +178,7 @@ mu_status mu_bench_engine(const mu_model *model, const mu_bench_engine_options *
     uint32_t n_prompt = e.n_ctx + e.n_seqs_max;
     s.prompt = MU_ALLOC(mu_token, n_prompt);
     s.seqs = MU_ALLOC(mu_seq *, e.n_seqs_max);
-    mu_rng rng = {20260101};
-    for (uint32_t i = 0; s.prompt && i < n_prompt; i++) {
-        s.prompt[i] = (mu_token)mu_rng_below(&rng, s.limits.spec->vocab_size);
-    }
+    if (s.prompt) mu_random_tokens(model, 20260101, s.prompt, n_prompt);
     status = s.prompt && s.seqs ? run_cells(&s) : mu_fail(err, MU_ERR_NOMEM, "bench");
     mu_engine_close(s.engine);
     bool is_exact = e.weight_type == MU_F32 && e.kv_type == MU_F32;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/rng.h"
 #include "bench/agreement.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
@@ -48,13 +47,10 @@ static mu_status read_tokens(evaluation *e, mu_err *err) {
 }
 
 static mu_status draw_tokens(evaluation *e, mu_err *err) {
-    mu_rng rng = {e->o->seed};
     e->n_tokens = e->o->n_tokens;
     e->tokens = MU_ALLOC(mu_token, e->n_tokens);
     if (!e->tokens) return mu_fail(err, MU_ERR_NOMEM, "tokens");
-    for (uint32_t i = 0; i < e->n_tokens; i++) {
-        e->tokens[i] = (mu_token)mu_rng_below(&rng, mu_model_spec(e->model)->vocab_size);
-    }
+    mu_random_tokens(e->model, e->o->seed, e->tokens, e->n_tokens);
     return MU_OK;
 }
 

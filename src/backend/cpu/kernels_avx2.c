@@ -228,20 +228,20 @@ INLINE void quant_tile(const quant_bits bits, const mu_matmul_args *a, uint32_t 
     }
 }
 
+/* Tiles of n_rows from row on, over the whole panel; where the next row is. */
+INLINE uint32_t quant_rows(const quant_bits bits, const mu_matmul_args *a, uint32_t row,
+                           const uint32_t n_rows) {
+    for (; row + n_rows <= a->n_rows; row += n_rows) {
+        quant_tile(bits, a, row, 0, n_rows);
+        quant_tile(bits, a, row, 16, n_rows);
+    }
+    return row;
+}
+
 INLINE void quant_run(const quant_bits bits, const mu_matmul_args *a) {
-    uint32_t row = 0;
-    for (; row + QUANT_ROWS <= a->n_rows; row += QUANT_ROWS) {
-        quant_tile(bits, a, row, 0, QUANT_ROWS);
-        quant_tile(bits, a, row, 16, QUANT_ROWS);
-    }
-    for (; row + 2 <= a->n_rows; row += 2) {
-        quant_tile(bits, a, row, 0, 2);
-        quant_tile(bits, a, row, 16, 2);
-    }
-    if (row < a->n_rows) {
-        quant_tile(bits, a, row, 0, 1);
-        quant_tile(bits, a, row, 16, 1);
-    }
+    uint32_t row = quant_rows(bits, a, 0, QUANT_ROWS);
+    row = quant_rows(bits, a, row, 2);
+    quant_rows(bits, a, row, 1);
 }
 
 static void q8_run(const mu_matmul_args *a) {

@@ -174,28 +174,33 @@ static bool has_target(const json_t *doc, const char *id) {
     return mu_document_member(mu_document_at(doc, "targets"), "id", id) != NULL;
 }
 
+/* Where the page shows what is meant: how ids of that kind begin, and the name of this one ("":
+ * there is one for all). NULL: nowhere. */
+static const char *place_of(const mu_page *page, const char *what, const char **name) {
+    const json_t *doc = page->view->docs[0];
+    const char *colon = strchr(what, ':');
+    *name = colon ? colon + 1 : what;
+    if (strncmp(what, "target:", 7) == 0 && has_target(doc, *name)) return "target-";
+    if (strncmp(what, "cell:", 5) == 0) {
+        *name = mu_view_shown_id(page->view, *name);
+        return *name ? "cell-" : NULL;
+    }
+    *name = "";
+    bool is_memory = strncmp(what, "memory", 6) == 0 && mu_document_n(doc, "memory") > 0;
+    return is_memory ? "memory" : NULL;
+}
+
 /* A link where the page shows what is meant, the plain words elsewhere. */
 static void evidence(mu_page *page, const char *what) {
     mu_buf *b = &page->body;
-    const char *colon = strchr(what, ':'), *name = colon ? colon + 1 : what;
-    const char *shown = strncmp(what, "cell:", 5) == 0 ? mu_view_shown_id(page->view, name) : NULL;
-    bool is_cell = shown != NULL;
-    bool is_target = strncmp(what, "target:", 7) == 0 && has_target(page->view->docs[0], name);
-    bool is_memory =
-        strncmp(what, "memory", 6) == 0 && mu_document_n(page->view->docs[0], "memory") > 0;
-    if (is_cell || is_target || is_memory) {
+    const char *name, *place = place_of(page, what, &name);
+    if (place) {
         char id[MU_HTML_ID_BYTES];
-        mu_html_id(id,
-                   is_cell     ? "cell-"
-                   : is_target ? "target-"
-                               : "memory",
-                   is_cell     ? shown
-                   : is_memory ? ""
-                               : name);
+        mu_html_id(id, place, name);
         mu_buf_printf(b, "<a href=\"#%s\">", id);
     }
-    mu_escape_html(b, is_cell ? shown : is_target ? name : what);
-    if (is_cell || is_target || is_memory) mu_buf_append_str(b, "</a>");
+    mu_escape_html(b, place && *name ? name : what);
+    if (place) mu_buf_append_str(b, "</a>");
 }
 
 static void part(mu_page *page, const char *name, const char *text) {

@@ -60,18 +60,19 @@ typedef struct merge {
     bool failed;     /* no memory */
 } merge;
 
-/* NAN when a run does not know it; FEWEST: of those that do. */
-static double combine(merge *m, merge_rule rule, const double *numbers) {
+/* Of the numbers, which may be reordered. NAN when a run does not know it; FEWEST: of those that
+ * do.
+ */
+static double combine(merge *m, merge_rule rule) {
     double out = rule == SUM ? 0 : NAN;
     for (size_t i = 0; i < m->n; i++) {
-        if (isnan(numbers[i]) && rule != FEWEST) return NAN;
-        if (rule == SUM) out += numbers[i];
-        if (rule == LEAST || rule == FEWEST) out = fmin(out, numbers[i]);
-        if (rule == MOST) out = fmax(out, numbers[i]);
+        double number = m->numbers[i];
+        if (isnan(number) && rule != FEWEST) return NAN;
+        if (rule == SUM) out += number;
+        if (rule == LEAST || rule == FEWEST) out = fmin(out, number);
+        if (rule == MOST) out = fmax(out, number);
     }
-    if (rule != MEDIAN) return out;
-    if (numbers != m->numbers) memcpy(m->numbers, numbers, m->n * sizeof(*numbers));
-    return mu_values_median(m->numbers, m->n);
+    return rule == MEDIAN ? mu_values_median(m->numbers, m->n) : out;
 }
 
 static json_t *number_json(double value, bool is_whole) {
@@ -85,9 +86,9 @@ static json_t *merge_bounds(merge *m, const json_t *const *values) {
     for (size_t end = 0; end < 2; end++) {
         for (size_t i = 0; i < m->n; i++) {
             m->numbers[i] = mu_document_item(values[i], end);
-            if (isnan(m->numbers[i])) return json_null();
         }
-        bounds[end] = combine(m, end == 0 ? LEAST : MOST, m->numbers);
+        bounds[end] = combine(m, end == 0 ? LEAST : MOST);
+        if (isnan(bounds[end])) return json_null();
     }
     return json_pack("[f, f]", bounds[0], bounds[1]);
 }
@@ -116,7 +117,7 @@ static json_t *merge_curves(merge *m, const json_t *const *values) {
         for (size_t i = 0; i < m->n; i++) {
             m->numbers[i] = curve_at(values[i], share);
         }
-        double value = combine(m, MEDIAN, m->numbers);
+        double value = combine(m, MEDIAN);
         if (isnan(share) || isnan(value)) continue;
         if (json_array_append_new(out, json_pack("[f, f]", share, value)) != 0) m->failed = true;
     }
@@ -154,7 +155,7 @@ static json_t *merge_numbers(merge *m, const char *key, const json_t *const *val
         m->numbers[i] = mu_document_number(values[i], "");
         is_whole = is_whole && json_is_integer(values[i]);
     }
-    return number_json(combine(m, rule, m->numbers), is_whole);
+    return number_json(combine(m, rule), is_whole);
 }
 
 static json_t *merge_value(merge *m, const char *key, const json_t *const *values) {

@@ -75,15 +75,12 @@ static mu_status add_cell(mu_view *view, size_t i_run, const json_t **all, mu_er
 
 /* Two rates of one open loop, the lower one behind the higher one. */
 static bool is_out_of_order(const mu_view_cell *first, const mu_view_cell *second) {
-    static const char *const same[] = {"load.kind", "phase"};
-    static const char *const equal[] = {"load.prompt_tokens", "load.output_tokens"};
+    static const char *const same[] = {"phase", "load.kind", "load.prompt_tokens",
+                                       "load.output_tokens"};
     const json_t *a = first->json, *b = second->json;
     if (first->doc != second->doc || first->i_system != second->i_system) return false;
     for (size_t i = 0; i < MU_COUNTOF(same); i++) {
-        if (strcmp(mu_document_text(a, same[i]), mu_document_text(b, same[i])) != 0) return false;
-    }
-    for (size_t i = 0; i < MU_COUNTOF(equal); i++) {
-        if (mu_document_number(a, equal[i]) != mu_document_number(b, equal[i])) return false;
+        if (!json_equal(mu_document_at(a, same[i]), mu_document_at(b, same[i]))) return false;
     }
     return mu_document_number(a, "load.rate_per_s") > mu_document_number(b, "load.rate_per_s");
 }

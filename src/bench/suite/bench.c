@@ -53,7 +53,7 @@ static const struct {
 /* Roughly; 0 when the suite has no such phase. */
 static double phase_seconds(const mu_bench_options *o, size_t i) {
     if (!(phases[i].suites & o->suite)) return 0;
-    double rounds = o->n_systems > 1 ? (double)o->blocks * o->n_systems : o->runs;
+    double rounds = (double)mu_bench_n_rounds(o) * o->n_systems;
     bool is_repeated =
         phases[i].run == mu_bench_run_latency || phases[i].run == mu_bench_run_throughput;
     double seconds = o->plan.is_quick ? phases[i].seconds_quick : phases[i].seconds_full;
@@ -162,7 +162,7 @@ static mu_status open_all(mu_bench *b, mu_err *err) {
     const mu_document_options document = {.suite = o->suite_name,
                                           .title = title,
                                           .is_quick = o->plan.is_quick,
-                                          .runs = o->n_systems > 1 ? o->blocks : o->runs,
+                                          .runs = mu_bench_n_rounds(o),
                                           .seed = o->seed,
                                           .command = o->command,
                                           .n_command = o->n_command};

@@ -17,16 +17,8 @@ enum {
     CELL_SECONDS_MIN = 2,       /* however small the budget is */
 };
 
-/* "-" when it is not known. */
-typedef struct cell_number {
-    char text[24];
-} cell_number;
-
-static cell_number number_text(const json_t *cell, const char *path, int digits) {
-    double value = mu_document_number(cell, path);
-    cell_number out = {"-"};
-    if (!isnan(value)) snprintf(out.text, sizeof(out.text), "%.*f", digits, value);
-    return out;
+static mu_progress_number number_text(const json_t *cell, const char *path, int digits) {
+    return mu_progress_number_of(mu_document_number(cell, path), digits);
 }
 
 /* One line that stays on the screen for every cell. */
@@ -91,7 +83,7 @@ static mu_status measure_plan(mu_bench *b, mu_system *system, const mu_plan *pla
 static mu_status measure_rounds(mu_bench *b, const mu_plan *plan, mu_err *err) {
     const mu_bench_options *o = b->o;
     bool is_comparison = o->n_systems > 1;
-    uint32_t n_rounds = is_comparison ? o->blocks : o->runs;
+    uint32_t n_rounds = mu_bench_n_rounds(o);
     mu_status first = MU_OK;
     for (uint32_t round = 1; round <= n_rounds; round++) {
         for (uint32_t i = 0; i < o->n_systems; i++) {
@@ -132,7 +124,7 @@ static void shorten_cell(mu_cell_plan *cell, double share) {
 static void fit_budget(const mu_bench *b, mu_plan *plan) {
     const mu_bench_options *o = b->o;
     if (b->phase_budget_s <= 0) return;
-    double rounds = o->n_systems > 1 ? (double)o->blocks * o->n_systems : o->runs;
+    double rounds = (double)mu_bench_n_rounds(o) * o->n_systems;
     double share = b->phase_budget_s / (mu_plan_seconds(plan) * rounds);
     for (uint32_t i = 0; i < plan->n; i++) {
         shorten_cell(&plan->cells[i], share);
@@ -141,8 +133,7 @@ static void fit_budget(const mu_bench *b, mu_plan *plan) {
 
 /* The rounds, and what all of them say together. */
 static mu_status measure_and_pool(mu_bench *b, const mu_plan *plan, mu_err *err) {
-    uint32_t n_rounds = b->o->n_systems > 1 ? b->o->blocks : b->o->runs;
-    if (n_rounds < 2) return measure_rounds(b, plan, err);
+    if (mu_bench_n_rounds(b->o) < 2) return measure_rounds(b, plan, err);
     mu_err why;
     json_t *all = json_object_get(b->doc, "pooled");
     if (!all) json_object_set_new(b->doc, "pooled", all = json_array());
@@ -257,8 +248,9 @@ static mu_cell_plan capacity_cell(const mu_plan_options *options, const mu_shape
 /* A search and the cell of the highest rate that met the objective, or looked like it. */
 typedef struct capacity_result {
     mu_capacity_search search;
-    json_t *cells; /* ids */
-    json_t *best;  /* NULL: none */
+    json_t *cells;               /* ids */
+    json_t *best;                /* NULL: none */
+    mu_capacity_outcome outcome; /* of the best; missed: there is none */
 } capacity_result;
 
 /* Why the result is not all that was asked for; "": it is. */
@@ -266,9 +258,9 @@ static void explain_capacity(const capacity_result *r, char *out, size_t cap) {
     out[0] = '\0';
     if (json_array_size(r->cells) == 0) {
         snprintf(out, cap, "the rate is too low to be tried in the time of a cell");
-    } else if (!r->best) {
+    } else if (r->outcome == MU_CAPACITY_MISSED) {
         snprintf(out, cap, "no rate that was tried met the objective");
-    } else if (mu_capacity_judge(r->best) == MU_CAPACITY_LIKELY) {
+    } else if (r->outcome == MU_CAPACITY_LIKELY) {
         snprintf(out, cap,
                  "not shown: %.0f requests are too few, %.3g%% are certain (95%%); longer cells "
                  "(--seconds) show more",
@@ -285,19 +277,18 @@ static void add_capacity(mu_bench *b, const mu_system *system, const mu_shape *s
     char name[32], why[160];
     snprintf(name, sizeof(name), "%u/%u", shape->prompt_tokens, shape->output_tokens);
     explain_capacity(r, why, sizeof(why));
-    json_t *attainment = json_deep_copy(mu_document_at(r->best, "goodput.attainment"));
-    bool is_shown = r->best && mu_capacity_judge(r->best) == MU_CAPACITY_MET;
+    const json_t *attainment = mu_document_at(r->best, "goodput.attainment");
     json_array_append_new(
         json_object_get(b->doc, "capacity"),
-        json_pack("{s:s, s:{s:o, s:o, s:f}, s:s, s:o, s:b, s:o, s:o, s:O, s:o}", "system",
+        json_pack("{s:s, s:{s:o, s:o, s:f}, s:s, s:o, s:b, s:O?, s:o, s:O, s:s?}", "system",
                   mu_system_id(system), "slo", "ttft_ms", positive_or_null(slo->ttft_ms), "tpot_ms",
                   positive_or_null(slo->tpot_ms), "attain", slo->attain, "shape", name,
-                  "max_rate_per_s", positive_or_null(r->search.met), "is_shown", is_shown,
-                  "attainment", attainment ? attainment : json_null(), "failing_rate_per_s",
+                  "max_rate_per_s", positive_or_null(r->search.met), "is_shown",
+                  r->outcome == MU_CAPACITY_MET, "attainment", attainment, "failing_rate_per_s",
                   positive_or_null(r->search.failed), "cells", r->cells, "why",
-                  why[0] ? json_string(why) : json_null()));
+                  why[0] ? why : NULL));
     snprintf(b->summary, sizeof(b->summary), "%s: %.3g requests/s %s the objective", name,
-             r->search.met, is_shown || !r->best ? "meet" : "seem to meet");
+             r->search.met, r->outcome == MU_CAPACITY_LIKELY ? "seem to meet" : "meet");
 }
 
 /* Where to begin: at what the closed loops reached, else at what a cell can tell of at all, with
@@ -327,11 +318,13 @@ static mu_status search_capacity(mu_bench *b, mu_system *system, const mu_shape 
         mu_bench_show(b, plan.label, i, n_cells);
         status = measure(b, system, &plan, 0, 0, &cell, err);
         if (status == MU_OK) {
-            bool is_met = mu_capacity_judge(cell) != MU_CAPACITY_MISSED;
+            mu_capacity_outcome outcome = mu_capacity_judge(cell);
+            bool is_met = outcome != MU_CAPACITY_MISSED;
             json_array_append(r.cells, json_object_get(cell, "id"));
             if (is_met && search->next > search->met) {
                 json_decref(r.best);
                 r.best = json_incref(cell);
+                r.outcome = outcome;
             }
             goes_on = mu_capacity_feed(search, is_met);
         }

@@ -25,6 +25,11 @@ typedef struct mu_bench {
     char summary[MU_BENCH_SUMMARY_MAX]; /* of the phase that runs */
 } mu_bench;
 
+/* Of a plan of cells: blocks of a comparison, runs of one system. */
+static inline uint32_t mu_bench_n_rounds(const mu_bench_options *o) {
+    return o->n_systems > 1 ? o->blocks : o->runs;
+}
+
 double mu_bench_elapsed_s(const mu_bench *b);
 bool mu_bench_is_canceled(const mu_bench *b);
 

@@ -201,15 +201,18 @@ static json_t *kv_json(const mu_memory_options *o, const double *tokens, const d
                      why ? json_string(why) : json_null());
 }
 
-/* Prompts that the prefix cache keeps: every one takes blocks that were never touched. One client
- * and whole blocks of 16 tokens, so that every prompt token is kept. */
+/* In a fresh process: a cache that was full does not grow any more. Prompts that the prefix cache
+ * keeps: every one takes blocks that were never touched. One client and whole blocks of 16 tokens,
+ * so that every prompt token is kept. */
 static mu_status measure_kv(const mu_memory_options *o, json_t *to, mu_err *err) {
+    mu_system_stop(o->system);
+    mu_status status = mu_system_start(o->system, err);
+    if (status != MU_OK) return status;
     const char *source = "";
     double tokens[KV_POINTS + 1] = {0}, bytes[KV_POINTS + 1] = {kv_resident(o, &source)};
     uint32_t n_ctx = o->n_ctx > 0 ? o->n_ctx : 1024, n = 0;
     const char *why = isnan(bytes[0]) ? "the server's memory cannot be read" : NULL;
     if (n_ctx < 16 * (KV_POINTS + 1)) why = "the context is too short";
-    mu_status status = MU_OK;
     say(o, "KV cache per token");
     for (uint32_t i = 1; i <= KV_POINTS && !why && status == MU_OK; i++) {
         mu_shape shape = {"", n_ctx * i / (KV_POINTS + 1) / 16 * 16, 1};
@@ -295,10 +298,6 @@ static mu_status measure(const mu_memory_options *o, json_t *to, mu_err *err) {
     if (status == MU_OK) status = measure_inference(o, to, err);
     if (status == MU_OK) status = measure_leak(o, to, err);
     if (status == MU_OK) measure_arenas(o, to);
-    if (status == MU_OK && is_own) { /* a cache that was full does not grow any more */
-        mu_system_stop(o->system);
-        status = mu_system_start(o->system, err);
-    }
     if (status == MU_OK && is_own) status = measure_kv(o, to, err);
     return status;
 }

@@ -12,7 +12,7 @@ typedef struct pooled_cell {
 } pooled_cell;
 
 struct mu_pooled {
-    pooled_cell **cells; /* [n] */
+    pooled_cell *cells; /* [n] */
     size_t n, cap;
     bool failed; /* no memory */
 };
@@ -25,26 +25,23 @@ mu_status mu_pooled_open(mu_pooled **out, mu_err *err) {
 void mu_pooled_close(mu_pooled *pool) {
     if (!pool) return;
     for (size_t i = 0; i < pool->n; i++) {
-        mu_request_metrics_deinit(&pool->cells[i]->metrics);
-        mu_free(pool->cells[i]);
+        mu_request_metrics_deinit(&pool->cells[i].metrics);
     }
     mu_free(pool->cells);
     mu_free(pool);
 }
 
-/* The cell of that name, made where there is none; NULL: no memory. */
+/* The cell of that name, made where there is none, until the next call; NULL: no memory. */
 static pooled_cell *cell_of(mu_pooled *pool, const char *system, const char *id) {
     for (size_t i = 0; i < pool->n; i++) {
-        pooled_cell *cell = pool->cells[i];
+        pooled_cell *cell = &pool->cells[i];
         if (strcmp(cell->system, system) == 0 && strcmp(cell->id, id) == 0) return cell;
     }
-    if (!mu_grow((void **)&pool->cells, &pool->cap, pool->n + 1, sizeof(pooled_cell *)))
-        return NULL;
-    pooled_cell *cell = mu_alloc(sizeof(*cell));
-    if (!cell) return NULL;
+    if (!mu_grow((void **)&pool->cells, &pool->cap, pool->n + 1, sizeof(pooled_cell))) return NULL;
+    pooled_cell *cell = &pool->cells[pool->n++];
+    *cell = (pooled_cell){0};
     snprintf(cell->system, sizeof(cell->system), "%s", system);
     snprintf(cell->id, sizeof(cell->id), "%s", id);
-    pool->cells[pool->n++] = cell;
     return cell;
 }
 
@@ -88,8 +85,8 @@ static mu_status append_cell(const pooled_cell *cell, json_t *to, mu_err *err) {
 mu_status mu_pooled_append(const mu_pooled *pool, json_t *to, mu_err *err) {
     if (pool->failed) return mu_fail(err, MU_ERR_NOMEM, "runs of cells");
     for (size_t i = 0; i < pool->n; i++) {
-        if (pool->cells[i]->n_runs < 2) continue;
-        mu_status status = append_cell(pool->cells[i], to, err);
+        if (pool->cells[i].n_runs < 2) continue;
+        mu_status status = append_cell(&pool->cells[i], to, err);
         if (status != MU_OK) return status;
     }
     return MU_OK;

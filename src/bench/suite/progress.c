@@ -31,12 +31,10 @@ void mu_progress_say(mu_progress *p, const char *fmt, ...) {
     fflush(p->out);
 }
 
-static void print_known(FILE *out, const char *what, double value, int digits) {
-    if (isnan(value)) {
-        fprintf(out, "%s-", what);
-    } else {
-        fprintf(out, "%s%.*f", what, digits, value);
-    }
+mu_progress_number mu_progress_number_of(double value, int digits) {
+    mu_progress_number out = {"-"};
+    if (!isnan(value)) snprintf(out.text, sizeof(out.text), "%.*f", digits, value);
+    return out;
 }
 
 static void print_part(FILE *out, const mu_progress_view *v) {
@@ -49,10 +47,11 @@ static void print_load(FILE *out, const mu_progress_view *v, const char *separat
     fprintf(out, "in flight %u   done %llu   failed %llu   %.0f tok/s%s", v->n_in_flight,
             (unsigned long long)v->n_done, (unsigned long long)v->n_failed, v->tokens_per_s,
             separator);
-    print_known(out, "TTFT ms p50 ", v->ttft_ms_p50, 1);
-    print_known(out, " p95 ", v->ttft_ms_p95, 1);
-    print_known(out, "   per token ms p50 ", v->tpot_ms_p50, 2);
-    print_known(out, "   memory MB ", v->memory_mb, 0);
+    fprintf(out, "TTFT ms p50 %s p95 %s   per token ms p50 %s   memory MB %s",
+            mu_progress_number_of(v->ttft_ms_p50, 1).text,
+            mu_progress_number_of(v->ttft_ms_p95, 1).text,
+            mu_progress_number_of(v->tpot_ms_p50, 2).text,
+            mu_progress_number_of(v->memory_mb, 0).text);
 }
 
 static void draw_screen(mu_progress *p, const mu_progress_view *v, double elapsed_s) {

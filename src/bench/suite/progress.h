@@ -34,6 +34,13 @@ typedef struct mu_progress_view {
     double memory_mb;                             /* of the server; NAN: not known */
 } mu_progress_view;
 
+/* A number on the screen, "-" when it is not known (NAN). */
+typedef struct mu_progress_number {
+    char text[24];
+} mu_progress_number;
+
+mu_progress_number mu_progress_number_of(double value, int digits);
+
 void mu_progress_init(mu_progress *p, FILE *out, bool is_terminal);
 /* Draws when it is time; is_forced: now. */
 void mu_progress_show(mu_progress *p, const mu_progress_view *view, bool is_forced);
