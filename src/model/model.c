@@ -238,6 +238,21 @@ bool mu_model_is_tied(const mu_model *model) {
     return model->bindings.is_tied;
 }
 
+/* A fault maps neighbouring pages as well, so tensors that were let go come back in part when those
+ * beside them are read: a backend lets go of everything once more at the end. */
+void mu_model_drop_pages(const mu_model *model) {
+    for (uint32_t layer = 0; layer < model->spec.n_layers; layer++) {
+        for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
+            const mu_weight *w = mu_model_layer_weight(model, layer, (mu_layer_slot)slot);
+            mu_weight_drop(w, 0, w->n_out);
+        }
+    }
+    for (int slot = 0; slot < MU_N_MODEL_SLOTS; slot++) {
+        const mu_weight *w = mu_model_weight(model, (mu_model_slot)slot);
+        mu_weight_drop(w, 0, w->n_out);
+    }
+}
+
 const mu_tokenizer *mu_model_tokenizer(const mu_model *model) {
     return model->tokenizer;
 }

@@ -28,6 +28,8 @@ const mu_decoder_spec *mu_model_spec(const mu_model *model);
 const mu_weight *mu_model_weight(const mu_model *model, mu_model_slot slot);
 const mu_weight *mu_model_layer_weight(const mu_model *model, uint32_t layer, mu_layer_slot slot);
 bool mu_model_is_tied(const mu_model *model); /* OUTPUT is EMBED */
+/* Let go of the file pages behind all weights; they may be read again, more slowly. */
+void mu_model_drop_pages(const mu_model *model);
 
 /* The model's own tokenizer, or the built-in byte-level one (has_own_tokenizer false). */
 const mu_tokenizer *mu_model_tokenizer(const mu_model *model);

@@ -186,21 +186,6 @@ static void pack_layer(mu_backend *b, const mu_model *model, uint32_t index) {
     mu_packed_fill(&layer->down, 0, w[MU_DOWN_W], w[MU_DOWN_B], b->pool, b->scratch.rows);
 }
 
-/* A fault maps neighbouring pages as well, so tensors that were let go come back in part when those
- * beside them are read: let go of everything once more at the end. */
-static void drop_all(const mu_model *model) {
-    for (uint32_t layer = 0; layer < mu_model_spec(model)->n_layers; layer++) {
-        for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
-            const mu_weight *w = mu_model_layer_weight(model, layer, (mu_layer_slot)slot);
-            mu_weight_drop(w, 0, w->n_out);
-        }
-    }
-    for (int slot = 0; slot < MU_N_MODEL_SLOTS; slot++) {
-        const mu_weight *w = mu_model_weight(model, (mu_model_slot)slot);
-        mu_weight_drop(w, 0, w->n_out);
-    }
-}
-
 static void pack(mu_backend *b, const mu_model *model) {
     mu_cpu_weights *w = &b->weights;
     for (uint32_t i = 0; i < b->spec.n_layers; i++) {
@@ -217,7 +202,7 @@ static void pack(mu_backend *b, const mu_model *model) {
         mu_packed_fill(&w->embed, 0, mu_model_weight(model, MU_EMBED), NULL, b->pool,
                        b->scratch.rows);
     }
-    drop_all(model);
+    mu_model_drop_pages(model);
 }
 
 static mu_status check(const mu_backend *b, mu_err *err) {

@@ -11,12 +11,6 @@ enum {
     SLICE_PANELS = 128, /* 4096 outputs: 12 MB of a 768-wide f32 matrix between two drops */
 };
 
-void *mu_region_take(mu_region *region, size_t bytes) {
-    size_t at = region->used;
-    region->used += (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    return region->base ? region->base + at : NULL;
-}
-
 void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_parts, uint32_t n_out,
                       uint32_t n_in, mu_region *region) {
     size_t panel_bytes = (matmul->panel_bytes(n_in) + ALIGN - 1) / ALIGN * ALIGN;

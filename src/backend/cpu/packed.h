@@ -7,6 +7,7 @@
 #define MU_BACKEND_CPU_PACKED_H
 
 #include "backend/cpu/kernels.h"
+#include "backend/region.h"
 #include "base/pool.h"
 
 typedef struct mu_packed {
@@ -17,16 +18,6 @@ typedef struct mu_packed {
     uint8_t *panels;    /* [n_panels][panel_bytes] */
     float *bias;        /* [n_panels][MU_PANEL]; zeros where the model has none */
 } mu_packed;
-
-/* A run of memory handed out piece by piece, 64-byte aligned. With base NULL it only counts, so the
- * same code that lays memory out also says how much it takes. */
-typedef struct mu_region {
-    uint8_t *base;
-    size_t used; /* bytes */
-    size_t cap;  /* bytes behind base */
-} mu_region;
-
-void *mu_region_take(mu_region *region, size_t bytes); /* NULL while counting */
 
 static inline uint32_t mu_panels_of(uint32_t n_out) {
     return (n_out + MU_PANEL - 1) / MU_PANEL;
