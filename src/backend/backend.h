@@ -13,6 +13,8 @@
  * not depend on what else is in the batch, nor on how its prompt was cut into chunks: reductions
  * run in a fixed order.
  *
+ * A device is the CPU, or a GPU through libmuai-cuda.so, which is loaded when one is asked for.
+ *
  * Threads: one caller at a time. Memory: open() allocates everything; forward() allocates nothing.
  */
 #ifndef MU_BACKEND_BACKEND_H
@@ -27,10 +29,18 @@ typedef uint32_t mu_kv_block_id;
 
 typedef enum mu_isa { MU_ISA_REF, MU_ISA_AVX2, MU_ISA_AVX512, MU_N_ISAS } mu_isa;
 
+typedef enum mu_device_kind { MU_DEVICE_CPU, MU_DEVICE_CUDA } mu_device_kind;
+
+typedef struct mu_device {
+    mu_device_kind kind;
+    uint32_t index; /* of the GPU */
+} mu_device;        /* {0}: the CPU */
+
 typedef struct mu_backend_options {
-    mu_dtype weight_type;  /* one that mu_weight_type_name() knows */
-    mu_dtype kv_type;      /* MU_F32, MU_BF16 or MU_F16 */
-    uint32_t n_threads;    /* 0: as many as the process may use */
+    mu_device device;
+    mu_dtype weight_type;  /* one that mu_weight_type_name() knows; CUDA: MU_F32 or MU_BF16 */
+    mu_dtype kv_type;      /* MU_F32, MU_BF16 or MU_F16; CUDA: as the weights */
+    uint32_t n_threads;    /* 0: as many as the process may use; CUDA: for packing only */
     mu_isa isa_max;        /* MU_ISA_AVX512: the best the CPU has */
     uint32_t n_ctx;        /* tokens of the longest sequence */
     uint32_t block_tokens; /* positions of a KV block */
@@ -47,12 +57,35 @@ typedef struct mu_segment {
     uint32_t first_position;
     const mu_kv_block_id *block_table; /* [ceil((first_position + n_tokens) / block_tokens)] */
     mu_logits_wanted logits;
+    uint32_t n_top; /* 0: whole rows; else the n_top best of each will do, at most MU_TOP_MAX */
 } mu_segment;
 
 typedef struct mu_step {
     const mu_segment *segments; /* [n_segments] */
     uint32_t n_segments;        /* > 0 */
 } mu_step;
+
+enum { MU_TOP_MAX = 64 };
+
+typedef struct mu_candidate {
+    mu_token token;
+    float logit;
+} mu_candidate;
+
+/* The best of a row of logits that stayed on the device. */
+typedef struct mu_row_top {
+    const mu_candidate *best; /* [n], most likely first, ties to the lower token */
+    uint32_t n;               /* 0: the row is among the logits instead */
+    bool is_finite;           /* every logit of the row is a finite number */
+    float log_total;          /* log of the sum of exp(logit) over the vocabulary */
+} mu_row_top;
+
+/* Owned by the backend until the next call. */
+typedef struct mu_step_result {
+    const float *logits;    /* [rows, vocab_size] f32, rows in the order of segments and positions;
+                               those with a top are not written. NULL: no segment wants logits */
+    const mu_row_top *tops; /* [rows]; NULL: all rows are logits, as on a CPU */
+} mu_step_result;
 
 /* Bytes by purpose, for the memory ledger and for people. */
 typedef struct mu_backend_bytes {
@@ -70,29 +103,43 @@ mu_status mu_backend_open(const mu_model *model, const mu_backend_options *optio
                           mu_backend **out, mu_err *err) MU_MUST_USE;
 void mu_backend_close(mu_backend *backend); /* NULL is allowed */
 
-/* Run one step. On success *out_logits is [rows, vocab_size] f32, rows in the order of segments and
- * positions; owned by the backend until the next call. NULL when no segment wants logits. */
-mu_status mu_backend_forward(mu_backend *backend, const mu_step *step, const float **out_logits,
+/* Run one step. */
+mu_status mu_backend_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
                              mu_err *err) MU_MUST_USE;
 
-const char *mu_backend_isa(const mu_backend *backend); /* "ref", "avx2", "avx512", "avx512bf16" */
+/* "ref", "avx2", "avx512", "avx512bf16", "cuda sm_90" */
+const char *mu_backend_isa(const mu_backend *backend);
 uint32_t mu_backend_n_threads(const mu_backend *backend);
 mu_backend_bytes mu_backend_get_bytes(const mu_backend *backend);
 
 /* The level that runs on this CPU, not above max: "ref", "avx2", "avx512", "avx512bf16". */
 const char *mu_isa_best(mu_isa max);
 
-/* What the machine can do, measured now (about a second): the denominators of every speed figure.
- * 0 where the CPU has no such instruction. */
+typedef struct mu_gpu {
+    char name[96];       /* "NVIDIA H200" */
+    char arch[16];       /* "sm_90" */
+    char pci_bus_id[32]; /* "0000:01:00.0" */
+    uint64_t memory_bytes, memory_free_bytes;
+    uint32_t n_multiprocessors;
+} mu_gpu;
+
+/* Where libmuai-cuda.so is, before anything else is asked of a GPU; NULL: search for it. */
+void mu_gpu_use_library(const char *path);
+/* MU_ERR_UNSUPPORTED, with the reason, where there is no such library, no driver or no GPU. */
+mu_status mu_gpu_count(uint32_t *out, mu_err *err) MU_MUST_USE; /* >= 1 on success */
+mu_status mu_gpu_read(uint32_t index, mu_gpu *out, mu_err *err) MU_MUST_USE;
+
+/* What a device can do, measured now (about a second): the denominators of every speed figure. 0
+ * where it has no such instruction, or none is measured. */
 typedef struct mu_machine_rates {
     double dram_gb_s;    /* reading memory far larger than the caches */
     double f32_gflop_s;  /* fused multiply-add */
-    double bf16_gflop_s; /* vdpbf16ps */
+    double bf16_gflop_s; /* vdpbf16ps; tensor cores */
     double int8_gop_s;   /* vpdpbusd */
 } mu_machine_rates;
 
-mu_status mu_machine_rates_measure(uint32_t n_threads, mu_isa isa_max, mu_machine_rates *out,
-                                   mu_err *err) MU_MUST_USE;
+mu_status mu_machine_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_max,
+                                   mu_machine_rates *out, mu_err *err) MU_MUST_USE;
 
 /* One kernel at one shape, alone on one thread, its data in cache where it fits. */
 typedef struct mu_kernel_rate {

@@ -172,6 +172,13 @@ void mu_cpu_facts_read(mu_cpu_facts *out) {
     mu_cpu_facts_read_from("", out);
 }
 
+uint32_t mu_cpu_threads(uint32_t n) {
+    if (n > 0) return n;
+    mu_cpu_facts facts;
+    mu_cpu_facts_read(&facts);
+    return facts.n_usable;
+}
+
 uint64_t mu_memory_resident_bytes(void) {
     char text[TEXT_BYTES];
     return field(read_text("", "/proc/self/status", text), "VmRSS:") << 10;

@@ -26,6 +26,9 @@ void mu_cpu_facts_read(mu_cpu_facts *out);
 /* The same with /proc and /sys under another root ("": the real one), for tests. */
 void mu_cpu_facts_read_from(const char *root, mu_cpu_facts *out);
 
+/* How many threads to start: n, or for 0 as many as the process may use. */
+uint32_t mu_cpu_threads(uint32_t n);
+
 /* Bytes of this process that are in memory now, and the most there ever were; 0 when unknown. */
 uint64_t mu_memory_resident_bytes(void);
 uint64_t mu_memory_peak_bytes(void);

@@ -56,12 +56,12 @@ static mu_status compare_chunk(comparison *c, uint32_t first, uint32_t position,
         .logits = MU_LOGITS_ALL,
     };
     mu_step step = {&segment, 1};
-    const float *want, *got;
+    mu_step_result want, got;
     mu_status status = mu_backend_forward(c->reference, &step, &want, c->err);
     if (status == MU_OK) status = mu_backend_forward(c->candidate, &step, &got, c->err);
     for (uint32_t r = 0; r < n && status == MU_OK; r++) {
         size_t at = (size_t)r * c->vocab_size;
-        compare_row(c, want + at, got + at, window);
+        compare_row(c, want.logits + at, got.logits + at, window);
     }
     return status;
 }

@@ -63,7 +63,10 @@ static mu_status forward(scorer *s, uint32_t first, uint32_t position, uint32_t 
     if (s->options->is_canceled && s->options->is_canceled()) {
         return mu_fail(s->err, MU_ERR_CANCELED, "interrupted");
     }
-    return mu_backend_forward(s->backend, &step, &s->logits, s->err);
+    mu_step_result result;
+    mu_status status = mu_backend_forward(s->backend, &step, &result, s->err);
+    if (status == MU_OK) s->logits = result.logits;
+    return status;
 }
 
 static uint32_t least(uint32_t a, uint32_t b) {

@@ -123,13 +123,13 @@ static void a_window_is_a_plain_forward_pass(void **state) {
                             .step_rows_max = 128};
     mu_backend *backend = NULL;
     assert_int_equal(mu_backend_open(model, &b, &backend, NULL), MU_OK);
-    mu_segment segment = {tokens, 128, 0, blocks, MU_LOGITS_ALL};
+    mu_segment segment = {tokens, 128, 0, blocks, MU_LOGITS_ALL, 0};
     mu_step step = {&segment, 1};
-    const float *logits = NULL;
-    assert_int_equal(mu_backend_forward(backend, &step, &logits, NULL), MU_OK);
+    mu_step_result result;
+    assert_int_equal(mu_backend_forward(backend, &step, &result, NULL), MU_OK);
     double nll = 0.0;
     for (uint32_t r = 0; r < 128; r++) {
-        nll += mu_logits_nll(logits + (size_t)r * vocab_size, vocab_size, tokens[r + 1]);
+        nll += mu_logits_nll(result.logits + (size_t)r * vocab_size, vocab_size, tokens[r + 1]);
     }
     mu_perplexity p = measure(model, MU_F32, 129, 128, 64, 2);
     assert_int_equal(p.n_windows, 1);

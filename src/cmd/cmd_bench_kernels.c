@@ -63,7 +63,8 @@ static mu_status bench_kernels(const char *reference, const mu_list *rows, bool 
     mu_model *model = NULL;
     kernels_bench b = {.rows = json ? json_array() : NULL};
     mu_status status = mu_open_model(reference, &ref, &model, err);
-    if (status == MU_OK) status = mu_machine_rates_measure(1, MU_ISA_AVX512, &b.peak, err);
+    if (status == MU_OK)
+        status = mu_machine_rates_measure((mu_device){0}, 1, MU_ISA_AVX512, &b.peak, err);
     if (status == MU_OK && !json) {
         printf("one thread; limits measured in this run: memory %.1f GB/s, f32 %.0f GFLOP/s, bf16 "
                "%.0f GFLOP/s, int8 %.0f GOP/s\n\n",

@@ -54,7 +54,8 @@ static mu_status examine(findings *f, bool is_quick, mu_err *err) {
     if (status != MU_OK) return status;
     f->best_isa = mu_isa_best(f->isa_max);
     if (!is_quick) {
-        status = mu_machine_rates_measure(f->cpu.n_usable, f->isa_max, &f->rates, err);
+        status =
+            mu_machine_rates_measure((mu_device){0}, f->cpu.n_usable, f->isa_max, &f->rates, err);
         if (status != MU_OK) return status;
         f->is_measured = true;
     }

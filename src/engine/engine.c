@@ -372,10 +372,11 @@ mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
     uint32_t n_items = mu_scheduler_plan(&e->scheduler, e->items);
     make_segments(e, n_items, &report);
     if (n_items > 0) {
-        const float *logits = NULL;
+        mu_step_result result;
         mu_step step = {.segments = e->segments, .n_segments = n_items};
-        mu_status status = mu_backend_forward(e->backend, &step, &logits, err);
+        mu_status status = mu_backend_forward(e->backend, &step, &result, err);
         if (status != MU_OK) return status;
+        const float *logits = result.logits;
         uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
         for (uint32_t i = 0; i < n_items; i++) {
             mu_seq *seq = (mu_seq *)e->items[i].seq;

@@ -1,5 +1,5 @@
-/* Logits of the golden models against the reference implementation's, for every file form, ISA
- * level, thread count, weight type and KV type. Errors are relative to the largest logit of the
+/* Logits of the golden models against the reference implementation's, for every file form, device,
+ * ISA level, thread count, weight type and KV type. Errors are relative to the largest logit of the
  * model.
  *
  *     logits_test            the models of tests/golden/models
@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/cursor.h"
 #include "base/map.h"
+#include "tests/cuda/gpu.h"
 
 enum { BLOCK_TOKENS = 16, N_CTX_MAX = 1024, SEQUENCES_MAX = 8 };
 
@@ -96,15 +97,16 @@ static double worst_error(mu_backend *backend, const golden *g, size_t *n_compar
     }
     double worst = 0.0;
     for (uint32_t i = 0; i < g->n_sequences; i++) {
-        const float *logits = NULL, *want = g->sequences[i].logits;
+        const float *want = g->sequences[i].logits;
+        mu_step_result result;
         uint32_t n = g->sequences[i].n;
-        mu_segment segment = {g->sequences[i].tokens, n, 0, table, MU_LOGITS_ALL};
+        mu_segment segment = {g->sequences[i].tokens, n, 0, table, MU_LOGITS_ALL, 0};
         mu_err err;
-        if (mu_backend_forward(backend, &(mu_step){&segment, 1}, &logits, &err) != MU_OK) {
+        if (mu_backend_forward(backend, &(mu_step){&segment, 1}, &result, &err) != MU_OK) {
             fail_msg("%s", err.text);
         }
         for (size_t j = 0; j < (size_t)n * g->vocab_size; j++) {
-            double error = fabs((double)logits[j] - (double)want[j]);
+            double error = fabs((double)result.logits[j] - (double)want[j]);
             if (!(error <= worst)) worst = error; /* NaN too */
         }
         *n_compared += (size_t)n * g->vocab_size;
@@ -121,10 +123,21 @@ static const struct {
     {MU_Q4_0, MU_F16, 2e-1},
 };
 
-static void check_model(const char *folder) {
-    golden g = golden_open(folder);
-    mu_model *model = open_model(folder);
-    assert_int_equal(mu_model_spec(model)->vocab_size, g.vocab_size);
+static void report(const char *folder, const char *device, mu_dtype weight_type, mu_dtype kv_type,
+                   size_t n, double worst, double tolerance) {
+    print_message("%s on %s: %s weights, %s KV: %zu logits, worst %.1e of the largest\n", folder,
+                  device, mu_dtype_get(weight_type)->name, mu_dtype_get(kv_type)->name, n, worst);
+    if (!(worst <= tolerance)) fail_msg("more than %g", tolerance);
+}
+
+static double error_with(const mu_model *model, const golden *g, mu_backend_options o, size_t *n) {
+    mu_backend *backend = open_backend(model, o);
+    double error = worst_error(backend, g, n);
+    mu_backend_close(backend);
+    return error;
+}
+
+static void check_on_cpu(const char *folder, const mu_model *model, const golden *g) {
     for (size_t t = 0; t < MU_COUNTOF(types); t++) {
         double worst = 0.0;
         size_t n = 0;
@@ -134,17 +147,37 @@ static void check_model(const char *folder) {
                                         .kv_type = types[t].kv_type,
                                         .isa_max = (mu_isa)isa,
                                         .n_threads = threads};
-                mu_backend *backend = open_backend(model, o);
-                double error = worst_error(backend, &g, &n);
+                double error = error_with(model, g, o, &n);
                 if (!(error <= worst)) worst = error;
-                mu_backend_close(backend);
             }
         }
-        print_message("%s: %s weights, %s KV: %zu logits, worst %.1e of the largest\n", folder,
-                      mu_dtype_get(types[t].weight_type)->name,
-                      mu_dtype_get(types[t].kv_type)->name, n, worst);
-        if (!(worst <= types[t].tolerance)) fail_msg("more than %g", types[t].tolerance);
+        report(folder, "cpu", types[t].weight_type, types[t].kv_type, n, worst, types[t].tolerance);
     }
+}
+
+static void check_on_gpu(const char *folder, const mu_model *model, const golden *g) {
+    static const struct {
+        mu_dtype type;
+        double tolerance;
+    } gpu_types[] = {{MU_F32, 1e-4}, {MU_BF16, 2e-2}};
+    for (size_t t = 0; t < MU_COUNTOF(gpu_types); t++) {
+        mu_backend_options o = {.device = {MU_DEVICE_CUDA, 0},
+                                .weight_type = gpu_types[t].type,
+                                .kv_type = gpu_types[t].type};
+        size_t n = 0;
+        double worst = error_with(model, g, o, &n);
+        report(folder, "cuda", o.weight_type, o.kv_type, n, worst, gpu_types[t].tolerance);
+    }
+}
+
+static bool has_gpu;
+
+static void check_model(const char *folder) {
+    golden g = golden_open(folder);
+    mu_model *model = open_model(folder);
+    assert_int_equal(mu_model_spec(model)->vocab_size, g.vocab_size);
+    check_on_cpu(folder, model, &g);
+    if (has_gpu) check_on_gpu(folder, model, &g);
     mu_model_close(model);
     mu_map_close(&g.map);
 }
@@ -179,6 +212,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(logits_equal_the_reference),
         cmocka_unit_test(other_weights_are_noticed),
     };
+    has_gpu = test_has_gpu();
     for (int i = 1; i < argc; i++) {
         check_model(argv[i]);
     }

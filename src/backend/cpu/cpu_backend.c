@@ -41,7 +41,7 @@ static float *take_floats(mu_region *region, size_t n) {
     return mu_region_take(region, n * sizeof(float));
 }
 
-static void lay_out_layer(const mu_backend *b, mu_cpu_layer *layer, mu_region *region) {
+static void lay_out_layer(const mu_cpu_backend *b, mu_cpu_layer *layer, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
     const mu_matmul *matmul = &b->kernels.matmul[b->form];
     uint32_t hidden = spec->hidden_dim;
@@ -55,7 +55,7 @@ static void lay_out_layer(const mu_backend *b, mu_cpu_layer *layer, mu_region *r
     mu_packed_layout(&layer->down, matmul, 1, hidden, spec->ffn_dim, region);
 }
 
-static void lay_out_weights(mu_backend *b, bool is_tied, mu_region *region) {
+static void lay_out_weights(mu_cpu_backend *b, bool is_tied, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
     const mu_matmul *matmul = &b->kernels.matmul[b->form];
     mu_cpu_weights *w = &b->weights;
@@ -73,7 +73,7 @@ static void lay_out_weights(mu_backend *b, bool is_tied, mu_region *region) {
     }
 }
 
-static void lay_out_kv(mu_backend *b, mu_region *region) {
+static void lay_out_kv(mu_cpu_backend *b, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
     mu_kv_store *kv = &b->kv;
     size_t elem_bytes = b->kv_form == MU_KV_F32 ? 4 : 2;
@@ -86,7 +86,7 @@ static void lay_out_kv(mu_backend *b, mu_region *region) {
                                           kv->group_bytes);
 }
 
-static void lay_out_plan(mu_backend *b, mu_region *region) {
+static void lay_out_plan(mu_cpu_backend *b, mu_region *region) {
     uint32_t n_tokens = b->options.step_tokens_max;
     uint32_t n_groups = whole(b->options.n_ctx, b->options.block_tokens) / MU_KV_GROUP;
     mu_step_plan *plan = &b->plan;
@@ -97,7 +97,7 @@ static void lay_out_plan(mu_backend *b, mu_region *region) {
     plan->last_tiles = mu_region_take(region, n_tokens * sizeof(*plan->last_tiles));
 }
 
-static mu_acts take_acts(const mu_backend *b, uint32_t n_in, mu_region *region) {
+static mu_acts take_acts(const mu_cpu_backend *b, uint32_t n_in, mu_region *region) {
     size_t row_bytes = ((b->kernels.matmul[b->form].act_bytes(n_in) + 63) / 64 | 1) * 64;
     return (mu_acts){
         .rows = mu_region_take(region, b->options.step_tokens_max * row_bytes),
@@ -105,13 +105,13 @@ static mu_acts take_acts(const mu_backend *b, uint32_t n_in, mu_region *region) 
     };
 }
 
-static void lay_out_thread(const mu_backend *b, mu_thread_scratch *t, mu_region *region) {
+static void lay_out_thread(const mu_cpu_backend *b, mu_thread_scratch *t, mu_region *region) {
     t->scores = take_floats(region, (size_t)MU_KV_GROUP * whole(b->options.n_ctx, MU_KV_GROUP));
     t->tile = take_floats(region, MU_ROW_BLOCK * MU_PANEL);
     t->own = mu_region_take(region, MU_OWN_ROWS * b->scratch.normed.row_bytes);
 }
 
-static void lay_out_scratch(mu_backend *b, uint32_t n_threads, mu_region *region) {
+static void lay_out_scratch(mu_cpu_backend *b, uint32_t n_threads, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
     size_t n_tokens = b->options.step_tokens_max;
     uint32_t widest = spec->ffn_dim > spec->hidden_dim ? spec->ffn_dim : spec->hidden_dim;
@@ -136,24 +136,22 @@ static void lay_out_scratch(mu_backend *b, uint32_t n_threads, mu_region *region
     lay_out_plan(b, region);
 }
 
-static void init(mu_backend *b, const mu_decoder_spec *spec, const mu_backend_options *options) {
-    *b = (mu_backend){
+static void init(mu_cpu_backend *b, const mu_decoder_spec *spec,
+                 const mu_backend_options *options) {
+    *b = (mu_cpu_backend){
+        .base.ops = &mu_cpu_ops,
         .spec = *spec,
         .options = *options,
         .kernels = mu_kernels_get(options->isa_max),
         .form = form_of(options->weight_type),
         .kv_form = kv_form_of(options->kv_type),
     };
-    if (b->options.n_threads == 0) {
-        mu_cpu_facts facts;
-        mu_cpu_facts_read(&facts);
-        b->options.n_threads = facts.n_usable;
-    }
+    b->options.n_threads = mu_cpu_threads(options->n_threads);
 }
 
-mu_backend_bytes mu_backend_plan(const mu_decoder_spec *spec, bool is_tied,
-                                 const mu_backend_options *options) {
-    mu_backend b;
+static mu_backend_bytes plan(const mu_decoder_spec *spec, bool is_tied,
+                             const mu_backend_options *options) {
+    mu_cpu_backend b;
     mu_region weights = {0}, kv = {0}, scratch = {0};
     init(&b, spec, options);
     lay_out_weights(&b, is_tied, &weights);
@@ -166,7 +164,7 @@ static void pack_vector(float *dst, const mu_weight *w) {
     if (w->n_out > 0) mu_weight_read_rows(w, 0, w->n_out, dst);
 }
 
-static void pack_layer(mu_backend *b, const mu_model *model, uint32_t index) {
+static void pack_layer(mu_cpu_backend *b, const mu_model *model, uint32_t index) {
     static const mu_layer_slot qkv[3][2] = {{MU_Q_W, MU_Q_B}, {MU_K_W, MU_K_B}, {MU_V_W, MU_V_B}};
     mu_cpu_layer *layer = &b->weights.layers[index];
     const mu_weight *w[MU_N_LAYER_SLOTS];
@@ -186,7 +184,7 @@ static void pack_layer(mu_backend *b, const mu_model *model, uint32_t index) {
     mu_packed_fill(&layer->down, 0, w[MU_DOWN_W], w[MU_DOWN_B], b->pool, b->scratch.rows);
 }
 
-static void pack(mu_backend *b, const mu_model *model) {
+static void pack(mu_cpu_backend *b, const mu_model *model) {
     mu_cpu_weights *w = &b->weights;
     for (uint32_t i = 0; i < b->spec.n_layers; i++) {
         pack_layer(b, model, i);
@@ -205,7 +203,7 @@ static void pack(mu_backend *b, const mu_model *model) {
     mu_model_drop_pages(model);
 }
 
-static mu_status check(const mu_backend *b, mu_err *err) {
+static mu_status check(const mu_cpu_backend *b, mu_err *err) {
     const mu_backend_options *o = &b->options;
     MU_ASSERT(mu_weight_type_name(o->weight_type) && b->spec.head_dim <= MU_HEAD_DIM_MAX);
     MU_ASSERT(o->kv_type == MU_F32 || o->kv_type == MU_BF16 || o->kv_type == MU_F16);
@@ -231,16 +229,26 @@ static mu_status region_open(mu_region *region, size_t bytes, const char *name, 
     return MU_OK;
 }
 
-mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
-                          mu_backend **out, mu_err *err) {
-    mu_backend *b = mu_alloc(sizeof(*b));
+static void close_backend(mu_backend *backend) {
+    mu_cpu_backend *b = (mu_cpu_backend *)backend;
+    mu_pool_close(b->pool);
+    mu_pages_close(b->scratch_region.base, b->scratch_region.cap, SCRATCH_PAGES);
+    mu_pages_close(b->kv_region.base, b->kv_region.cap, KV_PAGES);
+    mu_pages_close(b->weights_region.base, b->weights_region.cap, WEIGHTS_PAGES);
+    mu_free(b->weights.layers);
+    mu_free(b);
+}
+
+static mu_status open_backend(const mu_model *model, const mu_backend_options *options,
+                              mu_backend **out, mu_err *err) {
+    mu_cpu_backend *b = mu_alloc(sizeof(*b));
     if (!b) return mu_fail(err, MU_ERR_NOMEM, "backend");
     init(b, mu_model_spec(model), options);
     bool is_tied = mu_model_is_tied(model);
     mu_status status = check(b, err);
     if (status != MU_OK) goto fail;
 
-    mu_backend_bytes bytes = mu_backend_plan(&b->spec, is_tied, &b->options);
+    mu_backend_bytes bytes = plan(&b->spec, is_tied, &b->options);
     b->weights.layers = MU_ALLOC(mu_cpu_layer, b->spec.n_layers);
     status = b->weights.layers ? MU_OK : mu_fail(err, MU_ERR_NOMEM, "backend");
     if (status == MU_OK)
@@ -258,36 +266,38 @@ mu_status mu_backend_open(const mu_model *model, const mu_backend_options *optio
     MU_ASSERT(b->kv_region.used == bytes.kv);
     MU_ASSERT(b->scratch_region.used == bytes.scratch);
     pack(b, model);
-    *out = b;
+    *out = &b->base;
     return MU_OK;
 
 fail:
-    mu_backend_close(b);
+    close_backend(&b->base);
     return status;
 }
 
-void mu_backend_close(mu_backend *b) {
-    if (!b) return;
-    mu_pool_close(b->pool);
-    mu_pages_close(b->scratch_region.base, b->scratch_region.cap, SCRATCH_PAGES);
-    mu_pages_close(b->kv_region.base, b->kv_region.cap, KV_PAGES);
-    mu_pages_close(b->weights_region.base, b->weights_region.cap, WEIGHTS_PAGES);
-    mu_free(b->weights.layers);
-    mu_free(b);
+static const char *isa(const mu_backend *backend) {
+    return ((const mu_cpu_backend *)backend)->kernels.isa;
 }
 
-const char *mu_backend_isa(const mu_backend *b) {
-    return b->kernels.isa;
+static uint32_t n_threads(const mu_backend *backend) {
+    return ((const mu_cpu_backend *)backend)->options.n_threads;
+}
+
+static mu_backend_bytes get_bytes(const mu_backend *backend) {
+    const mu_cpu_backend *b = (const mu_cpu_backend *)backend;
+    return (mu_backend_bytes){b->weights_region.used, b->kv_region.used, b->scratch_region.used};
 }
 
 const char *mu_isa_best(mu_isa max) {
     return mu_kernels_get(max).isa;
 }
 
-uint32_t mu_backend_n_threads(const mu_backend *b) {
-    return b->options.n_threads;
-}
-
-mu_backend_bytes mu_backend_get_bytes(const mu_backend *b) {
-    return (mu_backend_bytes){b->weights_region.used, b->kv_region.used, b->scratch_region.used};
-}
+const mu_backend_ops mu_cpu_ops = {
+    .plan = plan,
+    .open = open_backend,
+    .close = close_backend,
+    .forward = mu_cpu_forward,
+    .isa = isa,
+    .n_threads = n_threads,
+    .get_bytes = get_bytes,
+    .rates = mu_cpu_rates_measure,
+};

@@ -3,6 +3,7 @@
 #define MU_BACKEND_CPU_CPU_BACKEND_H
 
 #include "backend/cpu/packed.h"
+#include "backend/ops.h"
 
 enum {
     MU_ROW_BLOCK = 192, /* rows of one matrix task: a multiple of every tile height */
@@ -93,7 +94,8 @@ typedef struct mu_scratch {
     mu_thread_scratch *threads;  /* [n_threads] */
 } mu_scratch;
 
-struct mu_backend {
+typedef struct mu_cpu_backend {
+    mu_backend base;
     mu_decoder_spec spec;
     mu_backend_options options;
     mu_kernels kernels;
@@ -105,6 +107,12 @@ struct mu_backend {
     mu_step_plan plan;
     mu_scratch scratch;
     mu_region weights_region, kv_region, scratch_region; /* owned pages */
-};
+} mu_cpu_backend;
+
+/* As in mu_backend_ops. */
+mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
+                         mu_err *err);
+mu_status mu_cpu_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_max,
+                               mu_machine_rates *out, mu_err *err);
 
 #endif

@@ -23,7 +23,7 @@ enum {
 };
 
 typedef struct worker {
-    mu_backend *b;
+    mu_cpu_backend *b;
     uint32_t thread;
     mu_acts normed; /* the scratch's, or the thread's own */
 } worker;
@@ -88,7 +88,7 @@ static void product_panel(const worker *k, const product *p, uint32_t panel, uin
 /* Rows of a matrix task. A long step is cut into as many row blocks as threads, or a multiple: each
  * thread then takes its own rows through all panels, and meets them again in the next stage. A
  * short one is a single block, cut into panels, and each thread keeps its own weights. */
-static uint32_t block_rows(const mu_backend *b, uint32_t n_rows) {
+static uint32_t block_rows(const mu_cpu_backend *b, uint32_t n_rows) {
     uint32_t n_threads = mu_pool_n_threads(b->pool);
     uint32_t unit = n_rows >= n_threads * OWN_BLOCK_ROWS ? n_threads : 1;
     uint32_t n_blocks = (n_rows + unit * MU_ROW_BLOCK - 1) / (unit * MU_ROW_BLOCK) * unit;
@@ -99,7 +99,7 @@ static uint32_t block_rows(const mu_backend *b, uint32_t n_rows) {
 }
 
 static void run_product(const worker *k, const product *p) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     uint32_t block = block_rows(b, p->n_rows), n_panels = p->w->n_panels;
     uint32_t n_tasks = n_panels * ((p->n_rows + block - 1) / block);
     uint32_t chunk = n_tasks / (mu_pool_n_threads(b->pool) * TASKS_PER_THREAD);
@@ -114,7 +114,7 @@ static void run_product(const worker *k, const product *p) {
 }
 
 static void embed(const worker *k) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     uint32_t hidden = b->spec.hidden_dim, row, end;
     while (mu_pool_next(b->pool, k->thread, b->plan.n_rows, 4, &row, &end)) {
         for (; row < end; row++) {
@@ -132,7 +132,7 @@ static void embed(const worker *k) {
 
 static void normalise_row(const worker *k, uint32_t row, uint8_t *to, const float *w,
                           const float *bias) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     const float *x = b->scratch.x + row * b->scratch.x_stride;
     float *normed = b->scratch.rows[k->thread];
     b->kernels.layer_norm(normed, x, w, bias, b->spec.hidden_dim, b->spec.norm_eps);
@@ -141,7 +141,7 @@ static void normalise_row(const worker *k, uint32_t row, uint8_t *to, const floa
 
 /* The first n_rows rows of x into k->normed. */
 static void normalise(worker *k, uint32_t n_rows, const float *w, const float *bias) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     k->normed = b->scratch.normed;
     if (n_rows <= MU_OWN_ROWS) {
         k->normed.rows = b->scratch.threads[k->thread].own;
@@ -159,12 +159,13 @@ static void normalise(worker *k, uint32_t n_rows, const float *w, const float *b
     mu_pool_barrier(b->pool);
 }
 
-static size_t kv_offset(const mu_backend *b, uint32_t layer, uint32_t head, bool is_v) {
+static size_t kv_offset(const mu_cpu_backend *b, uint32_t layer, uint32_t head, bool is_v) {
     return layer * b->kv.layer_bytes + ((is_v ? b->spec.n_heads : 0) + head) * b->kv.head_bytes;
 }
 
 /* K and V of a tile's rows into their group. */
-static void store_kv_tile(mu_backend *b, uint32_t layer, const mu_query_tile *tile, uint32_t head) {
+static void store_kv_tile(mu_cpu_backend *b, uint32_t layer, const mu_query_tile *tile,
+                          uint32_t head) {
     const mu_scratch *s = &b->scratch;
     const float *qkv = s->qkv + tile->first_row * s->qkv_stride + head * b->spec.head_dim;
     uint32_t position = b->plan.rows[tile->first_row].position;
@@ -183,7 +184,7 @@ static void store_kv_tile(mu_backend *b, uint32_t layer, const mu_query_tile *ti
 }
 
 static void store_kv(const worker *k, uint32_t layer) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     uint32_t task, end;
     while (mu_pool_next(b->pool, k->thread, b->plan.n_tiles * b->spec.n_heads, b->spec.n_heads,
                         &task, &end)) {
@@ -195,12 +196,12 @@ static void store_kv(const worker *k, uint32_t layer) {
 }
 
 /* A head is whole groups of activations: its part of a row can be packed by itself. */
-static bool packs_by_head(const mu_backend *b) {
+static bool packs_by_head(const mu_cpu_backend *b) {
     return b->spec.head_dim % MU_QUANT_GROUP == 0;
 }
 
 /* n_heads heads of attended rows, packed for O. */
-static void pack_heads(mu_backend *b, uint32_t first_row, uint32_t n_rows, uint32_t first_head,
+static void pack_heads(mu_cpu_backend *b, uint32_t first_row, uint32_t n_rows, uint32_t first_head,
                        uint32_t n_heads) {
     const mu_scratch *s = &b->scratch;
     const mu_matmul *matmul = &b->kernels.matmul[b->form];
@@ -212,7 +213,7 @@ static void pack_heads(mu_backend *b, uint32_t first_row, uint32_t n_rows, uint3
 }
 
 static void attend_tile(const worker *k, uint32_t layer, const mu_query_tile *tile, uint32_t head) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     const mu_scratch *s = &b->scratch;
     uint32_t first_position = b->plan.rows[tile->first_row].position;
     uint32_t n_positions = first_position + tile->n_rows; /* of the last row, which sees most */
@@ -245,7 +246,7 @@ static void attend_tile(const worker *k, uint32_t layer, const mu_query_tile *ti
 }
 
 static void attend(const worker *k, uint32_t layer) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     bool is_last = layer + 1 == b->spec.n_layers;
     const mu_query_tile *tiles = is_last ? b->plan.last_tiles : b->plan.tiles;
     uint32_t n_tiles = is_last ? b->plan.n_last_tiles : b->plan.n_tiles;
@@ -273,7 +274,7 @@ static void attend(const worker *k, uint32_t layer) {
 
 /* The residual stream of the rows that go on, moved to their out rows. An out row is never after
  * its row, so moving in order overwrites nothing that is still needed. */
-static void keep_wanted_rows(mu_backend *b) {
+static void keep_wanted_rows(mu_cpu_backend *b) {
     const mu_scratch *s = &b->scratch;
     for (uint32_t i = 0; i < b->plan.n_segments; i++) {
         const mu_step_segment *segment = &b->plan.segments[i];
@@ -283,7 +284,7 @@ static void keep_wanted_rows(mu_backend *b) {
 }
 
 static void run_layer(worker *k, uint32_t index) {
-    mu_backend *b = k->b;
+    mu_cpu_backend *b = k->b;
     const mu_scratch *s = &b->scratch;
     const mu_cpu_layer *layer = &b->weights.layers[index];
     uint32_t n_rows = b->plan.n_rows, x_columns = (uint32_t)s->x_stride;
@@ -327,7 +328,7 @@ static void run_layer(worker *k, uint32_t index) {
 static void run_step(void *ctx, uint32_t thread, uint32_t n_threads) {
     (void)n_threads;
     worker k = {.b = ctx, .thread = thread};
-    mu_backend *b = ctx;
+    mu_cpu_backend *b = ctx;
     embed(&k);
     for (uint32_t layer = 0; layer < b->spec.n_layers; layer++) {
         run_layer(&k, layer);
@@ -341,11 +342,12 @@ static void run_step(void *ctx, uint32_t thread, uint32_t n_threads) {
                                .y_stride = b->spec.vocab_size});
 }
 
-mu_status mu_backend_forward(mu_backend *b, const mu_step *step, const float **out_logits,
-                             mu_err *err) {
+mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
+                         mu_err *err) {
     (void)err; /* a CPU has no device to fail */
+    mu_cpu_backend *b = (mu_cpu_backend *)backend;
     mu_step_plan_make(b, step);
     mu_pool_run(b->pool, run_step, b);
-    *out_logits = b->plan.n_out > 0 ? b->scratch.logits : NULL;
+    *out = (mu_step_result){.logits = b->plan.n_out > 0 ? b->scratch.logits : NULL};
     return MU_OK;
 }

@@ -8,7 +8,7 @@ static uint32_t n_wanted(const mu_segment *segment) {
     return segment->logits == MU_LOGITS_LAST ? 1 : segment->n_tokens;
 }
 
-static void add_rows(mu_backend *b, const mu_segment *segment) {
+static void add_rows(mu_cpu_backend *b, const mu_segment *segment) {
     mu_step_plan *plan = &b->plan;
     for (uint32_t i = 0; i < segment->n_tokens; i++) {
         mu_token token = segment->tokens[i];
@@ -21,7 +21,7 @@ static void add_rows(mu_backend *b, const mu_segment *segment) {
     }
 }
 
-static void add_groups(const mu_backend *b, const mu_segment *segment, const uint8_t **groups) {
+static void add_groups(const mu_cpu_backend *b, const mu_segment *segment, const uint8_t **groups) {
     uint32_t n = (segment->first_position + segment->n_tokens + MU_KV_GROUP - 1) / MU_KV_GROUP;
     for (uint32_t g = 0; g < n; g++) {
         mu_kv_block_id block = segment->block_table[g / b->kv.groups_per_block];
@@ -45,7 +45,7 @@ static void add_tiles(const mu_step_plan *plan, mu_query_tile *tiles, uint32_t *
     }
 }
 
-void mu_step_plan_make(mu_backend *b, const mu_step *step) {
+void mu_step_plan_make(mu_cpu_backend *b, const mu_step *step) {
     mu_step_plan *plan = &b->plan;
     plan->n_rows = plan->n_segments = plan->n_tiles = plan->n_last_tiles = plan->n_out = 0;
     uint32_t n_groups_max = (b->options.n_ctx + b->options.block_tokens - 1) /

@@ -6,6 +6,6 @@
 #include "backend/cpu/cpu_backend.h"
 
 /* Fills backend->plan. The step must fit the backend's options; this is asserted. */
-void mu_step_plan_make(mu_backend *backend, const mu_step *step);
+void mu_step_plan_make(mu_cpu_backend *backend, const mu_step *step);
 
 #endif

@@ -3,6 +3,8 @@
  * neighbour on the machine lowered would flatter what is compared with it.
  */
 #include "backend/cpu/rates.h"
+
+#include "backend/cpu/cpu_backend.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -103,13 +105,10 @@ static double rate_of(rate_job *job, const mu_rate_loop *loop) {
     return ops / fastest_seconds(job) * 1e-9;
 }
 
-mu_status mu_machine_rates_measure(uint32_t n_threads, mu_isa isa_max, mu_machine_rates *out,
-                                   mu_err *err) {
-    if (n_threads == 0) {
-        mu_cpu_facts facts;
-        mu_cpu_facts_read(&facts);
-        n_threads = facts.n_usable;
-    }
+mu_status mu_cpu_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_max,
+                               mu_machine_rates *out, mu_err *err) {
+    (void)device; /* there is one CPU */
+    n_threads = mu_cpu_threads(n_threads);
     mu_rate_loops loops = loops_for(isa_max);
     rate_job job = {.loops = &loops};
     job.n_per_thread = READ_BYTES / sizeof(float) / n_threads / 256 * 256;

@@ -121,7 +121,8 @@ mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
     mu_status status = start_systems(b, err);
     if (status != MU_OK) return status;
     mu_bench_show(b, "peak rates of the machine", 0, 0);
-    status = mu_machine_rates_measure(b->o->n_threads, b->o->isa_max, &b->rates, err);
+    status =
+        mu_machine_rates_measure((mu_device){0}, b->o->n_threads, b->o->isa_max, &b->rates, err);
     if (status != MU_OK) return status;
     mu_document_set_rates(b->doc, &b->rates);
     status = measure_fidelity(b, err);

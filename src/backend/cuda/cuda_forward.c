@@ -1,0 +1,222 @@
+/* A step: one transfer to the device, the layers, one or a few transfers back.
+ *
+ *     embed | norm, QKV, store KV | attention | O += | norm, UP, activation | DOWN += | ...
+ *           | norm, output | top
+ *
+ * Steps in which every sequence decodes one token look alike but for what is in the step's buffer:
+ * from the second of a size on they are one CUDA graph.
+ */
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/cuda_layout.h"
+
+static mu_status add_qkv(mu_cuda_backend *b, const mu_cuda_layer *layer, const mu_cuda_kv *kv,
+                         mu_err *err) {
+    const mu_cuda_norm norm = {.d_x = b->d.x,
+                               .d_w = layer->d_attn_norm_w,
+                               .d_b = layer->d_attn_norm_b,
+                               .eps = b->spec.norm_eps};
+    return b->api->matmul(b->stream,
+                          &(mu_cuda_matmul){.type = b->type,
+                                            .d_weights = layer->qkv.d_weights,
+                                            .d_bias = layer->qkv.d_bias,
+                                            .n_in = layer->qkv.n_in,
+                                            .n_out = layer->qkv.n_out,
+                                            .n_rows = b->batch.n_rows,
+                                            .d_acts = b->d.normed,
+                                            .norm = &norm,
+                                            .output = MU_CUDA_TO_QKV,
+                                            .d_q = b->d.q,
+                                            .kv = *kv,
+                                            .batch = &b->batch},
+                          err);
+}
+
+static mu_status add_attention(mu_cuda_backend *b, const mu_cuda_kv *kv, mu_err *err) {
+    float scale = b->spec.attn_scale;
+    if (b->spec.attn_scale_by_layer) scale /= (float)(kv->layer + 1);
+    return b->api->attention(
+        b->stream,
+        &(mu_cuda_attention){
+            .d_q = b->d.q, .kv = *kv, .batch = &b->batch, .scale = scale, .d_acts = b->d.attended},
+        err);
+}
+
+/* x += acts * matrix */
+static mu_status add_residual(mu_cuda_backend *b, const mu_cuda_matrix *matrix, void *d_acts,
+                              mu_err *err) {
+    return b->api->matmul(b->stream,
+                          &(mu_cuda_matmul){.type = b->type,
+                                            .d_weights = matrix->d_weights,
+                                            .d_bias = matrix->d_bias,
+                                            .n_in = matrix->n_in,
+                                            .n_out = matrix->n_out,
+                                            .n_rows = b->batch.n_rows,
+                                            .d_acts = d_acts,
+                                            .output = MU_CUDA_TO_RESIDUAL,
+                                            .d_y = b->d.x},
+                          err);
+}
+
+static mu_status add_up(mu_cuda_backend *b, const mu_cuda_layer *layer, mu_err *err) {
+    const mu_cuda_norm norm = {.d_x = b->d.x,
+                               .d_w = layer->d_ffn_norm_w,
+                               .d_b = layer->d_ffn_norm_b,
+                               .eps = b->spec.norm_eps};
+    return b->api->matmul(b->stream,
+                          &(mu_cuda_matmul){.type = b->type,
+                                            .d_weights = layer->up.d_weights,
+                                            .d_bias = layer->up.d_bias,
+                                            .n_in = layer->up.n_in,
+                                            .n_out = layer->up.n_out,
+                                            .n_rows = b->batch.n_rows,
+                                            .d_acts = b->d.normed,
+                                            .norm = &norm,
+                                            .output = MU_CUDA_TO_ACTS,
+                                            .d_y_acts = b->d.ffn,
+                                            .activation = b->spec.activation},
+                          err);
+}
+
+static mu_status add_layer(mu_cuda_backend *b, uint32_t index, mu_err *err) {
+    const mu_cuda_layer *layer = &b->weights.layers[index];
+    mu_cuda_kv kv = b->kv;
+    kv.layer = index;
+    mu_status status = add_qkv(b, layer, &kv, err);
+    if (status == MU_OK) status = add_attention(b, &kv, err);
+    if (status == MU_OK) status = add_residual(b, &layer->o, b->d.attended, err);
+    if (status == MU_OK) status = add_up(b, layer, err);
+    if (status == MU_OK) status = add_residual(b, &layer->down, b->d.ffn, err);
+    return status;
+}
+
+/* Logits of the rows that want them, and their best. */
+static mu_status add_output(mu_cuda_backend *b, mu_err *err) {
+    const mu_cuda_weights *w = &b->weights;
+    const mu_cuda_norm norm = {.d_x = b->d.x,
+                               .d_w = w->d_out_norm_w,
+                               .d_b = w->d_out_norm_b,
+                               .d_outs = b->batch.d_outs,
+                               .eps = b->spec.norm_eps};
+    if (b->batch.n_outs == 0) return MU_OK;
+    mu_status status = b->api->matmul(b->stream,
+                                      &(mu_cuda_matmul){.type = b->type,
+                                                        .d_weights = w->output.d_weights,
+                                                        .d_bias = w->output.d_bias,
+                                                        .n_in = w->output.n_in,
+                                                        .n_out = w->output.n_out,
+                                                        .n_rows = b->batch.n_outs,
+                                                        .d_acts = b->d.normed,
+                                                        .norm = &norm,
+                                                        .output = MU_CUDA_TO_LOGITS,
+                                                        .d_y = b->d.results.logits},
+                                      err);
+    if (status != MU_OK) return status;
+    return b->api->top(b->stream,
+                       &(mu_cuda_top_args){.d_logits = b->d.results.logits,
+                                           .vocab_size = b->spec.vocab_size,
+                                           .batch = &b->batch,
+                                           .d_tops = b->d.results.tops,
+                                           .d_candidates = b->d.results.candidates},
+                       err);
+}
+
+static mu_status add_all(mu_cuda_backend *b, mu_err *err) {
+    const mu_cuda_embed embed = {.type = b->type,
+                                 .d_embed = b->weights.embed.d_weights,
+                                 .d_positions = b->weights.d_positions,
+                                 .hidden_dim = b->spec.hidden_dim,
+                                 .d_x = b->d.x};
+    mu_status status = b->api->embed(b->stream, &embed, &b->batch, err);
+    for (uint32_t i = 0; i < b->spec.n_layers && status == MU_OK; i++) {
+        status = add_layer(b, i, err);
+    }
+    return status == MU_OK ? add_output(b, err) : status;
+}
+
+/* Recording has to be ended whatever happens in it. */
+static mu_status record(mu_cuda_backend *b, mu_cuda_graph **out, mu_err *err) {
+    mu_cuda_graph *graph = NULL;
+    mu_status status = b->api->graph_begin(b->stream, err);
+    if (status != MU_OK) return status;
+    status = add_all(b, err);
+    mu_status ended = b->api->graph_end(b->stream, &graph, status == MU_OK ? err : NULL);
+    if (status == MU_OK) status = ended;
+    if (status == MU_OK) {
+        *out = graph;
+    } else if (ended == MU_OK) {
+        b->api->graph_close(graph);
+    }
+    return status;
+}
+
+static mu_status run(mu_cuda_backend *b, uint32_t n_segments, mu_err *err) {
+    uint32_t n = b->batch.n_rows;
+    bool is_decode = n_segments == n && b->batch.n_outs == n;
+    if (!is_decode) return add_all(b, err);
+    if (!b->is_seen[n]) {
+        b->is_seen[n] = true;
+        return add_all(b, err);
+    }
+    mu_status status = b->graphs[n] ? MU_OK : record(b, &b->graphs[n], err);
+    return status == MU_OK ? b->api->graph_launch(b->stream, b->graphs[n], err) : status;
+}
+
+static mu_status send_step(mu_cuda_backend *b, mu_err *err) {
+    const uint8_t *from = (const uint8_t *)b->step.rows;
+    const uint8_t *end = (const uint8_t *)(b->step.tables + b->n_tables);
+    return b->api->upload(b->stream, b->d.step.rows, from, (size_t)(end - from), err);
+}
+
+/* Rows whose logits are wanted whole, in runs. */
+static mu_status fetch_logits(mu_cuda_backend *b, mu_err *err) {
+    size_t vocab_size = b->spec.vocab_size;
+    mu_status status = MU_OK;
+    for (uint32_t i = 0, end; i < b->batch.n_outs && status == MU_OK; i = end + 1) {
+        for (end = i; end < b->batch.n_outs && b->step.outs[end].n_top == 0; end++) {}
+        if (end == i) continue;
+        status = b->api->download(b->stream, b->results.logits + i * vocab_size,
+                                  b->d.results.logits + i * vocab_size,
+                                  (end - i) * vocab_size * sizeof(float), err);
+    }
+    return status;
+}
+
+static mu_status fetch_tops(mu_cuda_backend *b, mu_err *err) {
+    if (b->n_candidates == 0) return MU_OK;
+    mu_status status = b->api->download(b->stream, b->results.tops, b->d.results.tops,
+                                        b->batch.n_outs * sizeof(*b->results.tops), err);
+    if (status != MU_OK) return status;
+    return b->api->download(b->stream, b->results.candidates, b->d.results.candidates,
+                            b->n_candidates * sizeof(*b->results.candidates), err);
+}
+
+static void give_out(mu_cuda_backend *b, mu_step_result *out) {
+    uint32_t n = b->batch.n_outs;
+    for (uint32_t i = 0; i < n && b->n_candidates > 0; i++) {
+        const mu_cuda_top *top = &b->results.tops[i];
+        b->tops[i] = (mu_row_top){
+            .best = b->results.candidates + b->step.outs[i].first,
+            .n = top->n,
+            .is_finite = top->is_finite != 0,
+            .log_total = top->log_total,
+        };
+    }
+    *out = (mu_step_result){
+        .logits = n > 0 ? b->results.logits : NULL,
+        .tops = b->n_candidates > 0 ? b->tops : NULL,
+    };
+}
+
+mu_status mu_cuda_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
+                          mu_err *err) {
+    mu_cuda_backend *b = (mu_cuda_backend *)backend;
+    mu_cuda_step_make(b, step);
+    mu_status status = b->api->use(b->stream, err);
+    if (status == MU_OK) status = send_step(b, err);
+    if (status == MU_OK) status = run(b, step->n_segments, err);
+    if (status == MU_OK) status = fetch_tops(b, err);
+    if (status == MU_OK) status = fetch_logits(b, err);
+    if (status == MU_OK) status = b->api->synchronize(b->stream, err);
+    if (status == MU_OK) give_out(b, out);
+    return status;
+}

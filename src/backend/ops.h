@@ -1,0 +1,31 @@
+/* ops.h - what a device does behind backend.h; private to backend/. Each function is as the one of
+ * the same name there. */
+#ifndef MU_BACKEND_OPS_H
+#define MU_BACKEND_OPS_H
+
+#include "backend/backend.h"
+
+typedef struct mu_backend_ops {
+    mu_backend_bytes (*plan)(const mu_decoder_spec *spec, bool is_tied,
+                             const mu_backend_options *options);
+    mu_status (*open)(const mu_model *model, const mu_backend_options *options, mu_backend **out,
+                      mu_err *err);
+    void (*close)(mu_backend *backend);
+    mu_status (*forward)(mu_backend *backend, const mu_step *step, mu_step_result *out,
+                         mu_err *err);
+    const char *(*isa)(const mu_backend *backend);
+    uint32_t (*n_threads)(const mu_backend *backend);
+    mu_backend_bytes (*get_bytes)(const mu_backend *backend);
+    mu_status (*rates)(mu_device device, uint32_t n_threads, mu_isa isa_max, mu_machine_rates *out,
+                       mu_err *err);
+} mu_backend_ops;
+
+/* The first member of each device's own struct. */
+struct mu_backend {
+    const mu_backend_ops *ops;
+};
+
+extern const mu_backend_ops mu_cpu_ops;
+extern const mu_backend_ops mu_cuda_ops;
+
+#endif
