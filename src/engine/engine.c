@@ -147,7 +147,8 @@ mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options
     if (status == MU_OK) {
         const mu_engine_options *o = &e->options;
         status = mu_backend_open(model,
-                                 &(mu_backend_options){.weight_type = o->weight_type,
+                                 &(mu_backend_options){.device = o->device,
+                                                       .weight_type = o->weight_type,
                                                        .kv_type = o->kv_type,
                                                        .n_threads = o->n_threads,
                                                        .isa_max = o->isa_max,
@@ -281,13 +282,16 @@ static void end_canceled(mu_engine *e) {
     }
 }
 
-/* Sample from a row of logits and extend the sequence. */
-static void extend(mu_engine *e, mu_seq *seq, const float *logits) {
+/* Sample from a row of the step's result and extend the sequence. */
+static void extend(mu_engine *e, mu_seq *seq, const mu_step_result *result, uint32_t row) {
+    uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
     uint32_t n_output = mu_seq_n_output(seq);
     int32_t n_top = seq->options.sampling.n_logprobs;
     float logprob;
+    bool has_top = result->tops && result->tops[row].n > 0;
     mu_sample_args args = {
-        .logits = logits,
+        .logits = result->logits + (size_t)row * vocab_size,
+        .top = has_top ? &result->tops[row] : NULL,
         .sampling = &seq->options.sampling,
         .tokens = seq->tokens,
         .n_prompt = seq->options.n_prompt,
@@ -308,6 +312,10 @@ static void extend(mu_engine *e, mu_seq *seq, const float *logits) {
     if (seq->finish != MU_FINISH_NONE) end_seq(e, seq, seq->finish);
 }
 
+static uint32_t n_top_of(const mu_seq *seq) {
+    return mu_sampler_n_top(&seq->options.sampling, mu_seq_n_banned(seq));
+}
+
 static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report) {
     for (uint32_t i = 0; i < n_items; i++) {
         const mu_sched_item *item = &e->items[i];
@@ -320,6 +328,7 @@ static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report
             .logits = item->n_draft > 0    ? MU_LOGITS_ALL
                       : item->wants_logits ? MU_LOGITS_LAST
                                            : MU_LOGITS_NONE,
+            .n_top = n_top_of((const mu_seq *)seq),
         };
         bool is_decode = item->wants_logits && mu_seq_n_output((const mu_seq *)seq) > 0;
         uint32_t n_decode = is_decode ? 1 : 0; /* a redone prefill ends with a decode token */
@@ -343,15 +352,16 @@ static void guess(mu_engine *e) {
     }
 }
 
-/* One row of logits, then those of guesses while they turn out right. Returns the rows used. */
-static uint32_t extend_all(mu_engine *e, const mu_sched_item *item, const float *logits) {
+/* One row, then those of guesses while they turn out right. Returns the rows used. */
+static uint32_t extend_all(mu_engine *e, const mu_sched_item *item, const mu_step_result *result,
+                           uint32_t first_row) {
     mu_seq *seq = (mu_seq *)item->seq;
-    uint32_t vocab_size = mu_model_spec(e->model)->vocab_size, n_right = 0;
+    uint32_t n_right = 0;
     mu_sched_item one = {.seq = item->seq, .n_tokens = 1};
     for (;; n_right++) {
         bool has_guess = n_right < item->n_draft;
         mu_token guessed = has_guess ? seq->tokens[seq->sched.n_tokens] : MU_TOKEN_NONE;
-        extend(e, seq, logits + (size_t)n_right * vocab_size);
+        extend(e, seq, result, first_row + n_right);
         if (seq->finish != MU_FINISH_NONE) break;
         if (seq->tokens[seq->sched.n_tokens - 1] != guessed) break;
         mu_scheduler_computed(&e->scheduler, &one);
@@ -376,8 +386,7 @@ mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
         mu_step step = {.segments = e->segments, .n_segments = n_items};
         mu_status status = mu_backend_forward(e->backend, &step, &result, err);
         if (status != MU_OK) return status;
-        const float *logits = result.logits;
-        uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
+        uint32_t row = 0;
         for (uint32_t i = 0; i < n_items; i++) {
             mu_seq *seq = (mu_seq *)e->items[i].seq;
             if (seq->sched.n_admissions == 1 && seq->sched.n_computed == seq->sched.n_cached) {
@@ -385,8 +394,8 @@ mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
             }
             mu_scheduler_computed(&e->scheduler, &e->items[i]);
             if (!e->items[i].wants_logits) continue;
-            report.n_decode_tokens += extend_all(e, &e->items[i], logits) - 1;
-            logits += (size_t)(1 + e->items[i].n_draft) * vocab_size;
+            report.n_decode_tokens += extend_all(e, &e->items[i], &result, row) - 1;
+            row += 1 + e->items[i].n_draft;
         }
         e->stats.n_steps++;
     }

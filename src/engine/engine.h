@@ -30,6 +30,7 @@ typedef struct mu_engine mu_engine;
 typedef struct mu_seq mu_seq;
 
 typedef struct mu_engine_options {
+    mu_device device;
     mu_dtype weight_type;
     mu_dtype kv_type;
     uint32_t n_threads; /* 0: as many as the process may use */

@@ -20,9 +20,10 @@ typedef struct candidate {
 
 struct mu_sampler {
     uint32_t vocab_size;
+    uint32_t n_candidates;
     float *logits;         /* [vocab_size] after bias and penalties */
     uint32_t *counts;      /* [vocab_size], zero between calls */
-    candidate *candidates; /* [vocab_size] in order of tokens */
+    candidate *candidates; /* [n_candidates] in order of tokens: all, or those of a top */
     candidate *sorted;     /* [vocab_size] those whose order matters */
 };
 
@@ -135,10 +136,16 @@ static mu_token largest(const float *logits, uint32_t n, bool may_be_banned) {
     return MU_TOKEN_NONE;
 }
 
-static bool changes_logits(const mu_sample_args *a) {
-    const mu_sampling *p = a->sampling;
-    return p->n_biases > 0 || a->n_banned > 0 || p->repetition_penalty != 1.0f ||
+static bool changes_logits(const mu_sampling *p, uint32_t n_banned) {
+    return p->n_biases > 0 || n_banned > 0 || p->repetition_penalty != 1.0f ||
            p->frequency_penalty != 0.0f || p->presence_penalty != 0.0f;
+}
+
+uint32_t mu_sampler_n_top(const mu_sampling *p, uint32_t n_banned) {
+    uint32_t n_sampled = p->temperature > 0.0f ? p->top_k : 1; /* 0: all may be drawn */
+    if (changes_logits(p, n_banned) || n_sampled == 0 || n_sampled > MU_TOP_MAX) return 0;
+    uint32_t n_shown = p->n_logprobs > 0 ? (uint32_t)p->n_logprobs : 0;
+    return n_shown > n_sampled ? n_shown : n_sampled;
 }
 
 static void penalize(mu_sampler *s, const mu_sample_args *a) {
@@ -163,7 +170,7 @@ static void penalize(mu_sampler *s, const mu_sample_args *a) {
 
 /* Logits after bias, bans and penalties; the model's own when there are none. */
 static const float *adjust(mu_sampler *s, const mu_sample_args *a) {
-    if (!changes_logits(a)) return a->logits;
+    if (!changes_logits(a->sampling, a->n_banned)) return a->logits;
     memcpy(s->logits, a->logits, s->vocab_size * sizeof(float));
     for (uint32_t i = 0; i < a->sampling->n_biases; i++) {
         const mu_logit_bias *bias = &a->sampling->biases[i];
@@ -219,18 +226,40 @@ typedef struct histogram {
     double total;
 } histogram;
 
-static void make_candidates(mu_sampler *s, const float *logits, float max, float temperature,
-                            histogram *h) {
-    *h = (histogram){.total = 0.0};
+/* What candidates are made with. */
+typedef struct tempering {
+    float max, temperature;
+} tempering;
+
+static void set_candidate(candidate *c, tempering t, float logit, mu_token token, histogram *h) {
+    *c = (candidate){(logit - t.max) / t.temperature, 0.0f, token};
+    c->p = expf(c->logit);
+    uint32_t bucket = bucket_of(c->logit);
+    h->counts[bucket]++;
+    h->mass[bucket] += (double)c->p;
+    h->total += (double)c->p;
+}
+
+static void add_row(mu_sampler *s, tempering t, const float *logits, histogram *h) {
     for (uint32_t i = 0; i < s->vocab_size; i++) {
-        float logit = (logits[i] - max) / temperature;
-        candidate *c = &s->candidates[i];
-        *c = (candidate){logit, expf(logit), (mu_token)i};
-        uint32_t bucket = bucket_of(logit);
-        h->counts[bucket]++;
-        h->mass[bucket] += (double)c->p;
-        h->total += (double)c->p;
+        set_candidate(&s->candidates[i], t, logits[i], (mu_token)i, h);
     }
+    s->n_candidates = s->vocab_size;
+}
+
+static void add_top(mu_sampler *s, tempering t, const mu_row_top *top, histogram *h) {
+    mu_candidate ordered[MU_TOP_MAX];
+    for (uint32_t i = 0; i < top->n; i++) { /* by insertion: by tokens */
+        uint32_t at = i;
+        for (; at > 0 && ordered[at - 1].token > top->best[i].token; at--) {
+            ordered[at] = ordered[at - 1];
+        }
+        ordered[at] = top->best[i];
+    }
+    for (uint32_t i = 0; i < top->n; i++) {
+        set_candidate(&s->candidates[i], t, ordered[i].logit, ordered[i].token, h);
+    }
+    s->n_candidates = top->n;
 }
 
 /* The least likely candidate that top-k and top-p leave; they limit something. With both, top-p
@@ -245,7 +274,7 @@ static candidate find_cut(mu_sampler *s, const histogram *h, const mu_sampling *
         n_before += h->counts[last];
         sum += h->mass[last];
     }
-    for (uint32_t i = 0; i < s->vocab_size; i++) {
+    for (uint32_t i = 0; i < s->n_candidates; i++) {
         uint32_t bucket = bucket_of(s->candidates[i].logit);
         if (bucket == last || (has_both && bucket < last)) s->sorted[n++] = s->candidates[i];
     }
@@ -273,15 +302,21 @@ static candidate find_cut(mu_sampler *s, const histogram *h, const mu_sampling *
     return s->sorted[i];
 }
 
+/* From the top where there is one, else from logits. */
 static mu_token draw(mu_sampler *s, const float *logits, float max, const mu_sample_args *a) {
     const mu_sampling *p = a->sampling;
-    histogram h;
-    make_candidates(s, logits, max, p->temperature, &h);
+    const tempering t = {max, p->temperature};
+    histogram h = {.total = 0.0};
+    if (a->top) {
+        add_top(s, t, a->top, &h);
+    } else {
+        add_row(s, t, logits, &h);
+    }
     bool is_cut = p->top_k > 0 || p->top_p < 1.0f;
     candidate cut = {.logit = -INFINITY};
     if (is_cut) cut = find_cut(s, &h, p);
     double total = 0.0, sum = 0.0;
-    for (uint32_t i = 0; i < s->vocab_size; i++) {
+    for (uint32_t i = 0; i < s->n_candidates; i++) {
         candidate *c = &s->candidates[i];
         bool is_left = c->p >= p->min_p && !(is_cut && is_less_likely(c, &cut));
         if (!is_left) c->p = 0.0f; /* the most likely has 1 */
@@ -290,7 +325,7 @@ static mu_token draw(mu_sampler *s, const float *logits, float max, const mu_sam
     mu_rng rng = {mu_mix64(p->seed) + (a->n_tokens - a->n_prompt)};
     double target = mu_rng_f64(&rng) * total;
     mu_token chosen = MU_TOKEN_NONE;
-    for (uint32_t i = 0; i < s->vocab_size; i++) {
+    for (uint32_t i = 0; i < s->n_candidates; i++) {
         if (s->candidates[i].p == 0.0f) continue;
         chosen = s->candidates[i].token; /* the last possible one if rounding leaves target over */
         sum += (double)s->candidates[i].p;
@@ -329,9 +364,28 @@ static void top_logprobs(const float *logits, uint32_t vocab_size, double log_to
     }
 }
 
+static mu_token run_on_top(mu_sampler *s, const mu_sample_args *a, float *out_logprob,
+                           mu_logprob *out_top) {
+    const mu_row_top *top = a->top;
+    const mu_sampling *p = a->sampling;
+    MU_ASSERT(top->n > 0 && top->n <= MU_TOP_MAX);
+    if (!top->is_finite) return MU_TOKEN_NONE;
+    mu_token token = top->best[0].token;
+    if (p->temperature > 0.0f) token = draw(s, NULL, top->best[0].logit, a);
+    if (p->n_logprobs < 0) return token;
+
+    for (uint32_t i = 0; i < top->n; i++) {
+        float logprob = top->best[i].logit - top->log_total;
+        if (top->best[i].token == token) *out_logprob = logprob;
+        if (i < (uint32_t)p->n_logprobs) out_top[i] = (mu_logprob){top->best[i].token, logprob};
+    }
+    return token;
+}
+
 mu_token mu_sampler_run(mu_sampler *s, const mu_sample_args *a, float *out_logprob,
                         mu_logprob *out_top) {
     const mu_sampling *p = a->sampling;
+    if (a->top) return run_on_top(s, a, out_logprob, out_top);
     mu_token best = largest(a->logits, s->vocab_size, false);
     if (best == MU_TOKEN_NONE) return MU_TOKEN_NONE;
     const float *logits = adjust(s, a);

@@ -20,7 +20,8 @@
 typedef struct mu_sampler mu_sampler;
 
 typedef struct mu_sample_args {
-    const float *logits; /* [vocab_size] */
+    const float *logits;   /* [vocab_size]; not read where there is a top */
+    const mu_row_top *top; /* NULL: logits; else at least what mu_sampler_n_top() said, or all */
     const mu_sampling *sampling;
     const mu_token *tokens; /* [n_tokens]: prompt, then output */
     uint32_t n_prompt;
@@ -31,6 +32,10 @@ typedef struct mu_sample_args {
 
 size_t mu_sampler_bytes(uint32_t vocab_size); /* create() takes at most */
 mu_sampler *mu_sampler_create(mu_arena *model_arena, uint32_t vocab_size);
+
+/* How many of the best of a row give the same token and logprobs as the whole row, bit for bit; 0:
+ * the whole row is needed. n_banned: as in mu_sample_args. */
+uint32_t mu_sampler_n_top(const mu_sampling *sampling, uint32_t n_banned);
 
 /* The next token; MU_TOKEN_NONE when a logit is not a finite number, or every token is banned.
  * out_top: [max(n_logprobs, 0)], most likely first, n_logprobs <= vocab_size; out_logprob is

@@ -446,12 +446,121 @@ static void all_tokens_banned_give_no_token(void **state) {
     }
     mu_token prompt[] = {0};
     mu_sampling sampling = mu_sampling_default();
-    mu_sample_args args = {logits, &sampling, prompt, 1, 1, all, VOCAB};
+    mu_sample_args args = {logits, NULL, &sampling, prompt, 1, 1, all, VOCAB};
     assert_int_equal(mu_sampler_run(sampler, &args, NULL, NULL), MU_TOKEN_NONE);
     args.n_banned = VOCAB - 1;
     assert_int_equal(mu_sampler_run(sampler, &args, NULL, NULL), VOCAB - 1);
     sampling.temperature = 1.0f;
     assert_int_equal(mu_sampler_run(sampler, &args, NULL, NULL), VOCAB - 1);
+}
+
+/* The best n of a row, as a device gives them. */
+static mu_row_top top_of(const float *logits, uint32_t vocab_size, uint32_t n, mu_candidate *out) {
+    mu_row_top top = {.best = out, .is_finite = true};
+    double total = 0.0;
+    for (uint32_t i = 0; i < vocab_size; i++) {
+        total += exp((double)logits[i]);
+        if (!isfinite(logits[i])) top.is_finite = false;
+        uint32_t at = top.n < n ? top.n++ : n;
+        for (; at > 0 && out[at - 1].logit < logits[i]; at--) {
+            if (at < n) out[at] = out[at - 1];
+        }
+        if (at < n) out[at] = (mu_candidate){(mu_token)i, logits[i]};
+    }
+    top.log_total = (float)log(total);
+    return top;
+}
+
+/* Few values, so that many logits are equal, or all different. */
+static void draw_row(mu_rng *rng, uint32_t vocab_size, float *out) {
+    uint64_t kind = mu_rng_below(rng, 3);
+    for (uint32_t i = 0; i < vocab_size; i++) {
+        double x = 16.0 * mu_rng_f64(rng) - 8.0;
+        out[i] = (float)(kind == 0 ? x : kind == 1 ? floor(x) : floor(x / 5.0));
+    }
+}
+
+static mu_sampling draw_settings(mu_rng *rng) {
+    mu_sampling p = mu_sampling_default();
+    p.temperature = mu_rng_below(rng, 3) == 0 ? 0.0f : (float)(0.2 + 2.0 * mu_rng_f64(rng));
+    p.top_k = (uint32_t)mu_rng_below(rng, MU_TOP_MAX) + 1;
+    if (mu_rng_below(rng, 2)) p.top_p = (float)(0.05 + 0.9 * mu_rng_f64(rng));
+    if (mu_rng_below(rng, 3) == 0) p.min_p = (float)(0.3 * mu_rng_f64(rng));
+    p.n_logprobs = (int32_t)mu_rng_below(rng, MU_TOP_LOGPROBS_MAX + 2) - 1;
+    p.seed = mu_rng_u64(rng);
+    return p;
+}
+
+static void the_best_give_what_the_row_gives(void **state) {
+    (void)state;
+    static const uint32_t vocab_sizes[] = {1, 2, 30, MU_TOP_MAX, 65, VOCAB};
+    mu_rng rng = {77};
+    for (uint32_t i = 0; i < N_CASES * 2; i++) {
+        uint32_t vocab_size = vocab_sizes[i % MU_COUNTOF(vocab_sizes)];
+        float logits[VOCAB], logprob[2] = {0.0f, 0.0f};
+        mu_logprob shown[2][MU_TOP_LOGPROBS_MAX];
+        mu_candidate best[MU_TOP_MAX];
+        mu_arena own = {0};
+        assert_int_equal(mu_arena_init(&own, mu_sampler_bytes(vocab_size), NULL), MU_OK);
+        mu_sampler *s = mu_sampler_create(&own, vocab_size);
+        draw_row(&rng, vocab_size, logits);
+        mu_sampling p = draw_settings(&rng);
+        if (p.n_logprobs > (int32_t)vocab_size) p.n_logprobs = (int32_t)vocab_size;
+        uint32_t n_top = mu_sampler_n_top(&p, 0);
+        assert_in_range(n_top, 1, MU_TOP_MAX);
+        mu_row_top top = top_of(logits, vocab_size, n_top, best);
+        mu_sample_args row = {.logits = logits, .sampling = &p},
+                       few = {.top = &top, .sampling = &p};
+        mu_token token = mu_sampler_run(s, &row, &logprob[0], shown[0]);
+        assert_int_equal(mu_sampler_run(s, &few, &logprob[1], shown[1]), token);
+        assert_true(fabsf(logprob[0] - logprob[1]) < 4e-6f * (1.0f + fabsf(logprob[0])));
+        for (int32_t j = 0; j < p.n_logprobs; j++) {
+            assert_int_equal(shown[0][j].token, shown[1][j].token);
+            float error = fabsf(shown[0][j].logprob - shown[1][j].logprob);
+            assert_true(error < 4e-6f * (1.0f + fabsf(shown[0][j].logprob)));
+        }
+        mu_arena_deinit(&own);
+    }
+}
+
+static void what_needs_the_row_says_so(void **state) {
+    (void)state;
+    const mu_logit_bias bias = {3, 1.0f};
+    mu_sampling greedy = mu_sampling_default(), p = greedy;
+    assert_int_equal(mu_sampler_n_top(&greedy, 0), 1);
+    assert_int_equal(mu_sampler_n_top(&greedy, 1), 0);
+    p.n_logprobs = 7;
+    assert_int_equal(mu_sampler_n_top(&p, 0), 7);
+    p = greedy;
+    p.repetition_penalty = 1.1f;
+    assert_int_equal(mu_sampler_n_top(&p, 0), 0);
+    p = greedy;
+    p.frequency_penalty = 0.1f;
+    assert_int_equal(mu_sampler_n_top(&p, 0), 0);
+    p = greedy;
+    p.presence_penalty = -0.1f;
+    assert_int_equal(mu_sampler_n_top(&p, 0), 0);
+    p = greedy;
+    p.biases = &bias;
+    p.n_biases = 1;
+    assert_int_equal(mu_sampler_n_top(&p, 0), 0);
+    p = greedy;
+    p.temperature = 1.0f;
+    p.top_p = 0.5f;
+    assert_int_equal(mu_sampler_n_top(&p, 0), 0);
+    p.top_k = MU_TOP_MAX;
+    assert_int_equal(mu_sampler_n_top(&p, 0), MU_TOP_MAX);
+    p.top_k++;
+    assert_int_equal(mu_sampler_n_top(&p, 0), 0);
+}
+
+static void a_broken_row_gives_no_token_from_its_best(void **state) {
+    (void)state;
+    const mu_candidate best[] = {{1, 2.0f}};
+    const mu_row_top top = {.best = best, .n = 1, .is_finite = false};
+    mu_sampling p = mu_sampling_default();
+    mu_sample_args args = {.top = &top, .sampling = &p};
+    assert_int_equal(mu_sampler_run(sampler, &args, NULL, NULL), MU_TOKEN_NONE);
 }
 
 static void parameters_out_of_range_are_refused_and_named(void **state) {
@@ -510,6 +619,9 @@ int main(void) {
         cmocka_unit_test(logits_that_are_no_numbers_give_no_token),
         cmocka_unit_test(huge_logits_and_penalties_stay_in_range),
         cmocka_unit_test(all_tokens_banned_give_no_token),
+        cmocka_unit_test(the_best_give_what_the_row_gives),
+        cmocka_unit_test(what_needs_the_row_says_so),
+        cmocka_unit_test(a_broken_row_gives_no_token_from_its_best),
         cmocka_unit_test(parameters_out_of_range_are_refused_and_named),
     };
     return cmocka_run_group_tests(tests, open_sampler, close_sampler);
