@@ -1,6 +1,7 @@
 /* The same request gives the same tokens and bitwise the same logprobs whatever happens around it:
  * alone or in a batch, however its prompt is cut, with a prefix-cache hit, after a preemption, with
- * one thread or two; greedy and seeded. Compared within one ISA level, weight type and KV type.
+ * one thread or two; greedy and seeded. Compared within one device, ISA level, weight type and KV
+ * type.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "engine/engine.h"
+#include "tests/cuda/gpu.h"
 
 enum { N_REQUESTS = 32, N_OUTPUT = 24, N_TOP = 3, N_CTX = 128, PROMPT_MAX = 100, SEED = 42 };
 
@@ -139,8 +141,9 @@ static answer alone[N_REQUESTS], others[N_REQUESTS];
 
 static void check_batches_and_chunks(mu_engine_options options, const char *where) {
     static const uint32_t chunks[] = {1, 7, 64, 0};
+    uint32_t n_threads_max = options.device.kind == MU_DEVICE_CPU ? 2 : 1;
     for (size_t i = 0; i < MU_COUNTOF(chunks); i++) {
-        for (uint32_t n_threads = 1; n_threads <= 2; n_threads++) {
+        for (uint32_t n_threads = 1; n_threads <= n_threads_max; n_threads++) {
             char what[160];
             snprintf(what, sizeof(what), "%s, batch of 32, chunks of %u, %u threads", where,
                      chunks[i], n_threads);
@@ -191,6 +194,9 @@ static void check_preemptions(mu_engine_options options, const char *where) {
 
 static void check_all(mu_engine_options options) {
     char where[120];
+    options.n_threads = 1;
+    options.n_ctx = N_CTX;
+    options.no_prefix_cache = true;
     mu_engine *engine = open_engine(&options);
     snprintf(where, sizeof(where), "%s, weights %s, KV %s",
              mu_backend_isa(mu_engine_backend(engine)), mu_dtype_get(options.weight_type)->name,
@@ -219,14 +225,24 @@ static void same_request_gives_the_same_answer(void **state) {
             options.isa_max = (mu_isa)isa;
             options.weight_type = types[i][0];
             options.kv_type = types[i][1];
-            options.n_threads = 1;
-            options.n_ctx = N_CTX;
-            options.no_prefix_cache = true;
             check_all(options);
         }
     }
     printf("%llu outputs of %llu sequences, tokens and logprobs bitwise, seed %d\n",
            (unsigned long long)n_compared, (unsigned long long)n_sequences, SEED);
+}
+
+/* Few rows and many take different kernels there, and repeated decode steps are graphs. */
+static void same_on_a_gpu(void **state) {
+    (void)state;
+    static const mu_dtype types[] = {MU_F32, MU_BF16};
+    if (!test_has_gpu()) skip();
+    for (size_t i = 0; i < MU_COUNTOF(types); i++) {
+        mu_engine_options options = mu_engine_options_default();
+        options.device.kind = MU_DEVICE_CUDA;
+        options.weight_type = options.kv_type = types[i];
+        check_all(options);
+    }
 }
 
 /* The comparison itself can fail: another seed and another token of the prompt are noticed. */
@@ -253,6 +269,7 @@ static void another_request_gives_another_answer(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_request_gives_the_same_answer),
+        cmocka_unit_test(same_on_a_gpu),
         cmocka_unit_test(another_request_gives_another_answer),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);

@@ -82,7 +82,8 @@ template <> struct tile_sum<mu_as_bf16> {
         }
     }
 
-    __device__ __forceinline__ void store(float (*tile)[MU_CUDA_OUT_TILE]) const {
+    __device__ __forceinline__ void store(float (*tile)[MU_CUDA_OUT_TILE], uint32_t n_rows) const {
+        (void)n_rows;
         uint32_t g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
         tile[g][2 * t] = d[0];
         tile[g][2 * t + 1] = d[1];
@@ -108,10 +109,11 @@ template <> struct tile_sum<mu_as_f32> {
         }
     }
 
-    __device__ __forceinline__ void store(float (*tile)[MU_CUDA_OUT_TILE]) const {
+    __device__ __forceinline__ void store(float (*tile)[MU_CUDA_OUT_TILE], uint32_t n_rows) const {
         uint32_t g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 #pragma unroll
         for (uint32_t row = 0; row < MU_CUDA_ROW_TILE; row++) {
+            if (row >= n_rows) break;
             float sum = d[row];
             sum += __shfl_xor_sync(MU_WARP_ALL, sum, 1);
             sum += __shfl_xor_sync(MU_WARP_ALL, sum, 2);
@@ -178,7 +180,7 @@ __device__ static __forceinline__ void multiply_tiles(const operand &o, weight_s
     for (uint32_t out_tile = blockIdx.x; out_tile < n_tiles; out_tile += gridDim.x) {
         tile_sum<Type> sum;
         weights.multiply(acts, &sum);
-        sum.store(slices[threadIdx.x / 32]);
+        sum.store(slices[threadIdx.x / 32], acts.n_rows);
         if (out_tile + gridDim.x < n_tiles) weights = weight_slice<Type>(o, out_tile + gridDim.x);
         __syncthreads();
         uint32_t row = threadIdx.x / MU_CUDA_OUT_TILE, out = threadIdx.x % MU_CUDA_OUT_TILE;
