@@ -456,6 +456,7 @@ static void all_tokens_banned_give_no_token(void **state) {
 
 /* The best n of a row, as a device gives them. */
 static mu_row_top top_of(const float *logits, uint32_t vocab_size, uint32_t n, mu_candidate *out) {
+    MU_ASSERT(vocab_size > 0);
     mu_row_top top = {.best = out, .is_finite = true};
     double total = 0.0;
     for (uint32_t i = 0; i < vocab_size; i++) {
@@ -499,7 +500,7 @@ static void the_best_give_what_the_row_gives(void **state) {
         uint32_t vocab_size = vocab_sizes[i % MU_COUNTOF(vocab_sizes)];
         float logits[VOCAB], logprob[2] = {0.0f, 0.0f};
         mu_logprob shown[2][MU_TOP_LOGPROBS_MAX];
-        mu_candidate best[MU_TOP_MAX];
+        mu_candidate best[MU_TOP_MAX] = {{0}};
         mu_arena own = {0};
         assert_int_equal(mu_arena_init(&own, mu_sampler_bytes(vocab_size), NULL), MU_OK);
         mu_sampler *s = mu_sampler_create(&own, vocab_size);
