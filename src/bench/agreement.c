@@ -135,6 +135,7 @@ mu_status mu_agreement_measure(const mu_model *model, const mu_agreement_options
         c.blocks[i] = i;
     }
     if (status == MU_OK) status = mu_backend_open(o->reference, &b, &c.reference, err);
+    b.device = o->device;
     b.weight_type = o->weight_type;
     b.kv_type = o->kv_type;
     if (status == MU_OK) status = mu_backend_open(model, &b, &c.candidate, err);

@@ -144,6 +144,7 @@ static mu_engine_options engine_options(const mu_bench_engine_options *o) {
 static mu_status measure_agreement(suite *s, const mu_engine_options *e) {
     const mu_agreement_options o = {
         .reference = s->model,
+        .device = e->device,
         .weight_type = e->weight_type,
         .kv_type = e->kv_type,
         .n_threads = e->n_threads,
@@ -162,8 +163,7 @@ mu_status mu_bench_engine(const mu_model *model, const mu_bench_engine_options *
     *out = (mu_bench_engine_result){0};
     suite s = {.model = model, .options = o, .result = out, .err = err};
     mu_engine_options e = engine_options(o);
-    mu_status status =
-        mu_machine_rates_measure((mu_device){0}, e.n_threads, e.isa_max, &out->rates, err);
+    mu_status status = mu_machine_rates_measure(e.device, e.n_threads, e.isa_max, &out->rates, err);
     if (status != MU_OK) return status;
     s.limits = (mu_limit_args){mu_model_spec(model), e.weight_type, e.kv_type, &out->rates};
 

@@ -152,6 +152,7 @@ static mu_status open_all(scorer *s) {
     mu_perplexity *out = s->out;
     uint32_t n_blocks = (o->window + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
     mu_backend_options b = {
+        .device = o->device,
         .weight_type = o->weight_type,
         .kv_type = o->kv_type,
         .n_threads = o->n_threads,

@@ -8,6 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "cmd/placement.h"
 
 static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                         const mu_bench_engine_result *r) {
@@ -40,7 +41,7 @@ static void print_table(const mu_model *model, const mu_bench_engine_options *o,
 }
 
 typedef struct bench_options {
-    const char *model, *dtype, *kv;
+    const char *model, *device, *dtype, *kv;
     uint32_t threads, gen, repeat, warmup, agreement;
     mu_list prompts, batches;
     bool json;
@@ -59,14 +60,13 @@ static mu_status settle(const bench_options *b, const mu_model *model, const mu_
     o.n_batches = b->batches.n;
     memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
     memcpy(o.batches, b->batches.items, sizeof(o.batches));
-    mu_status status = mu_settle_weight_type(model, ref, b->dtype, &o.engine.weight_type, err);
-    if (status == MU_OK) status = mu_isa_read(&o.engine.isa_max, err);
-    if (status == MU_OK) {
-        status = mu_settle_kv_type(o.engine.weight_type, o.engine.isa_max, b->kv, &o.engine.kv_type,
-                                   err);
-    }
-    if (status == MU_OK) *out = o;
-    return status;
+    const mu_placement_options where = {b->device, b->dtype, b->kv};
+    mu_placement p;
+    mu_status status = mu_placement_settle(model, ref, &where, &p, err);
+    if (status != MU_OK) return status;
+    mu_placement_apply(&p, &o.engine);
+    *out = o;
+    return MU_OK;
 }
 
 static mu_status bench_model(const bench_options *b, mu_err *err) {
@@ -94,6 +94,7 @@ static mu_status bench_model(const bench_options *b, mu_err *err) {
 int mu_cmd_bench_engine(int argc, char **argv) {
     bench_options b = {
         .model = "synthetic:gpt2",
+        .device = "cpu",
         .dtype = "auto",
         .kv = "auto",
         .gen = 64,
@@ -105,6 +106,7 @@ int mu_cmd_bench_engine(int argc, char **argv) {
     };
     const mu_option options[] = {
         {"model", 'm', MU_OPTION_TEXT, &b.model, 0, 0, "MODEL", "model reference"},
+        MU_DEVICE_OPTION(&b.device),
         {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
         {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE",

@@ -15,13 +15,14 @@
 #include "cmd/common.h"
 #include "cmd/history_file.h"
 #include "cmd/options.h"
+#include "cmd/placement.h"
 #include "hub/builtin.h"
 
 enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8, AGREEMENT_DEFAULT = 512 };
 
 typedef struct suite_options {
-    const char *model, *target_model, *api_key, *shape, *rate, *arrivals, *slo, *targets, *dtype,
-        *kv, *server_cpus, *client_cpus, *output, *history;
+    const char *model, *target_model, *api_key, *shape, *rate, *arrivals, *slo, *targets, *device,
+        *dtype, *kv, *server_cpus, *client_cpus, *output, *history;
     mu_texts target, serve_arg;
     mu_list target_pid, clients;
     uint32_t threads, parallel, requests, runs, blocks, agreement;
@@ -39,6 +40,7 @@ typedef struct suite_run {
     mu_ref ref;
     mu_model *model;
     mu_own_model own;
+    mu_placement placement; /* of own */
     mu_system_options systems[MU_SYSTEMS_MAX];
     uint32_t n_systems;
     char threads_text[16], parallel_text[16];
@@ -130,16 +132,17 @@ static mu_status read_plan(suite_run *r, mu_err *err) {
 static mu_status open_own(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_own_model *own = &r->own;
-    mu_isa isa;
+    const mu_placement_options where = {o->device, o->dtype, o->kv};
     mu_status status = mu_open_model(o->model, &r->ref, &r->model, err);
     if (status == MU_OK) {
-        status = mu_settle_weight_type(r->model, &r->ref, o->dtype, &own->weight_type, err);
-    }
-    if (status == MU_OK) status = mu_isa_read(&isa, err);
-    if (status == MU_OK) {
-        status = mu_settle_kv_type(own->weight_type, isa, o->kv, &own->kv_type, err);
+        status = mu_placement_settle(r->model, &r->ref, &where, &r->placement, err);
     }
     if (status != MU_OK) return status;
+    own->device = r->placement.device;
+    own->device_text = r->placement.text;
+    own->weight_type = r->placement.weight_type;
+    own->kv_type = r->placement.kv_type;
+    r->bench.device = own->device;
     own->reference = o->model;
     own->model = r->model;
     own->is_synthetic = r->ref.kind == MU_REF_SYNTHETIC;
@@ -164,6 +167,7 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
                              .program = r->program,
                              .cpus = o->server_cpus,
                              .output_path = r->folder.log_path};
+    if (strcmp(o->device, "cpu") != 0) add_arg(s, "--device", o->device);
     if (strcmp(o->dtype, "auto") != 0) add_arg(s, "--dtype", o->dtype);
     if (strcmp(o->kv, "auto") != 0) add_arg(s, "--kv", o->kv);
     if (o->threads > 0) {
@@ -323,6 +327,7 @@ static int run(suite_run *r) {
 static suite_options o = {
     .arrivals = "closed",
     .slo = "ttft=300ms,tpot=33.3ms,attain=0.99",
+    .device = "cpu",
     .dtype = "auto",
     .kv = "auto",
     .parallel = 32,
@@ -369,6 +374,7 @@ static const mu_option options[] = {
     {"agreement", 0, MU_OPTION_U32, &o.agreement, 0, 1 << 20, "N",
      "positions at which q8 or q4 weights of --model are compared with f32; 0: none"},
     {"seed", 0, MU_OPTION_U64, &o.seed, 0, 1e18, "N", "of prompts, arrivals and resampling"},
+    MU_DEVICE_OPTION(&o.device),
     {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE", "weights of --model"},
     {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache of --model"},
     {"threads", 't', MU_OPTION_U32, &o.threads, 0, 1024, "N", "of --model; 0: what is allowed"},

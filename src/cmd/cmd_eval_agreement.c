@@ -8,9 +8,10 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "cmd/placement.h"
 
 typedef struct eval_options {
-    const char *model, *dtype, *kv, *reference, *text, *tokens;
+    const char *model, *device, *dtype, *kv, *reference, *text, *tokens;
     uint32_t n_tokens, window, threads, seed;
     bool json;
 } eval_options;
@@ -105,12 +106,14 @@ static mu_status measure(evaluation *e, mu_err *err) {
     };
     if (isatty(STDERR_FILENO)) o.progress = mu_show_progress;
     mu_agreement agreement;
-    mu_status status = mu_settle_weight_type(e->model, &e->ref, e->o->dtype, &o.weight_type, err);
-    if (status == MU_OK) status = mu_isa_read(&o.isa_max, err);
+    const mu_placement_options where = {e->o->device, e->o->dtype, e->o->kv};
+    mu_placement placement;
+    mu_status status = mu_placement_settle(e->model, &e->ref, &where, &placement, err);
     if (status == MU_OK) {
-        status = mu_settle_kv_type(o.weight_type, o.isa_max, e->o->kv, &o.kv_type, err);
-    }
-    if (status == MU_OK) {
+        o.device = placement.device;
+        o.weight_type = placement.weight_type;
+        o.kv_type = placement.kv_type;
+        o.isa_max = placement.isa_max;
         status = mu_agreement_measure(e->model, &o, &agreement, err);
         if (o.progress) mu_clear_progress();
     }
@@ -137,9 +140,11 @@ static int eval_agreement(const eval_options *o, const char *reference) {
 }
 
 int mu_cmd_eval_agreement(int argc, char **argv) {
-    eval_options o = {.dtype = "auto", .kv = "auto", .n_tokens = 4096, .window = 256, .seed = 1};
+    eval_options o = {
+        .device = "cpu", .dtype = "auto", .kv = "auto", .n_tokens = 4096, .window = 256, .seed = 1};
     const mu_option options[] = {
         MU_MODEL_OPTION(&o.model),
+        MU_DEVICE_OPTION(&o.device),
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
         {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",

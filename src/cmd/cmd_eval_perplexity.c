@@ -6,9 +6,10 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/eval_text.h"
+#include "cmd/placement.h"
 
 typedef struct eval_options {
-    const char *model, *dtype;
+    const char *model, *device, *dtype;
     mu_eval_text_options text;
     bool json;
 } eval_options;
@@ -66,13 +67,14 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
         status = mu_eval_windows_settle(mu_model_spec(model)->n_ctx, &options.window,
                                         &options.stride, err);
     }
+    const mu_placement_options where = {o->device, o->dtype, o->text.kv};
+    mu_placement placement;
+    if (status == MU_OK) status = mu_placement_settle(model, &ref, &where, &placement, err);
     if (status == MU_OK) {
-        status = mu_settle_weight_type(model, &ref, o->dtype, &options.weight_type, err);
-    }
-    if (status == MU_OK) status = mu_isa_read(&options.isa_max, err);
-    if (status == MU_OK) {
-        status = mu_settle_kv_type(options.weight_type, options.isa_max, o->text.kv,
-                                   &options.kv_type, err);
+        options.device = placement.device;
+        options.weight_type = placement.weight_type;
+        options.kv_type = placement.kv_type;
+        options.isa_max = placement.isa_max;
     }
     if (status == MU_OK) {
         status = mu_eval_text_read(model, path, o->text.n_tokens, o->text.plain, &text, err);
@@ -91,9 +93,10 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
 }
 
 int mu_cmd_eval_perplexity(int argc, char **argv) {
-    eval_options o = {.dtype = "auto", .text.kv = "auto"};
+    eval_options o = {.device = "cpu", .dtype = "auto", .text.kv = "auto"};
     const mu_option options[] = {
         MU_MODEL_OPTION(&o.model),
+        MU_DEVICE_OPTION(&o.device),
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
          "weights as f32, bf16, q8 or q4; auto: as the file"},
         MU_EVAL_TEXT_OPTIONS(&o.text),

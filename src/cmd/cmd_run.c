@@ -14,13 +14,14 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "cmd/placement.h"
 #include "hub/builtin.h"
 
 typedef struct run_options {
     uint32_t max_tokens, min_tokens, top_k, threads, ctx, prefill_chunk;
     uint64_t seed;
     float temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty;
-    const char *model, *dtype, *kv, *tokens, *prompt_file;
+    const char *model, *device, *dtype, *kv, *tokens, *prompt_file;
     uint32_t logprobs;
     mu_texts stop, logit_bias;
     bool greedy, ignore_eos, json, special, has_logprobs, no_prompt_lookup;
@@ -277,13 +278,13 @@ static mu_status open_engine(run *r, const mu_ref *ref, mu_err *err) {
     e.n_ctx = r->o->ctx;
     e.prefill_chunk_max = r->o->prefill_chunk;
     e.no_prompt_lookup = r->o->no_prompt_lookup;
-    mu_status status = mu_settle_weight_type(r->model, ref, r->o->dtype, &e.weight_type, err);
-    if (status == MU_OK) status = mu_isa_read(&e.isa_max, err);
-    if (status == MU_OK) {
-        status = mu_settle_kv_type(e.weight_type, e.isa_max, r->o->kv, &e.kv_type, err);
-    }
-    if (status == MU_OK) status = mu_engine_open(r->model, &e, &r->engine, err);
-    return status;
+    const mu_placement_options options = {r->o->device, r->o->dtype, r->o->kv};
+    mu_placement p;
+    mu_status status = mu_placement_settle(r->model, ref, &options, &p, err);
+    if (status != MU_OK) return status;
+    mu_placement_apply(&p, &e);
+    if (strcmp(r->o->device, "cpu") != 0) fprintf(stderr, "device: %s\n", p.text);
+    return mu_engine_open(r->model, &e, &r->engine, err);
 }
 
 static int run_model(const run_options *o, const char *reference, const char *prompt) {
@@ -310,6 +311,7 @@ static run_options o = {
     .temperature = NAN,
     .top_p = 0.95f,
     .repetition_penalty = 1.0f,
+    .device = "cpu",
     .dtype = "auto",
     .kv = "auto",
     .logprobs = UINT32_MAX,
@@ -341,6 +343,7 @@ static const mu_option options[] = {
      "with --json: log-probabilities and the N most likely"},
     {"tokens", 0, MU_OPTION_TEXT, &o.tokens, 0, 0, "IDS", "the prompt as token ids: 1,2,3"},
     {"prompt-file", 'f', MU_OPTION_TEXT, &o.prompt_file, 0, 0, "FILE", "the prompt from a file"},
+    MU_DEVICE_OPTION(&o.device),
     {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
      "weights as f32, bf16, q8 or q4; auto: as the file"},
     {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",

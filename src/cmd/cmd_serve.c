@@ -16,12 +16,13 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "cmd/placement.h"
 #include "server/listen.h"
 #include "server/server.h"
 
 typedef struct serve_options {
-    const char *model, *host, *dtype, *kv, *chat_template, *api_key_file, *tls_key, *tls_cert,
-        *log_file, *log_format, *metrics_compat;
+    const char *model, *host, *device, *dtype, *kv, *chat_template, *api_key_file, *tls_key,
+        *tls_cert, *log_file, *log_format, *metrics_compat;
     mu_texts alias, api_key, allowed_hosts, cors_origins;
     uint32_t port, threads, ctx, parallel, max_queued, prefill_beside, shutdown_timeout, ping;
     uint64_t kv_cache_bytes, max_queued_tokens, max_body;
@@ -183,14 +184,12 @@ static mu_status load(serve *s, mu_err *err) {
     e.no_prefix_cache = o->no_prefix_cache;
     e.no_prompt_lookup = o->no_prompt_lookup;
     mu_status status = mu_open_model(s->reference, &s->ref, &s->model, err);
-    if (status == MU_OK) {
-        status = mu_settle_weight_type(s->model, &s->ref, o->dtype, &e.weight_type, err);
-    }
-    if (status == MU_OK) status = mu_isa_read(&e.isa_max, err);
-    if (status == MU_OK) {
-        status = mu_settle_kv_type(e.weight_type, e.isa_max, o->kv, &e.kv_type, err);
-    }
-    if (status == MU_OK) status = mu_engine_open(s->model, &e, &s->engine, err);
+    const mu_placement_options where = {o->device, o->dtype, o->kv};
+    mu_placement p;
+    if (status == MU_OK) status = mu_placement_settle(s->model, &s->ref, &where, &p, err);
+    if (status != MU_OK) return status;
+    mu_placement_apply(&p, &e);
+    status = mu_engine_open(s->model, &e, &s->engine, err);
     if (status != MU_OK) return status;
     mu_executor_options options = {
         .n_seqs_max = o->parallel,
@@ -303,6 +302,7 @@ static int print_api(void) {
 static serve_options o = {
     .host = "127.0.0.1",
     .port = 8686,
+    .device = "cpu",
     .dtype = "auto",
     .kv = "auto",
     .chat_template = "plain",
@@ -327,6 +327,7 @@ static const mu_option options[] = {
     {"host", 0, MU_OPTION_TEXT, &o.host, 0, 0, "HOST", "address, or a path for a Unix socket"},
     {"port", 'p', MU_OPTION_U32, &o.port, 0, 65535, "N", "0: any free one"},
     {"alias", 'a', MU_OPTION_TEXTS, &o.alias, 0, 0, "NAME", "serve the model under NAME too"},
+    MU_DEVICE_OPTION(&o.device),
     {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
      "weights as f32, bf16, q8 or q4; auto: as the file"},
     {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16, or auto"},

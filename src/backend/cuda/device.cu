@@ -27,8 +27,7 @@ static mu_status check_index(uint32_t index, mu_err *err) {
     uint32_t n = 0;
     mu_status status = gpu_count(&n, err);
     if (status != MU_OK || index < n) return status;
-    return mu_fail(err, MU_ERR_NOT_FOUND, "cuda:%u: the GPUs here are cuda:0 to cuda:%u", index,
-                   n - 1);
+    return mu_fail(err, MU_ERR_NOT_FOUND, "cuda:%u: no such GPU, this machine has %u", index, n);
 }
 
 static mu_status gpu_read(uint32_t index, mu_gpu *out, mu_err *err) {

@@ -95,6 +95,7 @@ static mu_status measure_fidelity(mu_bench *b, mu_err *err) {
             continue;
         }
         const mu_agreement_options options = {.reference = own->model,
+                                              .device = own->device,
                                               .weight_type = own->weight_type,
                                               .kv_type = own->kv_type,
                                               .n_threads = b->o->n_threads,
@@ -121,8 +122,7 @@ mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
     mu_status status = start_systems(b, err);
     if (status != MU_OK) return status;
     mu_bench_show(b, "peak rates of the machine", 0, 0);
-    status =
-        mu_machine_rates_measure((mu_device){0}, b->o->n_threads, b->o->isa_max, &b->rates, err);
+    status = mu_machine_rates_measure(b->o->device, b->o->n_threads, b->o->isa_max, &b->rates, err);
     if (status != MU_OK) return status;
     mu_document_set_rates(b->doc, &b->rates);
     status = measure_fidelity(b, err);

@@ -234,7 +234,8 @@ static json_t *model_json(const mu_system *s, const mu_target_info *info) {
         info && info->n_ctx > 0 ? json_integer(info->n_ctx) : json_null(), "kv_bytes_per_token");
     if (!own) return to;
     const mu_decoder_spec *spec = mu_model_spec(own->model);
-    const mu_backend_options plan = {.weight_type = own->weight_type,
+    const mu_backend_options plan = {.device = own->device,
+                                     .weight_type = own->weight_type,
                                      .kv_type = own->kv_type,
                                      .n_threads = 1,
                                      .isa_max = MU_ISA_AVX512,
@@ -270,15 +271,18 @@ static json_t *command_json(const mu_system *s) {
 
 json_t *mu_system_json(const mu_system *s) {
     const mu_target_info *info = s->target && s->is_probed ? mu_target_info_of(s->target) : NULL;
-    char device[96] = "";
-    if (s->options.own) {
+    const mu_own_model *own = s->options.own;
+    char device[192] = "";
+    if (own && own->device.kind == MU_DEVICE_CPU) {
         snprintf(device, sizeof(device), "cpu, %s kernels", mu_isa_best(MU_ISA_AVX512));
+    } else if (own) {
+        snprintf(device, sizeof(device), "%s", own->device_text);
     }
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:n}", "id", s->options.id, "name",
-        s->options.own ? "muai"
-        : info         ? mu_target_engine_name(info->engine)
-                       : "unknown",
+        own    ? "muai"
+        : info ? mu_target_engine_name(info->engine)
+               : "unknown",
         "url", text_or_null(info ? info->url : s->options.url), "engine",
         text_or_null(info ? info->name : NULL), "is_own_process", s->options.own != NULL, "command",
         command_json(s), "device", text_or_null(device), "model", model_json(s, info),

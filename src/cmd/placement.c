@@ -1,0 +1,99 @@
+#include "cmd/placement.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/common.h"
+
+enum { GPUS_MAX = 1024 };
+
+/* "cuda:3": the number. False: something else. */
+static bool parse_index(const char *text, uint32_t *out) {
+    static const char prefix[] = "cuda:";
+    if (strncmp(text, prefix, sizeof(prefix) - 1) != 0) return false;
+    const char *digits = text + sizeof(prefix) - 1;
+    char *end = NULL;
+    if (*digits < '0' || *digits > '9') return false;
+    errno = 0;
+    unsigned long value = strtoul(digits, &end, 10);
+    if (*end != '\0' || errno != 0 || value >= GPUS_MAX) return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+static mu_status settle_gpu(uint32_t index, mu_placement *out, mu_err *err) {
+    mu_status status = mu_gpu_read(index, &out->gpu, err);
+    if (status != MU_OK) return status;
+    out->device = (mu_device){MU_DEVICE_CUDA, index};
+    snprintf(out->gpu_label, sizeof(out->gpu_label), "cuda:%u", index);
+    snprintf(out->text, sizeof(out->text), "%s, %s (%s)", out->gpu_label, out->gpu.name,
+             out->gpu.arch);
+    return MU_OK;
+}
+
+mu_status mu_device_settle(const char *option, mu_placement *out, mu_err *err) {
+    *out = (mu_placement){.text = "cpu"};
+    uint32_t index = 0;
+    mu_err why;
+    mu_status status = mu_isa_read(&out->isa_max, err);
+    if (status != MU_OK || strcmp(option, "cpu") == 0) return status;
+    bool is_auto = strcmp(option, "auto") == 0;
+    if (!is_auto && strcmp(option, "cuda") != 0 && !parse_index(option, &index)) {
+        return mu_fail(err, MU_ERR_INVALID,
+                       "--device: \"%.40s\" is not one of cpu, cuda, cuda:N, "
+                       "auto",
+                       option);
+    }
+    mu_gpu_use_library(getenv("MUAI_CUDA_LIBRARY"));
+    status = settle_gpu(index, out, &why);
+    if (status == MU_OK) return MU_OK;
+    if (!is_auto) return mu_fail(err, status, "--device: %s", why.text);
+    snprintf(out->text, sizeof(out->text), "cpu (auto: %s)", why.text);
+    return MU_OK;
+}
+
+static mu_status settle_weight_type(const mu_model *model, const mu_ref *ref, const char *option,
+                                    mu_placement *out, mu_err *err) {
+    if (ref->weight_type[0] == '\0' && strcmp(option, "auto") == 0) {
+        bool is_cpu = out->device.kind == MU_DEVICE_CPU;
+        out->weight_type = is_cpu ? mu_model_weight_type(model) : MU_BF16;
+        return MU_OK;
+    }
+    return mu_settle_weight_type(model, ref, option, &out->weight_type, err);
+}
+
+/* Types that a GPU takes. */
+static mu_status check_gpu_types(const char *kv, mu_placement *out, mu_err *err) {
+    const char *name = mu_weight_type_name(out->weight_type);
+    if (out->weight_type != MU_F32 && out->weight_type != MU_BF16) {
+        return mu_fail(err, MU_ERR_UNSUPPORTED,
+                       "weight type %s: a GPU takes bf16 and f32; --dtype bf16 runs this model",
+                       name);
+    }
+    out->kv_type = out->weight_type;
+    if (strcmp(kv, "auto") == 0 || strcmp(kv, mu_dtype_get(out->kv_type)->name) == 0) return MU_OK;
+    return mu_fail(err, MU_ERR_UNSUPPORTED, "--kv %.40s: on a GPU it is the weight type, %s", kv,
+                   name);
+}
+
+mu_status mu_placement_settle(const mu_model *model, const mu_ref *ref,
+                              const mu_placement_options *o, mu_placement *out, mu_err *err) {
+    mu_placement p;
+    mu_status status = mu_device_settle(o->device, &p, err);
+    if (status == MU_OK) status = settle_weight_type(model, ref, o->dtype, &p, err);
+    if (status != MU_OK) return status;
+    status = p.device.kind == MU_DEVICE_CPU
+                 ? mu_settle_kv_type(p.weight_type, p.isa_max, o->kv, &p.kv_type, err)
+                 : check_gpu_types(o->kv, &p, err);
+    if (status == MU_OK) *out = p;
+    return status;
+}
+
+void mu_placement_apply(const mu_placement *p, mu_engine_options *engine) {
+    engine->device = p->device;
+    engine->isa_max = p->isa_max;
+    engine->weight_type = p->weight_type;
+    engine->kv_type = p->kv_type;
+}
