@@ -4,7 +4,8 @@ BEGIN {
     n = split("base:0 tensor:1 text:1 format:2 hub:2 model:3 backend:4 engine:5 " \
               "router:6 server:7 bench:7 cmd:8", layers, " ")
     for (i = 1; i <= n; i++) { split(layers[i], kv, ":"); rank[kv[1]] = kv[2] }
-    door["backend"] = "backend/backend.h"
+    # The public headers of a folder, a blank between them.
+    door["backend"] = "backend/backend.h backend/gpu_usage.h"
     door["engine"] = "engine/engine.h"
 }
 /^#include "[a-z_0-9]+\// {
@@ -14,7 +15,7 @@ BEGIN {
     if (to == from) next
     if (to == "tests" && FILENAME ~ /_(test|fuzz|bench)\.c$/) next
     if (!(to in rank) || !(from in rank) || rank[to] >= rank[from]) why = "points up or sideways"
-    else if (to in door && header != door[to]) why = "only " door[to] " is public"
+    else if (to in door && index(" " door[to] " ", " " header " ") == 0) why = "only " door[to] " is public"
     else next
     printf "%s:%d: %s: %s\n", FILENAME, FNR, header, why
     bad = 1

@@ -1,5 +1,6 @@
 /* /metrics: one table of what is told. Every row has a name of ours and, where vLLM has the same
  * thing, its name too, which is told with --metrics-compat vllm. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -182,6 +183,43 @@ static void write_memory(mu_buf *out) {
     }
 }
 
+/* The GPU that the model is on: what of it is told. A comment says why when nothing is. */
+static void write_gpu(mu_buf *out, mu_server *server) {
+    const mu_server_options *o = &server->options;
+    mu_gpu_usage u;
+    mu_err err;
+    char device[64], name[256];
+    if (!server->gpu) return;
+    if (mu_gpu_watch_get(server->gpu, &u, &err) != MU_OK) {
+        mu_buf_printf(out, "# no GPU metrics: %s\n", err.text);
+        return;
+    }
+    const struct {
+        const char *name, *help;
+        bool is_known;
+        double value;
+    } gauges[] = {
+        {"muai_gpu_memory_used_bytes", "Memory of the GPU in use by everybody.",
+         u.memory_total_bytes > 0, (double)u.memory_used_bytes},
+        {"muai_gpu_memory_total_bytes", "Memory of the GPU.", u.memory_total_bytes > 0,
+         (double)u.memory_total_bytes},
+        {"muai_gpu_utilization_ratio",
+         "Time in which a kernel ran, 0 to 1, in the driver's last sample period.",
+         !isnan(u.utilization_percent), u.utilization_percent / 100.0},
+        {"muai_gpu_power_watts", "Power drawn by the GPU.", !isnan(u.power_w), u.power_w},
+        {"muai_gpu_temperature_celsius", "Temperature of the GPU.", !isnan(u.temperature_c),
+         u.temperature_c},
+    };
+    escape(o->gpu_device, device, sizeof(device));
+    escape(o->gpu_name, name, sizeof(name));
+    for (size_t i = 0; i < MU_COUNTOF(gauges); i++) {
+        if (!gauges[i].is_known) continue;
+        head(out, gauges[i].name, GAUGE_F64, gauges[i].help);
+        mu_buf_printf(out, "%s{device=\"%s\",name=\"%s\"} %.15g\n", gauges[i].name, device, name,
+                      gauges[i].value);
+    }
+}
+
 void mu_metrics_write(mu_server *server, mu_buf *out) {
     facts f = {.n_connections = mu_http_n_connections(server->http)};
     pthread_mutex_lock(&server->lock);
@@ -193,6 +231,7 @@ void mu_metrics_write(mu_server *server, mu_buf *out) {
         f.kv_blocks_used = (double)e->n_kv_blocks - e->n_kv_blocks_free;
         f.kv_usage = e->n_kv_blocks > 0 ? f.kv_blocks_used / e->n_kv_blocks : 0.0;
         write_model(out, server, &f);
+        write_gpu(out, server);
     }
     write_http(out, server);
     write_memory(out);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "server/api_error.h"
+#include "server/gpu_watch.h"
 #include "server/server.h"
 
 typedef struct mu_generation mu_generation;
@@ -39,6 +40,7 @@ struct mu_server {
     mu_executor *executor;
     mu_encoder *encoder;    /* the HTTP thread's */
     size_t piece_bytes_max; /* of the longest token, > 0 */
+    mu_gpu_watch *gpu;      /* NULL: none; set before is_ready */
 
     pthread_mutex_t lock;
     mu_request *requests;

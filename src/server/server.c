@@ -508,12 +508,13 @@ static void on_end(void *ctx, mu_exchange *x, bool is_whole) {
     mu_free(r);
 }
 
-/* Once a second: late heads, silent streams. */
+/* Once a second: late heads, the GPU's state, silent streams. */
 static void *tick(void *arg) {
     mu_server *server = arg;
     struct pollfd stop = {.fd = server->stop_fd, .events = POLLIN};
     while (poll(&stop, 1, 1000) == 0) {
         mu_http_tick(server->http);
+        if (atomic_load(&server->is_ready) && server->gpu) mu_gpu_watch_refresh(server->gpu);
         uint64_t now_ns = mu_now_ns(), silence_ns = server->options.ping_s * 1000000000ull;
         pthread_mutex_lock(&server->lock);
         for (mu_request *r = server->requests; r; r = r->next) {
@@ -528,6 +529,7 @@ static void *tick(void *arg) {
 
 mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_err *err) {
     _Static_assert(MU_COUNTOF(routes) < MU_ROUTES_MAX, "one more for unknown paths");
+    MU_ASSERT(!options->gpu_pci_bus_id || (options->gpu_device && options->gpu_name));
     mu_server *server = mu_alloc(sizeof(*server));
     if (!server) return mu_fail(err, MU_ERR_NOMEM, "server");
     server->options = *options;
@@ -561,6 +563,11 @@ mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_e
 mu_status mu_server_ready(mu_server *server, const mu_model *model, const mu_engine *engine,
                           mu_executor *executor, mu_err *err) {
     mu_status status = mu_encoder_open(mu_model_tokenizer(model), &server->encoder, err);
+    if (status == MU_OK && server->options.gpu_pci_bus_id) {
+        const mu_gpu_usage_options gpu = {.pci_bus_id = server->options.gpu_pci_bus_id,
+                                          .library = server->options.nvml_library};
+        status = mu_gpu_watch_open(&gpu, &server->gpu, err);
+    }
     if (status != MU_OK) return status;
     server->piece_bytes_max = mu_tokenizer_longest_piece(mu_model_tokenizer(model));
     if (server->piece_bytes_max == 0) server->piece_bytes_max = 1;
@@ -593,6 +600,7 @@ void mu_server_close(mu_server *server) {
     mu_http_close(server->http);
     if (server->stop_fd >= 0) close(server->stop_fd);
     mu_encoder_close(server->encoder);
+    mu_gpu_watch_close(server->gpu);
     pthread_mutex_destroy(&server->lock);
     mu_free(server);
 }

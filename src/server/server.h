@@ -32,8 +32,13 @@ typedef struct mu_server_options {
     const char *origins[MU_SERVER_LIST_MAX]; /* CORS; "*": all; borrowed */
     uint32_t n_origins;
     bool metrics_public, metrics_vllm;
-    uint32_t ping_s; /* comment lines on silent streams */
-    int log_fd;      /* borrowed */
+    /* The GPU that the model is on, for metrics; borrowed. */
+    const char *gpu_pci_bus_id; /* "0000:01:00.0", NULL: it is on the CPU */
+    const char *gpu_device;     /* "cuda:0"; this and the name are set when gpu_pci_bus_id is */
+    const char *gpu_name;       /* "NVIDIA H200" */
+    const char *nvml_library;   /* gpu_usage.h; NULL: the driver's */
+    uint32_t ping_s;            /* comment lines on silent streams */
+    int log_fd;                 /* borrowed */
     mu_log_format log_format;
 } mu_server_options;
 

@@ -49,10 +49,12 @@ mu_fact mu_pressure_parse(const char *text); /* "some ... total=N" in microsecon
 typedef struct mu_sampler mu_sampler;
 
 typedef struct mu_sampler_options {
-    pid_t root;             /* of the process tree; 0: the machine only */
-    uint32_t fast_ms;       /* between statm readings; 0: 100 */
-    uint32_t slow_ms;       /* between machine readings and rollups; 0: 1000 */
-    uint32_t n_samples_max; /* 0: 36000, an hour at 10 Hz */
+    pid_t root;                 /* of the process tree; 0: the machine only */
+    uint32_t fast_ms;           /* between statm readings; 0: 100 */
+    uint32_t slow_ms;           /* between machine readings and rollups; 0: 1000 */
+    uint32_t n_samples_max;     /* 0: 36000, an hour at 10 Hz */
+    const char *gpu_pci_bus_id; /* that the root computes on; NULL: none. Borrowed during open() */
+    const char *nvml_library;   /* backend/gpu_usage.h; as the id */
 } mu_sampler_options;
 
 typedef struct mu_load_sample {
@@ -62,6 +64,8 @@ typedef struct mu_load_sample {
     mu_fact cpu_s;                        /* user and system time of the tree, since it began */
     mu_fact busy, steal;                  /* since the slow sample before; unknown in between */
     mu_fact stalled_cpu, stalled_memory, frequency_mhz;
+    mu_fact gpu_memory, gpu_process; /* bytes, slow: used by everybody, by the root alone */
+    mu_fact gpu_busy;                /* slow: 0 to 1, of NVML's last sample period */
 } mu_load_sample;
 
 typedef struct mu_sampler_facts {
@@ -72,6 +76,7 @@ typedef struct mu_sampler_facts {
     uint64_t own_bytes;   /* of the series */
     bool is_root_gone;    /* the root process ended */
     bool is_low_priority; /* nice 19 was granted */
+    bool has_gpu;         /* NVML knows the one that was named */
 } mu_sampler_facts;
 
 mu_status mu_sampler_open(const mu_sampler_options *options, mu_sampler **out,
@@ -82,7 +87,8 @@ void mu_sampler_allow_rollup(mu_sampler *sampler, bool allowed);
 /* Samples so far from number first on, at most cap; returns how many. */
 uint32_t mu_sampler_copy(mu_sampler *sampler, uint32_t first, mu_load_sample *out, uint32_t cap);
 mu_sampler_facts mu_sampler_get_facts(mu_sampler *sampler);
-/* {"fast_ms", ..., "gaps", "at_ns": [...], "rss": [...], ...}: a column each, null when unknown. */
+/* {"fast_ms", ..., "gaps", "at_ns": [...], "rss": [...], ...}: a column each, null when unknown;
+ * those of the GPU only with has_gpu. */
 json_t *mu_sampler_json(mu_sampler *sampler); /* NULL: no memory */
 void mu_sampler_close(mu_sampler *sampler);   /* NULL is allowed */
 

@@ -244,6 +244,54 @@ static int be_sampled(int ready_fd) {
     return f.n_gaps > n_gaps && f.gap_s_max >= 0.2 ? 0 : 3;
 }
 
+/* The reader is asked by the sampler's thread: the environment is set before it begins. */
+static void a_gpu_is_sampled_when_one_is_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *what, *pci_bus_id, *fails;
+        bool has_gpu, has_memory, has_busy;
+    } rows[] = {
+        {"all is told", "0000:01:00.0", "", true, true, true},
+        {"not how busy it is", "0000:01:00.0", "nvmlDeviceGetUtilizationRates:3", true, true,
+         false},
+        {"no such GPU", "0000:02:00.0", "", false, false, false},
+        {"none is named", NULL, "", false, false, false},
+    };
+    setenv("NVML_MEMORY_USED", "5000000000", 1);
+    setenv("NVML_MEMORY_TOTAL", "80000000000", 1);
+    setenv("NVML_UTILIZATION", "25", 1);
+    setenv("NVML_PROCESSES", "self:4000000000 77:900000000", 1);
+    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
+        setenv("NVML_FAILS", rows[i].fails, 1);
+        mu_sampler *sampler =
+            open_sampler((mu_sampler_options){.root = getpid(),
+                                              .fast_ms = 5,
+                                              .slow_ms = 20,
+                                              .gpu_pci_bus_id = rows[i].pci_bus_id,
+                                              .nvml_library = NVML_EMULATED});
+        wait_for_samples(sampler, 12);
+        mu_load_sample samples[12];
+        uint32_t n = mu_sampler_copy(sampler, 0, samples, 12), n_told = 0;
+        assert_int_equal(mu_sampler_get_facts(sampler).has_gpu, rows[i].has_gpu);
+        assert_true(samples[0].gpu_memory.is_known == rows[i].has_memory); /* the first is slow */
+        assert_true(samples[0].gpu_process.is_known == rows[i].has_memory);
+        assert_true(samples[0].gpu_busy.is_known == rows[i].has_busy);
+        if (rows[i].has_memory) assert_true(is_near(samples[0].gpu_memory, 5e9));
+        if (rows[i].has_memory) assert_true(is_near(samples[0].gpu_process, 4e9));
+        if (rows[i].has_busy) assert_true(is_near(samples[0].gpu_busy, 0.25));
+        for (uint32_t k = 0; k < n; k++) {
+            n_told += samples[k].gpu_memory.is_known;
+            if (!samples[k].gpu_memory.is_known) assert_non_null(samples[k].gpu_memory.why);
+        }
+        assert_true(rows[i].has_memory ? n_told >= 2 : n_told == 0);
+        json_t *json = mu_sampler_json(sampler);
+        assert_true((json_object_get(json, "gpu_memory") != NULL) == rows[i].has_gpu);
+        assert_true((json_object_get(json, "gpu_busy") != NULL) == rows[i].has_gpu);
+        json_decref(json);
+        mu_sampler_close(sampler);
+    }
+}
+
 static void failed_open_leaks_nothing(void **state) {
     (void)state;
     int64_t n_alive = mu_alloc_n_alive();
@@ -269,6 +317,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_full_series_drops_and_says_so),
         cmocka_unit_test(a_root_that_ends_is_noticed),
         cmocka_unit_test(a_sampler_that_was_stopped_has_a_gap),
+        cmocka_unit_test(a_gpu_is_sampled_when_one_is_named),
         cmocka_unit_test(failed_open_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * bunched up to make good for lost ones.
  */
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/gpu_usage.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "bench/probe/load_state.h"
@@ -28,6 +30,7 @@ struct mu_sampler {
     mu_process_tree tree;
     mu_load_counters counters;
     bool has_counters;
+    mu_gpu_usage_reader *gpu; /* NULL: none */
 };
 
 static mu_fact tree_cpu_seconds(const mu_process_tree *tree) {
@@ -63,6 +66,20 @@ static void take_rollup(mu_sampler *s, mu_load_sample *sample) {
     pthread_mutex_unlock(&s->rollup_lock);
 }
 
+static mu_fact gpu_fact(double value, bool is_known) {
+    return is_known ? mu_fact_of(value) : mu_fact_unknown("not told by NVML");
+}
+
+static void take_gpu(mu_sampler *s, mu_load_sample *sample) {
+    mu_gpu_usage u = {.utilization_percent = NAN};
+    if (!s->gpu) return;
+    if (mu_gpu_usage_read(s->gpu, &u, NULL) != MU_OK) u.memory_total_bytes = 0;
+    sample->gpu_memory = gpu_fact((double)u.memory_used_bytes, u.memory_total_bytes > 0);
+    sample->gpu_process =
+        gpu_fact((double)u.process_bytes, s->options.root > 0 && u.process_bytes > 0);
+    sample->gpu_busy = gpu_fact(u.utilization_percent / 100.0, !isnan(u.utilization_percent));
+}
+
 static void take_slow(mu_sampler *s, mu_load_sample *sample, bool *out_is_gone) {
     if (s->options.root > 0 && mu_process_tree_read(s->options.root, &s->tree, NULL) != MU_OK) {
         s->tree.n = 0;
@@ -81,6 +98,7 @@ static void take_slow(mu_sampler *s, mu_load_sample *sample, bool *out_is_gone) 
     s->counters = now;
     s->has_counters = true;
     take_rollup(s, sample);
+    take_gpu(s, sample);
 }
 
 static void take_sample(mu_sampler *s, bool is_slow) {
@@ -90,6 +108,8 @@ static void take_sample(mu_sampler *s, bool is_slow) {
     sample.pss = sample.pss_anon = sample.unreclaimable = mu_fact_unknown(between);
     sample.busy = sample.steal = sample.stalled_cpu = mu_fact_unknown(between);
     sample.stalled_memory = sample.frequency_mhz = mu_fact_unknown(between);
+    sample.gpu_memory = sample.gpu_process = sample.gpu_busy =
+        mu_fact_unknown(s->gpu ? between : "no GPU that NVML knows was named");
     if (is_slow) take_slow(s, &sample, &is_gone);
     sample.rss = sample.cpu_s = mu_fact_unknown("no process was named");
     if (s->options.root > 0) {
@@ -155,6 +175,15 @@ static void *run(void *ctx) {
     return NULL;
 }
 
+/* A GPU that cannot be watched is no reason not to measure: its series are unknown. */
+static void open_gpu(mu_sampler *s) {
+    const mu_gpu_usage_options options = {.pci_bus_id = s->options.gpu_pci_bus_id,
+                                          .pid = (uint32_t)s->options.root,
+                                          .library = s->options.nvml_library};
+    if (!options.pci_bus_id) return;
+    s->facts.has_gpu = mu_gpu_usage_open(&options, &s->gpu, NULL) == MU_OK;
+}
+
 mu_status mu_sampler_open(const mu_sampler_options *options, mu_sampler **out, mu_err *err) {
     mu_sampler *s = mu_alloc(sizeof(*s));
     if (!s) return mu_fail(err, MU_ERR_NOMEM, "sampler");
@@ -168,6 +197,7 @@ mu_status mu_sampler_open(const mu_sampler_options *options, mu_sampler **out, m
         return mu_fail(err, MU_ERR_NOMEM, "sampler: %u samples", options->n_samples_max);
     }
     s->facts.own_bytes = sizeof(*s) + s->options.n_samples_max * sizeof(*s->samples);
+    open_gpu(s);
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->rollup_lock, NULL);
     pthread_condattr_t attributes;
@@ -178,6 +208,7 @@ mu_status mu_sampler_open(const mu_sampler_options *options, mu_sampler **out, m
     errno = pthread_create(&s->thread, NULL, run, s);
     if (errno != 0) {
         mu_status status = mu_fail_os(err, MU_ERR_NOMEM, "sampler: thread");
+        mu_gpu_usage_close(s->gpu);
         mu_free(s->samples);
         mu_free(s);
         return status;
@@ -196,6 +227,7 @@ void mu_sampler_close(mu_sampler *s) {
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->rollup_lock);
     pthread_mutex_destroy(&s->lock);
+    mu_gpu_usage_close(s->gpu);
     mu_free(s->samples);
     mu_free(s);
 }
@@ -237,17 +269,21 @@ json_t *mu_sampler_json(mu_sampler *s) {
     static const struct {
         const char *name;
         size_t offset;
+        bool is_of_gpu;
     } columns[] = {
-        {"rss", AT(rss)},
-        {"pss", AT(pss)},
-        {"pss_anon", AT(pss_anon)},
-        {"unreclaimable", AT(unreclaimable)},
-        {"cpu_s", AT(cpu_s)},
-        {"busy", AT(busy)},
-        {"steal", AT(steal)},
-        {"stalled_cpu", AT(stalled_cpu)},
-        {"stalled_memory", AT(stalled_memory)},
-        {"frequency_mhz", AT(frequency_mhz)},
+        {"rss", AT(rss), false},
+        {"pss", AT(pss), false},
+        {"pss_anon", AT(pss_anon), false},
+        {"unreclaimable", AT(unreclaimable), false},
+        {"cpu_s", AT(cpu_s), false},
+        {"busy", AT(busy), false},
+        {"steal", AT(steal), false},
+        {"stalled_cpu", AT(stalled_cpu), false},
+        {"stalled_memory", AT(stalled_memory), false},
+        {"frequency_mhz", AT(frequency_mhz), false},
+        {"gpu_memory", AT(gpu_memory), true},
+        {"gpu_process", AT(gpu_process), true},
+        {"gpu_busy", AT(gpu_busy), true},
     };
 #undef AT
     mu_sampler_facts f = mu_sampler_get_facts(s);
@@ -266,6 +302,7 @@ json_t *mu_sampler_json(mu_sampler *s) {
     }
     if (json) json_object_set_new(json, "at_ns", times);
     for (size_t i = 0; json && i < MU_COUNTOF(columns); i++) {
+        if (columns[i].is_of_gpu && !f.has_gpu) continue;
         json_object_set_new(json, columns[i].name, column(samples, n, columns[i].offset));
     }
     if (!json) json_decref(times);

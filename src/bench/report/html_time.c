@@ -105,6 +105,9 @@ void mu_html_time(mu_page *page) {
         series(page, line, "rss_mb", "Memory of the server", "MB", false);
         series(page, line, "cpu_share", "Cores used by the server", "cores", true);
         series(page, line, "steal", "Share of time stolen by other guests", "share", true);
+        series(page, line, "gpu_memory_mb", "Memory in use on the GPU, by everybody", "MB", false);
+        series(page, line, "gpu_utilization", "Share of time a kernel ran on the GPU", "share",
+               true);
         mu_buf_append_str(&page->body, "</div>\n");
     }
     mu_page_close(page);

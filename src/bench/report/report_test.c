@@ -208,6 +208,40 @@ static void long_documents_make_short_pages(void **state) {
     json_decref(doc);
 }
 
+/* Charts of a GPU stand where the timeline has its columns, and only there. */
+static void a_gpu_is_shown_where_one_was_watched(void **state) {
+    (void)state;
+    static const char *const titles[] = {"Memory in use on the GPU", "a kernel ran on the GPU"};
+    json_t *doc = load("full"), *cell;
+    const json_t *docs[] = {doc};
+    mu_buf out = {0};
+    size_t i;
+    assert_int_equal(mu_report_html(docs, 1, &out, NULL), MU_OK);
+    for (size_t t = 0; t < MU_COUNTOF(titles); t++) {
+        assert_null(strstr(out.data, titles[t]));
+    }
+    json_array_foreach(json_object_get(doc, "cells"), i, cell) {
+        json_t *line = json_object_get(cell, "timeline"), *row;
+        size_t k;
+        json_t *columns = json_object_get(line, "columns");
+        json_array_append_new(columns, json_string("gpu_memory_mb"));
+        json_array_append_new(columns, json_string("gpu_process_mb"));
+        json_array_append_new(columns, json_string("gpu_utilization"));
+        json_array_foreach(json_object_get(line, "rows"), k, row) {
+            json_array_append_new(row, json_real(5000.0 + (double)k));
+            json_array_append_new(row, json_null());
+            json_array_append_new(row, json_real(0.5));
+        }
+    }
+    mu_buf_clear(&out);
+    assert_int_equal(mu_report_html(docs, 1, &out, NULL), MU_OK);
+    for (size_t t = 0; t < MU_COUNTOF(titles); t++) {
+        assert_non_null(strstr(out.data, titles[t]));
+    }
+    mu_buf_deinit(&out);
+    json_decref(doc);
+}
+
 /* The runs of a cell are one row, and rates go up whatever the order of the search was. */
 static void cells_are_shown_once_and_in_order(void **state) {
     (void)state;
@@ -343,6 +377,7 @@ int main(void) {
         cmocka_unit_test(other_files_hold_none),
         cmocka_unit_test(other_schemas_are_refused),
         cmocka_unit_test(long_documents_make_short_pages),
+        cmocka_unit_test(a_gpu_is_shown_where_one_was_watched),
         cmocka_unit_test(cells_are_shown_once_and_in_order),
         cmocka_unit_test(any_value_may_be_of_any_type),
         cmocka_unit_test(failed_allocations_are_reported),

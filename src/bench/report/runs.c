@@ -44,6 +44,8 @@ static merge_rule rule_of(const char *key) {
         {"cached", SUM},
         {"chunks_coalesced", SUM},
         {"rss_peak_mb", MOST},
+        {"gpu_memory_peak_mb", MOST},
+        {"gpu_process_peak_mb", MOST},
     };
     for (size_t i = 0; i < MU_COUNTOF(rules); i++) {
         if (strcmp(rules[i].key, key) == 0) return rules[i].rule;

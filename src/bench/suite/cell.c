@@ -180,18 +180,40 @@ static json_t *client_json(const mu_load_result *load, const mu_request_metrics 
                      (json_int_t)load->n_chunks, "connections", (json_int_t)load->n_connections);
 }
 
+static void keep_peak_mb(double *peak, const mu_fact *bytes) {
+    if (bytes->is_known && !(bytes->value * 1e-6 <= *peak)) *peak = bytes->value * 1e-6;
+}
+
+/* Members of "server" that are there when a GPU was watched. */
+static void set_gpu(json_t *server, const mu_timeline_samples *s) {
+    double memory = NAN, process = NAN, busy = 0, n_busy = 0;
+    if (!mu_timeline_has_gpu(s)) return;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const mu_load_sample *at = &s->samples[i];
+        keep_peak_mb(&memory, &at->gpu_memory);
+        keep_peak_mb(&process, &at->gpu_process);
+        if (!at->gpu_busy.is_known) continue;
+        busy += at->gpu_busy.value;
+        n_busy++;
+    }
+    json_object_set_new(server, "gpu_memory_peak_mb", mu_document_real(memory));
+    json_object_set_new(server, "gpu_process_peak_mb", mu_document_real(process));
+    json_object_set_new(server, "gpu_utilization", mu_document_real(busy / n_busy));
+}
+
 static json_t *server_json(const mu_cell_facts *f, double n_tokens) {
     double rss = NAN, seconds = (double)(f->load->window_end_ns - f->load->boundary_ns) * 1e-9;
     for (uint32_t i = 0; i < f->samples.n; i++) {
-        const mu_fact *at = &f->samples.samples[i].rss;
-        if (at->is_known && !(at->value * 1e-6 <= rss)) rss = at->value * 1e-6;
+        keep_peak_mb(&rss, &f->samples.samples[i].rss);
     }
     const mu_fact *cpu = &f->server_cpu_s;
-    return json_pack("{s:o, s:o, s:o}", "cpu_share",
-                     mu_document_real(cpu->is_known ? cpu->value / seconds : NAN),
-                     "cpu_s_per_1000_tokens",
-                     mu_document_real(cpu->is_known ? 1000 * cpu->value / n_tokens : NAN),
-                     "rss_peak_mb", mu_document_real(rss));
+    json_t *to = json_pack("{s:o, s:o, s:o}", "cpu_share",
+                           mu_document_real(cpu->is_known ? cpu->value / seconds : NAN),
+                           "cpu_s_per_1000_tokens",
+                           mu_document_real(cpu->is_known ? 1000 * cpu->value / n_tokens : NAN),
+                           "rss_peak_mb", mu_document_real(rss));
+    set_gpu(to, &f->samples);
+    return to;
 }
 
 /* Only one client tells: with more, a step's cost is shared and a TTFT contains waiting. */

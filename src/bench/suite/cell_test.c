@@ -78,12 +78,13 @@ static const mu_cell_plan one_client = {.id = "latency-8-11-c1",
                                         .shape = {"", 8, TOKENS},
                                         .clients = 1};
 
-static json_t *cell_of(script *s) {
+static json_t *cell_with(script *s, const mu_load_sample *samples, uint32_t n_samples) {
     const mu_cell_facts facts = {.plan = &one_client,
                                  .system = "a",
                                  .load = &s->load,
                                  .count_source = "usage_per_chunk",
                                  .slo = {300, 33.3, 0.99},
+                                 .samples = {samples, n_samples},
                                  .seed = 1};
     json_t *cell = NULL;
     mu_err err;
@@ -92,6 +93,10 @@ static json_t *cell_of(script *s) {
     assert_int_equal(status, MU_OK);
     mu_load_result_deinit(&s->load);
     return cell;
+}
+
+static json_t *cell_of(script *s) {
+    return cell_with(s, NULL, 0);
 }
 
 static double at(const json_t *json, const char *a, const char *b, const char *c) {
@@ -246,6 +251,44 @@ static void stamps_have_reasons(void **state) {
     }
 }
 
+/* A sample each 100 ms; every tenth is a slow one, which knows the GPU. */
+static void a_gpu_that_was_watched_is_in_the_cell(void **state) {
+    (void)state;
+    enum { N = 142 };
+    static mu_load_sample samples[N];
+    for (int has_gpu = 0; has_gpu < 2; has_gpu++) {
+        script s = make(210, 10);
+        for (uint32_t i = 0; i < N; i++) {
+            samples[i] = (mu_load_sample){.at_ns = s.load.boundary_ns + i * 100 * MS,
+                                          .rss = mu_fact_of(1e6)};
+            if (!has_gpu || i % 10 != 0) continue;
+            samples[i].gpu_memory = mu_fact_of(5e9 + i * 1e6);
+            samples[i].gpu_process = i == 10 ? mu_fact_of(4e9) : mu_fact_unknown("not told");
+            samples[i].gpu_busy = mu_fact_of(i < 75 ? 0.25 : 0.75);
+        }
+        json_t *cell = cell_with(&s, samples, N);
+        const json_t *line = json_object_get(cell, "timeline"), *row;
+        size_t n = json_array_size(json_object_get(line, "columns")), n_known = 0, i;
+        assert_int_equal(n, has_gpu ? 10 : 7);
+        json_array_foreach(json_object_get(line, "rows"), i, row) {
+            assert_int_equal(json_array_size(row), n);
+            n_known += has_gpu && json_is_number(json_array_get(row, 7));
+            if (has_gpu && i == 0) assert_true(json_number_value(json_array_get(row, 7)) == 5000);
+        }
+        assert_int_equal(n_known, has_gpu ? 15 : 0);
+        json_t *server = json_object_get(cell, "server");
+        assert_int_equal(json_object_size(server), has_gpu ? 6 : 3);
+        assert_true(at(cell, "server", "rss_peak_mb", NULL) == 1);
+        if (has_gpu) {
+            assert_true(at(cell, "server", "gpu_memory_peak_mb", NULL) == 5140);
+            assert_true(at(cell, "server", "gpu_process_peak_mb", NULL) == 4000);
+            double mean = (8 * 0.25 + 7 * 0.75) / 15;
+            assert_true(fabs(at(cell, "server", "gpu_utilization", NULL) - mean) < 1e-9);
+        }
+        json_decref(cell);
+    }
+}
+
 static void a_load_without_a_window_is_an_error(void **state) {
     (void)state;
     script s = make(5, 10);
@@ -316,6 +359,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_known_is_null_and_says_why),
         cmocka_unit_test(coalesced_chunks_share_their_gap),
         cmocka_unit_test(stamps_have_reasons),
+        cmocka_unit_test(a_gpu_that_was_watched_is_in_the_cell),
         cmocka_unit_test(a_load_without_a_window_is_an_error),
         cmocka_unit_test(warm_up_that_was_too_short_is_cut_off),
         cmocka_unit_test(drift_is_seen),

@@ -94,7 +94,9 @@ static mu_status open_target(mu_system *s, mu_err *err) {
 static mu_status open_sampler(mu_system *s, mu_err *err) {
     pid_t pid = mu_system_pid(s);
     if (pid == 0 || s->sampler) return MU_OK;
-    const mu_sampler_options options = {.root = pid};
+    const mu_sampler_options options = {.root = pid,
+                                        .gpu_pci_bus_id = s->options.gpu_pci_bus_id,
+                                        .nvml_library = s->options.nvml_library};
     return mu_sampler_open(&options, &s->sampler, err);
 }
 

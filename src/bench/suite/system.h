@@ -43,6 +43,9 @@ typedef struct mu_system_options {
     /* A foreign one: */
     const char *url;
     pid_t pid; /* of its process, 0: not known */
+    /* The GPU that the process computes on, where it is known: */
+    const char *gpu_pci_bus_id; /* "0000:01:00.0"; NULL: none */
+    const char *nvml_library;   /* backend/gpu_usage.h */
     /* Both: */
     const char *api_key, *model_id;
     bool use_chat, use_text;

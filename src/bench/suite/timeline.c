@@ -36,7 +36,7 @@ static double ttft_median(const mu_records *records, uint64_t from, uint64_t to,
 }
 
 typedef struct server_state {
-    mu_fact rss, cpu, steal;
+    mu_fact rss, cpu, steal, gpu_memory, gpu_process, gpu_busy;
 } server_state;
 
 static server_state state_between(const mu_timeline_samples *s, uint64_t from, uint64_t to) {
@@ -47,6 +47,9 @@ static server_state state_between(const mu_timeline_samples *s, uint64_t from, u
         if (at->at_ns < from || at->at_ns >= to) continue;
         if (at->rss.is_known) state.rss = at->rss;
         if (at->steal.is_known) state.steal = at->steal;
+        if (at->gpu_memory.is_known) state.gpu_memory = at->gpu_memory;
+        if (at->gpu_process.is_known) state.gpu_process = at->gpu_process;
+        if (at->gpu_busy.is_known) state.gpu_busy = at->gpu_busy;
         if (!at->cpu_s.is_known) continue;
         if (!first) first = at;
         last = at;
@@ -58,13 +61,30 @@ static server_state state_between(const mu_timeline_samples *s, uint64_t from, u
     return state;
 }
 
+bool mu_timeline_has_gpu(const mu_timeline_samples *s) {
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->samples[i].gpu_memory.is_known || s->samples[i].gpu_busy.is_known) return true;
+    }
+    return false;
+}
+
 static json_t *table(json_t *columns) {
     return json_pack("{s:o, s:[]}", "columns", columns, "rows");
+}
+
+static void append_all(json_t *to, json_t *more) {
+    json_array_extend(to, more);
+    json_decref(more);
 }
 
 json_t *mu_timeline_json(const mu_load_result *load, const mu_timeline_samples *samples) {
     json_t *to = table(json_pack("[s, s, s, s, s, s, s]", "t_s", "in_flight", "output_tok_s",
                                  "ttft_p50_ms", "rss_mb", "cpu_share", "steal"));
+    bool has_gpu = mu_timeline_has_gpu(samples);
+    if (has_gpu) {
+        append_all(json_object_get(to, "columns"),
+                   json_pack("[s, s, s]", "gpu_memory_mb", "gpu_process_mb", "gpu_utilization"));
+    }
     double *scratch = MU_ALLOC(double, load->records.n_records + ROWS_MAX);
     if (!scratch || !to || load->window_end_ns <= load->boundary_ns) {
         mu_free(scratch);
@@ -79,11 +99,15 @@ json_t *mu_timeline_json(const mu_load_result *load, const mu_timeline_samples *
         uint64_t begin = from + span * i / n, end = from + span * (i + 1) / n;
         server_state state = state_between(samples, begin, end);
         double ttft = ttft_median(&load->records, begin, end, scratch);
-        json_array_append_new(json_object_get(to, "rows"),
-                              json_pack("[f, f, f, o, o, o, o]", (double)(begin - from) * 1e-9,
-                                        in_flight(&load->records, begin), tokens[i] * n / seconds,
-                                        mu_document_real(ttft), fact(&state.rss, 1e-6),
-                                        fact(&state.cpu, 1), fact(&state.steal, 1)));
+        json_t *row = json_pack("[f, f, f, o, o, o, o]", (double)(begin - from) * 1e-9,
+                                in_flight(&load->records, begin), tokens[i] * n / seconds,
+                                mu_document_real(ttft), fact(&state.rss, 1e-6), fact(&state.cpu, 1),
+                                fact(&state.steal, 1));
+        if (has_gpu) {
+            append_all(row, json_pack("[o, o, o]", fact(&state.gpu_memory, 1e-6),
+                                      fact(&state.gpu_process, 1e-6), fact(&state.gpu_busy, 1)));
+        }
+        json_array_append_new(json_object_get(to, "rows"), row);
     }
     mu_free(scratch);
     return to;

@@ -16,8 +16,11 @@ typedef struct mu_timeline_samples {
     uint32_t n;
 } mu_timeline_samples;
 
+bool mu_timeline_has_gpu(const mu_timeline_samples *samples);
+
 /* {"columns", "rows"}: t_s (from the boundary), in_flight, output_tok_s, ttft_p50_ms, rss_mb,
- * cpu_share (cores used by the server), steal. At most 120 rows. */
+ * cpu_share (cores used by the server), steal; and when a GPU was watched gpu_memory_mb (used by
+ * everybody), gpu_process_mb (by the server), gpu_utilization (0 to 1). At most 120 rows. */
 json_t *mu_timeline_json(const mu_load_result *load, const mu_timeline_samples *samples);
 
 /* {"columns", "rows"}: start_ms, wait_ms (before dispatch), ttft_ms, e2e_ms, output_tokens,
