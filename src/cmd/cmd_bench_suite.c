@@ -167,6 +167,7 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
                              .program = r->program,
                              .cpus = o->server_cpus,
                              .output_path = r->folder.log_path};
+    if (r->own.device.kind != MU_DEVICE_CPU) s->gpu_pci_bus_id = r->placement.gpu.pci_bus_id;
     if (strcmp(o->device, "cpu") != 0) add_arg(s, "--device", o->device);
     if (strcmp(o->dtype, "auto") != 0) add_arg(s, "--dtype", o->dtype);
     if (strcmp(o->kv, "auto") != 0) add_arg(s, "--kv", o->kv);

@@ -1,5 +1,6 @@
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,6 +9,14 @@
 #include "cmd/common.h"
 #include "cmd/options.h"
 
+enum { GPUS_MAX = 16 };
+
+/* One GPU; without a measurement its rates are zero. */
+typedef struct gpu_finding {
+    mu_gpu gpu;
+    mu_machine_rates rates;
+} gpu_finding;
+
 typedef struct findings {
     mu_cpu_facts cpu;
     mu_isa isa_max; /* MUAI_ISA */
@@ -15,6 +24,9 @@ typedef struct findings {
     char huge_pages[16]; /* "always", "madvise", "never" or "" */
     bool is_measured;
     mu_machine_rates rates;
+    gpu_finding gpus[GPUS_MAX];
+    uint32_t n_gpus;
+    mu_err no_gpu; /* why there is none */
     const char *warnings[8];
     uint32_t n_warnings;
 } findings;
@@ -47,6 +59,22 @@ static void judge(findings *f) {
     }
 }
 
+static mu_status examine_gpus(findings *f, bool is_quick, mu_err *err) {
+    uint32_t n = 0;
+    mu_gpu_use_library(getenv("MUAI_CUDA_LIBRARY"));
+    if (mu_gpu_count(&n, &f->no_gpu) != MU_OK) return MU_OK;
+    f->n_gpus = n < GPUS_MAX ? n : GPUS_MAX;
+    for (uint32_t i = 0; i < f->n_gpus; i++) {
+        mu_device device = {MU_DEVICE_CUDA, i};
+        mu_status status = mu_gpu_read(i, &f->gpus[i].gpu, err);
+        if (status == MU_OK && !is_quick) {
+            status = mu_machine_rates_measure(device, 1, f->isa_max, &f->gpus[i].rates, err);
+        }
+        if (status != MU_OK) return status;
+    }
+    return MU_OK;
+}
+
 static mu_status examine(findings *f, bool is_quick, mu_err *err) {
     mu_cpu_facts_read(&f->cpu);
     read_huge_pages(f->huge_pages, sizeof(f->huge_pages));
@@ -60,7 +88,7 @@ static mu_status examine(findings *f, bool is_quick, mu_err *err) {
         f->is_measured = true;
     }
     judge(f);
-    return MU_OK;
+    return examine_gpus(f, is_quick, err);
 }
 
 /* GPT-2 124M reads 123.7 million values of its matrices a token. */
@@ -73,6 +101,24 @@ static void print_rate(const char *name, double rate, const char *unit) {
         printf("%-14s%.1f %s\n", name, rate, unit);
     } else {
         printf("%-14snot on this CPU\n", name);
+    }
+}
+
+static void print_gpus(const findings *f) {
+    if (f->n_gpus == 0) {
+        printf("GPU           none: %s\n", f->no_gpu.text);
+        return;
+    }
+    for (uint32_t i = 0; i < f->n_gpus; i++) {
+        const mu_gpu *gpu = &f->gpus[i].gpu;
+        const mu_machine_rates *rates = &f->gpus[i].rates;
+        printf("cuda:%-9u%s (%s), %u multiprocessors, %.1f GiB, %.1f GiB free\n", i, gpu->name,
+               gpu->arch, gpu->n_multiprocessors, (double)gpu->memory_bytes / 0x1p30,
+               (double)gpu->memory_free_bytes / 0x1p30);
+        if (!f->is_measured) continue;
+        print_rate("  memory read", rates->dram_gb_s, "GB/s");
+        print_rate("  f32", rates->f32_gflop_s, "GFLOP/s");
+        print_rate("  bf16", rates->bf16_gflop_s, "GFLOP/s");
     }
 }
 
@@ -103,10 +149,35 @@ static void print_text(const findings *f) {
             "bf16\n",
             gpt2_decode_limit(f, 4), gpt2_decode_limit(f, 2));
     }
+    print_gpus(f);
+    printf("--device auto %s\n", f->n_gpus > 0 ? "cuda:0, the first GPU" : "cpu, there is no GPU");
     for (uint32_t i = 0; i < f->n_warnings; i++) {
         printf("warning       %s\n", f->warnings[i]);
     }
     printf("verdict       %s\n", f->n_warnings == 0 ? "ready" : "works, see the warnings");
+}
+
+static json_t *gpu_json(const findings *f, const gpu_finding *g) {
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:i, s:I, s:I}", "name", g->gpu.name, "arch", g->gpu.arch, "pci_bus_id",
+        g->gpu.pci_bus_id, "multiprocessors", (int)g->gpu.n_multiprocessors, "memory_bytes",
+        (json_int_t)g->gpu.memory_bytes, "memory_free_bytes", (json_int_t)g->gpu.memory_free_bytes);
+    if (json && f->is_measured) {
+        json_object_set_new(json, "dram_gb_s", json_real(g->rates.dram_gb_s));
+        json_object_set_new(json, "f32_gflop_s", json_real(g->rates.f32_gflop_s));
+        json_object_set_new(json, "bf16_gflop_s", json_real(g->rates.bf16_gflop_s));
+    }
+    return json;
+}
+
+static void add_gpus(const findings *f, json_t *to) {
+    json_t *gpus = json_array();
+    for (uint32_t i = 0; i < f->n_gpus; i++) {
+        json_array_append_new(gpus, gpu_json(f, &f->gpus[i]));
+    }
+    json_object_set_new(to, "gpus", gpus);
+    if (f->n_gpus == 0) json_object_set_new(to, "no_gpu", json_string(f->no_gpu.text));
+    json_object_set_new(to, "device_auto", json_string(f->n_gpus > 0 ? "cuda:0" : "cpu"));
 }
 
 static mu_status print_json(const findings *f, mu_err *err) {
@@ -128,6 +199,7 @@ static mu_status print_json(const findings *f, mu_err *err) {
         json_object_set_new(json, "bf16_gflop_s", json_real(f->rates.bf16_gflop_s));
         json_object_set_new(json, "int8_gop_s", json_real(f->rates.int8_gop_s));
     }
+    if (json) add_gpus(f, json);
     return mu_print_json(json, JSON_INDENT(2), err);
 }
 

@@ -35,6 +35,7 @@ typedef struct serve {
     const serve_options *o;
     const char *reference;
     mu_server_options server_options;
+    mu_placement placement; /* the device; types are settled when the model is open */
     mu_buf tls_key, tls_cert;
     int listen_fd, log_fd, signal_fd;
     uint32_t port;
@@ -149,10 +150,21 @@ static mu_status listen_somewhere(serve *s, mu_err *err) {
     return mu_listen_open(s->o->host, s->o->port, &s->listen_fd, &s->port, err);
 }
 
+/* The device is known before a socket is open, so that what is wrong with it is said at once. */
+static mu_status settle_device(serve *s, mu_err *err) {
+    mu_status status = mu_device_settle(s->o->device, &s->placement, err);
+    if (status != MU_OK || s->placement.device.kind == MU_DEVICE_CPU) return status;
+    s->server_options.gpu_pci_bus_id = s->placement.gpu.pci_bus_id;
+    s->server_options.gpu_device = s->placement.gpu_label;
+    s->server_options.gpu_name = s->placement.gpu.name;
+    return MU_OK;
+}
+
 static mu_status open_server(serve *s, mu_err *err) {
     const serve_options *o = s->o;
     mu_server_options *to = &s->server_options;
-    mu_status status = read_access(s, err);
+    mu_status status = settle_device(s, err);
+    if (status == MU_OK) status = read_access(s, err);
     if (status == MU_OK) status = read_tls(s, err);
     if (status == MU_OK) status = open_log(s, err);
     if (status == MU_OK) status = read_names(s, err);
@@ -241,6 +253,9 @@ static bool drain(serve *s) {
 static void tell_ready(const serve *s) {
     const char *scheme = s->o->tls_key ? "https" : "http";
     sd_notify(0, "READY=1");
+    if (strcmp(s->o->device, "cpu") != 0) {
+        fprintf(stderr, "muai serve: device %s\n", s->placement.text);
+    }
     if (s->port == 0) {
         fprintf(stderr, "muai serve: %s on %s\n", s->ref.name, s->o->host);
     } else {

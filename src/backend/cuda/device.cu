@@ -20,7 +20,7 @@ static mu_status gpu_count(uint32_t *out, mu_err *err) {
     }
     cudaGetLastError();
     const char *why = n == 0 && result == cudaSuccess ? "no GPU" : cudaGetErrorString(result);
-    return mu_fail(err, MU_ERR_UNSUPPORTED, "CUDA: %s", why);
+    return mu_fail(err, MU_ERR_UNSUPPORTED, "%s", why);
 }
 
 static mu_status check_index(uint32_t index, mu_err *err) {
