@@ -344,7 +344,7 @@ static const mu_option options[] = {
     {"alias", 'a', MU_OPTION_TEXTS, &o.alias, 0, 0, "NAME", "serve the model under NAME too"},
     MU_DEVICE_OPTION(&o.device),
     {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
-     "weights as f32, bf16, q8 or q4; auto: as the file"},
+     "weights as f32, bf16, q8 or q4; auto: as the file, on a GPU bf16"},
     {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16, or auto"},
     {"kv-cache-bytes", 0, MU_OPTION_U64, &o.kv_cache_bytes, 0, 1e15, "N",
      "bytes of KV cache; 0: room for all sequences"},

@@ -17,10 +17,10 @@ typedef struct mu_placement_options {
 #define MU_PLACEMENT_DEFAULT \
     { .device = "cpu", .dtype = "auto", .kv = "auto" }
 /* One of a command's options; target: the member `device`. */
-#define MU_DEVICE_OPTION(target)                                                    \
-    {                                                                               \
-        "device", 0, MU_OPTION_TEXT, (target), 0, 0, "DEVICE",                      \
-            "cpu, cuda, cuda:N, or auto: the first GPU, else the CPU (default cpu)" \
+#define MU_DEVICE_OPTION(target)                                      \
+    {                                                                 \
+        "device", 0, MU_OPTION_TEXT, (target), 0, 0, "DEVICE",        \
+            "cpu, cuda, cuda:N, or auto: the first GPU, else the CPU" \
     }
 
 typedef struct mu_placement {
