@@ -36,6 +36,7 @@ struct tile_of_rows {
 
 template <uint32_t DIM> struct head_tile {
     uint32_t q[DIM / 16][4]; /* fragments of 16 rows */
+    uint2 v[DIM / 8];        /* of a group: asked for before the scores, needed after them */
     float acc[DIM / 8][4];
     row_pair rows;
 
@@ -106,11 +107,18 @@ template <uint32_t DIM> struct head_tile {
         }
     }
 
+    __device__ __forceinline__ void load_v(const __nv_bfloat16 *values) {
+        uint32_t g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+#pragma unroll
+        for (uint32_t c = 0; c < DIM / 8; c++) {
+            v[c] = *(const uint2 *)(values + (c * 8 + g) * MU_CUDA_GROUP + t * 4);
+        }
+    }
+
     /* Positions after the tile's last one hold what an earlier sequence left: not even a NaN of it
      * may count. */
-    __device__ __forceinline__ void values(const __nv_bfloat16 *v, uint32_t n_positions,
-                                           const float (&s)[2][4]) {
-        uint32_t g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+    __device__ __forceinline__ void add_values(uint32_t n_positions, const float (&s)[2][4]) {
+        uint32_t t = threadIdx.x % 4;
         const uint32_t weights[4] = {mu_pack_bf16(s[0][0], s[0][1]), mu_pack_bf16(s[0][2], s[0][3]),
                                      mu_pack_bf16(s[1][0], s[1][1]),
                                      mu_pack_bf16(s[1][2], s[1][3])};
@@ -122,8 +130,7 @@ template <uint32_t DIM> struct head_tile {
         }
 #pragma unroll
         for (uint32_t c = 0; c < DIM / 8; c++) {
-            uint2 part = *(const uint2 *)(v + (c * 8 + g) * MU_CUDA_GROUP + t * 4);
-            const uint32_t b[2] = {part.x & masks[0], part.y & masks[1]};
+            const uint32_t b[2] = {v[c].x & masks[0], v[c].y & masks[1]};
             mu_mma_bf16(acc[c], weights, b);
         }
     }
@@ -200,9 +207,10 @@ __global__ static void __launch_bounds__(WARPS * 32)
     for (; first <= of.last; first += WARPS * MU_CUDA_GROUP) {
         uint32_t block = table[first / a.kv.block_tokens];
         float s[2][4] = {};
+        sums.load_v(kv + mu_kv_group_at(a.kv, block, first, true, head));
         sums.scores(kv + mu_kv_group_at(a.kv, block, first, false, head), s);
         sums.weigh(of, first, scale, s);
-        sums.values(kv + mu_kv_group_at(a.kv, block, first, true, head), of.last - first + 1, s);
+        sums.add_values(of.last - first + 1, s);
     }
     found->store(sums, tile.n_rows);
     __syncthreads();

@@ -44,15 +44,15 @@ struct operand {
 };
 
 /* Activations of sixteen rows, where an earlier kernel left them. Lanes whose first row does not
- * exist read nothing. */
+ * exist, or for which there is nothing left to multiply, read nothing. */
 struct stored_bf16 {
     const uint4 *fragments;
     uint32_t n_rows;
 
-    __device__ __forceinline__ uint4 fragment(uint32_t k16) const {
+    __device__ __forceinline__ uint4 fragment(uint32_t k16, bool is_there) const {
         uint32_t lane = threadIdx.x % 32;
-        if (lane / 4 >= n_rows) return make_uint4(0, 0, 0, 0);
-        return fragments[(size_t)k16 * 32 + lane];
+        bool is_read = is_there && lane / 4 < n_rows;
+        return is_read ? fragments[(size_t)k16 * 32 + lane] : make_uint4(0, 0, 0, 0);
     }
 };
 
@@ -66,17 +66,19 @@ struct stored_f32 {
 };
 
 /* Sums of a warp over its slice, of 16 rows and 8 outputs. STEP: inputs behind the 16 bytes of
- * weights that a lane loads at a time. */
+ * weights that a lane loads at a time. Steps that are not there add zeros, without a branch, so
+ * that loads of the steps after them do not wait. */
 template <typename Type> struct tile_sum;
 
 template <> struct tile_sum<mu_as_bf16> {
     enum { STEP = 32 };
     float d[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 
-    __device__ __forceinline__ void add(const uint4 &w, const stored_bf16 &acts, uint32_t step) {
+    __device__ __forceinline__ void add(const uint4 &w, const stored_bf16 &acts, uint32_t step,
+                                        bool is_there) {
         const uint32_t b[2][2] = {{w.x, w.y}, {w.z, w.w}};
         for (uint32_t i = 0; i < 2; i++) {
-            uint4 x = acts.fragment(step * 2 + i);
+            uint4 x = acts.fragment(step * 2 + i, is_there);
             const uint32_t a[4] = {x.x, x.y, x.z, x.w};
             mu_mma_bf16(d, a, b[i]);
         }
@@ -96,7 +98,9 @@ template <> struct tile_sum<mu_as_f32> {
     enum { STEP = 16 };
     float d[MU_CUDA_ROW_TILE] = {};
 
-    __device__ __forceinline__ void add(const uint4 &w, const stored_f32 &acts, uint32_t step) {
+    __device__ __forceinline__ void add(const uint4 &w, const stored_f32 &acts, uint32_t step,
+                                        bool is_there) {
+        if (!is_there) return;
         uint32_t k = step * STEP + threadIdx.x % 4 * 4;
 #pragma unroll
         for (uint32_t row = 0; row < MU_CUDA_ROW_TILE; row++) {
@@ -138,8 +142,12 @@ template <typename Type> struct weight_slice {
         next = o.weights + ((size_t)out_tile * n_steps * per_step + step) * 32 + threadIdx.x % 32;
 #pragma unroll
         for (uint32_t i = 0; i < AHEAD; i++) {
-            if (step + i < end) ahead[i] = next[i * 32];
+            ahead[i] = at(i);
         }
+    }
+
+    __device__ __forceinline__ uint4 at(uint32_t i) const {
+        return step + i < end ? next[i * 32] : make_uint4(0, 0, 0, 0);
     }
 
     template <typename Acts>
@@ -147,10 +155,9 @@ template <typename Type> struct weight_slice {
         for (; step < end; step += AHEAD, next += AHEAD * 32) {
 #pragma unroll
             for (uint32_t i = 0; i < AHEAD; i++) {
-                if (step + i >= end) break;
                 uint4 w = ahead[i];
-                if (step + i + AHEAD < end) ahead[i] = next[(i + AHEAD) * 32];
-                sum->add(w, acts, step + i);
+                ahead[i] = at(i + AHEAD);
+                sum->add(w, acts, step + i, step + i < end);
             }
         }
     }
