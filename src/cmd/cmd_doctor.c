@@ -1,6 +1,5 @@
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -61,7 +60,6 @@ static void judge(findings *f) {
 
 static mu_status examine_gpus(findings *f, bool is_quick, mu_err *err) {
     uint32_t n = 0;
-    mu_gpu_use_library(getenv("MUAI_CUDA_LIBRARY"));
     if (mu_gpu_count(&n, &f->no_gpu) != MU_OK) return MU_OK;
     f->n_gpus = n < GPUS_MAX ? n : GPUS_MAX;
     for (uint32_t i = 0; i < f->n_gpus; i++) {

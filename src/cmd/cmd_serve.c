@@ -35,7 +35,7 @@ typedef struct serve {
     const serve_options *o;
     const char *reference;
     mu_server_options server_options;
-    mu_placement placement; /* the device; types are settled when the model is open */
+    mu_placement placement; /* types are settled when the model is open */
     mu_buf tls_key, tls_cert;
     int listen_fd, log_fd, signal_fd;
     uint32_t port;
@@ -197,10 +197,11 @@ static mu_status load(serve *s, mu_err *err) {
     e.no_prompt_lookup = o->no_prompt_lookup;
     mu_status status = mu_open_model(s->reference, &s->ref, &s->model, err);
     const mu_placement_options where = {o->device, o->dtype, o->kv};
-    mu_placement p;
-    if (status == MU_OK) status = mu_placement_settle(s->model, &s->ref, &where, &p, err);
+    if (status == MU_OK) {
+        status = mu_types_settle(s->model, &s->ref, &where, &s->placement, err);
+    }
     if (status != MU_OK) return status;
-    mu_placement_apply(&p, &e);
+    mu_placement_apply(&s->placement, &e);
     status = mu_engine_open(s->model, &e, &s->engine, err);
     if (status != MU_OK) return status;
     mu_executor_options options = {

@@ -1,6 +1,8 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "base/base.h"
 #include "cmd/cmd.h"
 
@@ -44,6 +46,7 @@ int main(int argc, char **argv) {
         return usage(stdout);
     }
     if (strcmp(name, "--version") == 0) name = "version";
+    mu_gpu_use_library(getenv("MUAI_CUDA_LIBRARY"));
     for (size_t i = 0; i < MU_COUNTOF(commands); i++) {
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     }

@@ -46,7 +46,6 @@ mu_status mu_device_settle(const char *option, mu_placement *out, mu_err *err) {
                        "auto",
                        option);
     }
-    mu_gpu_use_library(getenv("MUAI_CUDA_LIBRARY"));
     status = settle_gpu(index, out, &why);
     if (status == MU_OK) return MU_OK;
     if (!is_auto) return mu_fail(err, status, "--device: %s", why.text);
@@ -78,17 +77,19 @@ static mu_status check_gpu_types(const char *kv, mu_placement *out, mu_err *err)
                    name);
 }
 
+mu_status mu_types_settle(const mu_model *model, const mu_ref *ref, const mu_placement_options *o,
+                          mu_placement *p, mu_err *err) {
+    mu_status status = settle_weight_type(model, ref, o->dtype, p, err);
+    if (status != MU_OK) return status;
+    return p->device.kind == MU_DEVICE_CPU
+               ? mu_settle_kv_type(p->weight_type, p->isa_max, o->kv, &p->kv_type, err)
+               : check_gpu_types(o->kv, p, err);
+}
+
 mu_status mu_placement_settle(const mu_model *model, const mu_ref *ref,
                               const mu_placement_options *o, mu_placement *out, mu_err *err) {
-    mu_placement p;
-    mu_status status = mu_device_settle(o->device, &p, err);
-    if (status == MU_OK) status = settle_weight_type(model, ref, o->dtype, &p, err);
-    if (status != MU_OK) return status;
-    status = p.device.kind == MU_DEVICE_CPU
-                 ? mu_settle_kv_type(p.weight_type, p.isa_max, o->kv, &p.kv_type, err)
-                 : check_gpu_types(o->kv, &p, err);
-    if (status == MU_OK) *out = p;
-    return status;
+    mu_status status = mu_device_settle(o->device, out, err);
+    return status == MU_OK ? mu_types_settle(model, ref, o, out, err) : status;
 }
 
 void mu_placement_apply(const mu_placement *p, mu_engine_options *engine) {

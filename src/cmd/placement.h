@@ -1,5 +1,5 @@
-/* placement.h - where a model runs and in which types: --device, --dtype, --kv, MUAI_ISA and
- * MUAI_CUDA_LIBRARY, settled together because each limits the others. */
+/* placement.h - where a model runs and in which types: --device, --dtype, --kv and MUAI_ISA,
+ * settled together because each limits the others. */
 #ifndef MU_CMD_PLACEMENT_H
 #define MU_CMD_PLACEMENT_H
 
@@ -14,8 +14,6 @@ typedef struct mu_placement_options {
                            multiplies it, else f16; on a GPU as the weights */
 } mu_placement_options;
 
-#define MU_PLACEMENT_DEFAULT \
-    { .device = "cpu", .dtype = "auto", .kv = "auto" }
 /* One of a command's options; target: the member `device`. */
 #define MU_DEVICE_OPTION(target)                                      \
     {                                                                 \
@@ -36,7 +34,12 @@ typedef struct mu_placement {
  * out: types are not set. */
 mu_status mu_device_settle(const char *device, mu_placement *out, mu_err *err) MU_MUST_USE;
 
-/* ref tells the weight type that the reference asked for, which --dtype does not change. */
+/* The types, on a placement whose device is settled. ref tells the weight type that the reference
+ * asked for, which --dtype does not change. */
+mu_status mu_types_settle(const mu_model *model, const mu_ref *ref,
+                          const mu_placement_options *options, mu_placement *placement,
+                          mu_err *err) MU_MUST_USE;
+/* Both. */
 mu_status mu_placement_settle(const mu_model *model, const mu_ref *ref,
                               const mu_placement_options *options, mu_placement *out,
                               mu_err *err) MU_MUST_USE;

@@ -29,7 +29,7 @@ static int close_model(void **state) {
 
 static void use_gpu(bool is_there) {
     if (is_there && !gpu_library) skip();
-    setenv("MUAI_CUDA_LIBRARY", is_there ? gpu_library : "/nonexistent/libmuai-cuda.so", 1);
+    mu_gpu_use_library(is_there ? gpu_library : "/nonexistent/libmuai-cuda.so");
 }
 
 static mu_status settle(const char *device, const char *dtype, const char *kv, mu_placement *out,
