@@ -11,9 +11,23 @@ mu_backend_bytes mu_backend_plan(const mu_decoder_spec *spec, bool is_tied,
     return ops_of(options->device)->plan(spec, is_tied, options);
 }
 
+static mu_status check(const mu_decoder_spec *spec, const mu_backend_options *o, mu_err *err) {
+    MU_ASSERT(o->n_kv_blocks > 0 && o->step_tokens_max > 0 && o->step_rows_max > 0);
+    if (o->block_tokens == 0 || o->block_tokens % MU_KV_GROUP != 0) {
+        return mu_fail(err, MU_ERR_INVALID, "KV blocks of %u tokens: must be a multiple of %d",
+                       o->block_tokens, MU_KV_GROUP);
+    }
+    if (o->n_ctx == 0 || o->n_ctx > spec->n_ctx) {
+        return mu_fail(err, MU_ERR_LIMIT, "context of %u tokens: the model has %u positions",
+                       o->n_ctx, spec->n_ctx);
+    }
+    return MU_OK;
+}
+
 mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
                           mu_backend **out, mu_err *err) {
-    return ops_of(options->device)->open(model, options, out, err);
+    mu_status status = check(mu_model_spec(model), options, err);
+    return status == MU_OK ? ops_of(options->device)->open(model, options, out, err) : status;
 }
 
 void mu_backend_close(mu_backend *backend) {

@@ -28,4 +28,13 @@ struct mu_backend {
 extern const mu_backend_ops mu_cpu_ops;
 extern const mu_backend_ops mu_cuda_ops;
 
+/* Positions of a KV group: blocks are whole groups on every device. */
+enum { MU_KV_GROUP = 16 };
+
+/* Rows of a segment that have logits: its last ones. */
+static inline uint32_t mu_segment_n_wanted(const mu_segment *segment) {
+    if (segment->logits == MU_LOGITS_NONE) return 0;
+    return segment->logits == MU_LOGITS_LAST ? 1 : segment->n_tokens;
+}
+
 #endif

@@ -35,10 +35,10 @@
 #ifndef MU_BACKEND_CPU_KERNELS_H
 #define MU_BACKEND_CPU_KERNELS_H
 
-#include "backend/backend.h"
+#include "backend/ops.h"
 #include "tensor/half.h"
 
-enum { MU_PANEL = 32, MU_KV_GROUP = 16, MU_QUANT_GROUP = 32 };
+enum { MU_PANEL = 32, MU_QUANT_GROUP = 32 };
 enum { MU_HEAD_DIM_MAX = 1024 };               /* the architecture table allows no more */
 enum { MU_Q8_OFFSET = 128, MU_Q4_OFFSET = 8 }; /* stored weight = value + offset */
 

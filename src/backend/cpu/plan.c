@@ -3,11 +3,6 @@
  */
 #include "backend/cpu/plan.h"
 
-static uint32_t n_wanted(const mu_segment *segment) {
-    if (segment->logits == MU_LOGITS_NONE) return 0;
-    return segment->logits == MU_LOGITS_LAST ? 1 : segment->n_tokens;
-}
-
 static void add_rows(mu_cpu_backend *b, const mu_segment *segment) {
     mu_step_plan *plan = &b->plan;
     for (uint32_t i = 0; i < segment->n_tokens; i++) {
@@ -56,7 +51,7 @@ void mu_step_plan_make(mu_cpu_backend *b, const mu_step *step) {
         MU_ASSERT(segment->n_tokens > 0);
         MU_ASSERT(segment->n_tokens <= b->options.step_tokens_max - plan->n_rows);
         MU_ASSERT(segment->first_position + segment->n_tokens <= b->options.n_ctx);
-        uint32_t wanted = n_wanted(segment);
+        uint32_t wanted = mu_segment_n_wanted(segment);
         MU_ASSERT(wanted <= b->options.step_rows_max - plan->n_out);
 
         uint32_t first_row = plan->n_rows;

@@ -26,6 +26,10 @@ typedef struct mu_cuda_graph mu_cuda_graph;   /* recorded work, to be launched a
 
 typedef enum mu_cuda_type { MU_CUDA_F32, MU_CUDA_BF16 } mu_cuda_type;
 
+static inline size_t mu_cuda_elem_bytes(mu_cuda_type type) {
+    return type == MU_CUDA_F32 ? 4 : 2;
+}
+
 /* One token of a step. */
 typedef struct mu_cuda_row {
     int32_t token;
@@ -89,7 +93,6 @@ typedef enum mu_cuda_output {
     MU_CUDA_TO_RESIDUAL, /* added to d_y */
     MU_CUDA_TO_ACTS,     /* through the activation into d_y_acts */
     MU_CUDA_TO_LOGITS,   /* into d_y */
-    MU_CUDA_N_OUTPUTS
 } mu_cuda_output;
 
 /* acts [n_rows, n_in] * weights [n_out, n_in] + bias. */

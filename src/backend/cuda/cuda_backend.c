@@ -4,7 +4,6 @@
 #include "backend/cuda/cuda_backend.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "backend/cuda/cuda_layout.h"
 #include "backend/cuda/cuda_library.h"
@@ -74,9 +73,8 @@ static mu_backend_bytes plan(const mu_decoder_spec *spec, bool is_tied,
     return (mu_backend_bytes){weights.used, kv_bytes(&b), scratch.used};
 }
 
-static mu_status check(const mu_cuda_backend *b, mu_err *err) {
+static mu_status check_types(const mu_cuda_backend *b, mu_err *err) {
     const mu_backend_options *o = &b->options;
-    MU_ASSERT(o->n_kv_blocks > 0 && o->step_tokens_max > 0 && o->step_rows_max > 0);
     if (o->weight_type != MU_F32 && o->weight_type != MU_BF16) {
         return mu_fail(err, MU_ERR_UNSUPPORTED, "weight type %s: a GPU takes bf16 and f32",
                        mu_weight_type_name(o->weight_type));
@@ -85,16 +83,10 @@ static mu_status check(const mu_cuda_backend *b, mu_err *err) {
         return mu_fail(err, MU_ERR_UNSUPPORTED, "KV type: on a GPU it is that of the weights, %s",
                        mu_weight_type_name(o->weight_type));
     }
-    if (o->block_tokens == 0 || o->block_tokens % MU_CUDA_GROUP != 0) {
-        return mu_fail(err, MU_ERR_INVALID, "KV blocks of %u tokens: must be a multiple of %d",
-                       o->block_tokens, MU_CUDA_GROUP);
-    }
-    if (o->n_ctx == 0 || o->n_ctx > b->spec.n_ctx) {
-        return mu_fail(err, MU_ERR_LIMIT, "context of %u tokens: the model has %u positions",
-                       o->n_ctx, b->spec.n_ctx);
-    }
     return MU_OK;
 }
+
+_Static_assert((int)MU_CUDA_GROUP == (int)MU_KV_GROUP, "what backend.c checks");
 
 static mu_status open_device(mu_cuda_backend *b, mu_err *err) {
     mu_gpu gpu;
@@ -181,7 +173,7 @@ static mu_status open_backend(const mu_model *model, const mu_backend_options *o
     init(b, mu_model_spec(model), options);
     bool is_tied = mu_model_is_tied(model);
     mu_backend_bytes bytes = plan(&b->spec, is_tied, options);
-    mu_status status = check(b, err);
+    mu_status status = check_types(b, err);
     if (status == MU_OK) status = open_device(b, err);
     if (status == MU_OK) status = open_host(b, err);
     if (status == MU_OK) status = open_region(b, &b->weights_region, bytes.weights, "weights", err);

@@ -75,7 +75,7 @@ typedef struct mu_cuda_backend {
 
 /* The same code counts, with a region that has no memory, and lays out. */
 void mu_cuda_weights_lay_out(mu_cuda_backend *b, bool is_tied, mu_region *region);
-/* Packs and uploads; lets go of the file pages it has read. staging: MU_CUDA_PACK_BYTES. */
+/* Packs and uploads; lets go of the file pages it has read. */
 mu_status mu_cuda_weights_fill(mu_cuda_backend *b, const mu_model *model, mu_err *err);
 
 /* The step into staging and b->batch. It must fit the options; this is asserted. */
@@ -83,9 +83,5 @@ void mu_cuda_step_make(mu_cuda_backend *b, const mu_step *step);
 
 mu_status mu_cuda_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
                           mu_err *err);
-
-static inline size_t mu_cuda_elem_bytes(mu_cuda_type type) {
-    return type == MU_CUDA_F32 ? 4 : 2;
-}
 
 #endif

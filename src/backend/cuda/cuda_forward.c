@@ -9,26 +9,34 @@
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/cuda_layout.h"
 
+static mu_cuda_norm norm_of(const mu_cuda_backend *b, const float *d_w, const float *d_b) {
+    return (mu_cuda_norm){.d_x = b->d.x, .d_w = d_w, .d_b = d_b, .eps = b->spec.norm_eps};
+}
+
+/* The product of all rows with a matrix; what becomes of it is for the caller to say. */
+static mu_cuda_matmul product_of(const mu_cuda_backend *b, const mu_cuda_matrix *matrix,
+                                 void *d_acts, const mu_cuda_norm *norm) {
+    return (mu_cuda_matmul){
+        .type = b->type,
+        .d_weights = matrix->d_weights,
+        .d_bias = matrix->d_bias,
+        .n_in = matrix->n_in,
+        .n_out = matrix->n_out,
+        .n_rows = b->batch.n_rows,
+        .d_acts = d_acts,
+        .norm = norm,
+    };
+}
+
 static mu_status add_qkv(mu_cuda_backend *b, const mu_cuda_layer *layer, const mu_cuda_kv *kv,
                          mu_err *err) {
-    const mu_cuda_norm norm = {.d_x = b->d.x,
-                               .d_w = layer->d_attn_norm_w,
-                               .d_b = layer->d_attn_norm_b,
-                               .eps = b->spec.norm_eps};
-    return b->api->matmul(b->stream,
-                          &(mu_cuda_matmul){.type = b->type,
-                                            .d_weights = layer->qkv.d_weights,
-                                            .d_bias = layer->qkv.d_bias,
-                                            .n_in = layer->qkv.n_in,
-                                            .n_out = layer->qkv.n_out,
-                                            .n_rows = b->batch.n_rows,
-                                            .d_acts = b->d.normed,
-                                            .norm = &norm,
-                                            .output = MU_CUDA_TO_QKV,
-                                            .d_q = b->d.q,
-                                            .kv = *kv,
-                                            .batch = &b->batch},
-                          err);
+    const mu_cuda_norm norm = norm_of(b, layer->d_attn_norm_w, layer->d_attn_norm_b);
+    mu_cuda_matmul product = product_of(b, &layer->qkv, b->d.normed, &norm);
+    product.output = MU_CUDA_TO_QKV;
+    product.d_q = b->d.q;
+    product.kv = *kv;
+    product.batch = &b->batch;
+    return b->api->matmul(b->stream, &product, err);
 }
 
 static mu_status add_attention(mu_cuda_backend *b, const mu_cuda_kv *kv, mu_err *err) {
@@ -44,37 +52,19 @@ static mu_status add_attention(mu_cuda_backend *b, const mu_cuda_kv *kv, mu_err 
 /* x += acts * matrix */
 static mu_status add_residual(mu_cuda_backend *b, const mu_cuda_matrix *matrix, void *d_acts,
                               mu_err *err) {
-    return b->api->matmul(b->stream,
-                          &(mu_cuda_matmul){.type = b->type,
-                                            .d_weights = matrix->d_weights,
-                                            .d_bias = matrix->d_bias,
-                                            .n_in = matrix->n_in,
-                                            .n_out = matrix->n_out,
-                                            .n_rows = b->batch.n_rows,
-                                            .d_acts = d_acts,
-                                            .output = MU_CUDA_TO_RESIDUAL,
-                                            .d_y = b->d.x},
-                          err);
+    mu_cuda_matmul product = product_of(b, matrix, d_acts, NULL);
+    product.output = MU_CUDA_TO_RESIDUAL;
+    product.d_y = b->d.x;
+    return b->api->matmul(b->stream, &product, err);
 }
 
 static mu_status add_up(mu_cuda_backend *b, const mu_cuda_layer *layer, mu_err *err) {
-    const mu_cuda_norm norm = {.d_x = b->d.x,
-                               .d_w = layer->d_ffn_norm_w,
-                               .d_b = layer->d_ffn_norm_b,
-                               .eps = b->spec.norm_eps};
-    return b->api->matmul(b->stream,
-                          &(mu_cuda_matmul){.type = b->type,
-                                            .d_weights = layer->up.d_weights,
-                                            .d_bias = layer->up.d_bias,
-                                            .n_in = layer->up.n_in,
-                                            .n_out = layer->up.n_out,
-                                            .n_rows = b->batch.n_rows,
-                                            .d_acts = b->d.normed,
-                                            .norm = &norm,
-                                            .output = MU_CUDA_TO_ACTS,
-                                            .d_y_acts = b->d.ffn,
-                                            .activation = b->spec.activation},
-                          err);
+    const mu_cuda_norm norm = norm_of(b, layer->d_ffn_norm_w, layer->d_ffn_norm_b);
+    mu_cuda_matmul product = product_of(b, &layer->up, b->d.normed, &norm);
+    product.output = MU_CUDA_TO_ACTS;
+    product.d_y_acts = b->d.ffn;
+    product.activation = b->spec.activation;
+    return b->api->matmul(b->stream, &product, err);
 }
 
 static mu_status add_layer(mu_cuda_backend *b, uint32_t index, mu_err *err) {
@@ -92,24 +82,14 @@ static mu_status add_layer(mu_cuda_backend *b, uint32_t index, mu_err *err) {
 /* Logits of the rows that want them, and their best. */
 static mu_status add_output(mu_cuda_backend *b, mu_err *err) {
     const mu_cuda_weights *w = &b->weights;
-    const mu_cuda_norm norm = {.d_x = b->d.x,
-                               .d_w = w->d_out_norm_w,
-                               .d_b = w->d_out_norm_b,
-                               .d_outs = b->batch.d_outs,
-                               .eps = b->spec.norm_eps};
+    mu_cuda_norm norm = norm_of(b, w->d_out_norm_w, w->d_out_norm_b);
+    norm.d_outs = b->batch.d_outs;
+    mu_cuda_matmul product = product_of(b, &w->output, b->d.normed, &norm);
+    product.n_rows = b->batch.n_outs;
+    product.output = MU_CUDA_TO_LOGITS;
+    product.d_y = b->d.results.logits;
     if (b->batch.n_outs == 0) return MU_OK;
-    mu_status status = b->api->matmul(b->stream,
-                                      &(mu_cuda_matmul){.type = b->type,
-                                                        .d_weights = w->output.d_weights,
-                                                        .d_bias = w->output.d_bias,
-                                                        .n_in = w->output.n_in,
-                                                        .n_out = w->output.n_out,
-                                                        .n_rows = b->batch.n_outs,
-                                                        .d_acts = b->d.normed,
-                                                        .norm = &norm,
-                                                        .output = MU_CUDA_TO_LOGITS,
-                                                        .d_y = b->d.results.logits},
-                                      err);
+    mu_status status = b->api->matmul(b->stream, &product, err);
     if (status != MU_OK) return status;
     return b->api->top(b->stream,
                        &(mu_cuda_top_args){.d_logits = b->d.results.logits,

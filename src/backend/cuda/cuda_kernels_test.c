@@ -87,10 +87,6 @@ static float *random_values(mu_cuda_type type, size_t n) {
     return x;
 }
 
-static size_t elem_bytes(mu_cuda_type type) {
-    return type == MU_CUDA_F32 ? 4 : 2;
-}
-
 static void put(mu_cuda_type type, void *array, size_t i, float x) {
     if (type == MU_CUDA_F32) {
         ((float *)array)[i] = x;
@@ -116,12 +112,13 @@ static size_t acts_at(mu_cuda_type type, uint32_t row, uint32_t k, uint32_t k_pa
 
 static size_t acts_bytes(mu_cuda_type type, uint32_t n_rows, uint32_t n_in) {
     return (size_t)mu_cuda_whole(n_rows, MU_CUDA_ROW_BLOCK) * mu_cuda_whole(n_in, MU_CUDA_K_STEP) *
-           elem_bytes(type);
+           mu_cuda_elem_bytes(type);
 }
 
 static void *d_weights(mu_cuda_type type, const float *w, uint32_t n_out, uint32_t n_in) {
     uint32_t k_padded = mu_cuda_whole(n_in, MU_CUDA_K_STEP);
-    size_t bytes = (size_t)mu_cuda_whole(n_out, MU_CUDA_OUT_BLOCK) * k_padded * elem_bytes(type);
+    size_t bytes =
+        (size_t)mu_cuda_whole(n_out, MU_CUDA_OUT_BLOCK) * k_padded * mu_cuda_elem_bytes(type);
     void *packed = mu_alloc(bytes);
     assert_non_null(packed);
     for (uint32_t out = 0; out < n_out; out++) {
@@ -403,8 +400,8 @@ static cache cache_make(mu_cuda_type type, uint32_t n_heads, uint32_t head_dim,
                .n_blocks = (n_positions + BLOCK_TOKENS - 1) / BLOCK_TOKENS,
                .k = random_values(type, n),
                .v = random_values(type, n)};
-    c.bytes =
-        (size_t)c.n_blocks * N_LAYERS * 2 * n_heads * BLOCK_TOKENS * head_dim * elem_bytes(type);
+    c.bytes = (size_t)c.n_blocks * N_LAYERS * 2 * n_heads * BLOCK_TOKENS * head_dim *
+              mu_cuda_elem_bytes(type);
     c.table = MU_ALLOC(uint32_t, c.n_blocks);
     for (uint32_t i = 0; i < c.n_blocks; i++) {
         c.table[i] = c.n_blocks - 1 - i;
@@ -508,11 +505,11 @@ static void check_attention(mu_cuda_type type, uint32_t head_dim, uint32_t n_pos
     cache c = cache_make(type, 3, head_dim, n_positions);
     uint32_t hidden = c.n_heads * head_dim, k_padded = mu_cuda_whole(hidden, MU_CUDA_K_STEP);
     float *q = random_values(type, (size_t)n_rows * hidden);
-    void *packed_q = mu_alloc((size_t)n_rows * hidden * elem_bytes(type));
+    void *packed_q = mu_alloc((size_t)n_rows * hidden * mu_cuda_elem_bytes(type));
     for (size_t i = 0; i < (size_t)n_rows * hidden; i++) {
         put(type, packed_q, i, q[i]);
     }
-    void *d_q = d_bytes(packed_q, (size_t)n_rows * hidden * elem_bytes(type));
+    void *d_q = d_bytes(packed_q, (size_t)n_rows * hidden * mu_cuda_elem_bytes(type));
     void *packed = cache_pack(&c), *d_base = d_bytes(packed, c.bytes);
     double scale = 2.0 / sqrt((double)head_dim);
     void *whole = attend(&c, d_base, d_q, n_rows, MU_CUDA_ROW_TILE, scale);
@@ -529,7 +526,7 @@ static void check_attention(mu_cuda_type type, uint32_t head_dim, uint32_t n_pos
                          "%.9g, should be %.9g",
                          n_rows, n_positions, head_dim, row, i, got, want);
             }
-            size_t bytes = elem_bytes(type);
+            size_t bytes = mu_cuda_elem_bytes(type);
             assert_memory_equal((uint8_t *)whole + at * bytes, (uint8_t *)alone + at * bytes,
                                 bytes);
         }
@@ -567,7 +564,7 @@ static void test_qkv(void **state) {
         uint32_t hidden = c.n_heads * head_dim;
         product p = product_make(type, 24, 3 * hidden, n_rows);
         mu_cuda_matmul a = product_args(&p);
-        size_t q_bytes = (size_t)n_rows * hidden * elem_bytes(type);
+        size_t q_bytes = (size_t)n_rows * hidden * mu_cuda_elem_bytes(type);
         mu_cuda_batch batch = d_batch(&c, n_rows, MU_CUDA_ROW_TILE);
         void *before = cache_pack(&c), *after = mu_alloc(c.bytes), *q = mu_alloc(q_bytes);
         a.d_acts = d_acts(type, p.x, n_rows, p.n_in);

@@ -6,11 +6,6 @@
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/cuda_layout.h"
 
-static uint32_t n_wanted(const mu_segment *segment) {
-    if (segment->logits == MU_LOGITS_NONE) return 0;
-    return segment->logits == MU_LOGITS_LAST ? 1 : segment->n_tokens;
-}
-
 static void add_rows(mu_cuda_backend *b, const mu_segment *segment) {
     for (uint32_t i = 0; i < segment->n_tokens; i++) {
         mu_token token = segment->tokens[i];
@@ -34,7 +29,7 @@ static void add_tiles(mu_cuda_backend *b, uint32_t first_row, uint32_t n_rows) {
 }
 
 static void add_outs(mu_cuda_backend *b, const mu_segment *segment, uint32_t first_row) {
-    uint32_t n = n_wanted(segment);
+    uint32_t n = mu_segment_n_wanted(segment);
     MU_ASSERT(n <= b->options.step_rows_max - b->batch.n_outs && segment->n_top <= MU_TOP_MAX);
     for (uint32_t i = segment->n_tokens - n; i < segment->n_tokens; i++) {
         b->step.outs[b->batch.n_outs++] = (mu_cuda_out){

@@ -117,7 +117,6 @@ struct cudaDeviceProp {
     char name[256];
     int major, minor;
     int multiProcessorCount;
-    size_t totalGlobalMem;
 };
 cudaError_t cudaGetDeviceCount(int *n);
 cudaError_t cudaSetDevice(int device);

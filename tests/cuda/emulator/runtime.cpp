@@ -93,7 +93,6 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int index) {
     snprintf(out->name, sizeof(out->name), "emulated GPU");
     out->major = 9;
     out->multiProcessorCount = 4;
-    out->totalGlobalMem = memory_bytes();
     return cudaSuccess;
 }
 
