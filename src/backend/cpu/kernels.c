@@ -9,7 +9,11 @@ mu_kernels mu_kernels_get(mu_isa max) {
     bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
-    if (max >= MU_ISA_AVX2 && has_avx2) mu_kernels_init_avx2(&k);
+    if (max >= MU_ISA_AVX2 && has_avx2) {
+        mu_kernels_init_avx2(&k);
+        mu_kernels_init_avx2quant(&k);
+        mu_kernels_init_avx2kv(&k);
+    }
     if (max >= MU_ISA_AVX512 && has_avx512) mu_kernels_init_avx512(&k);
     if (max >= MU_ISA_AVX512 && has_avx512 && __builtin_cpu_supports("avx512vnni")) {
         mu_kernels_init_avx512vnni(&k);

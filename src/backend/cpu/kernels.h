@@ -175,6 +175,8 @@ mu_kernels mu_kernels_get(mu_isa max);
 /* Each ISA file overwrites its own entries and leaves the rest. */
 void mu_kernels_init_ref(mu_kernels *k);
 void mu_kernels_init_avx2(mu_kernels *k);
+void mu_kernels_init_avx2quant(mu_kernels *k);
+void mu_kernels_init_avx2kv(mu_kernels *k);
 void mu_kernels_init_avx512(mu_kernels *k);
 void mu_kernels_init_avx512vnni(mu_kernels *k);
 void mu_kernels_init_avx512bf16(mu_kernels *k);
