@@ -120,24 +120,91 @@ static void bf16_run(const mu_matmul_args *a) {
     }
 }
 
-static void gelu_tanh(float *x, size_t n) {
-    const __m256 c = _mm256_set1_ps(-2.0f * 0.7978845608028654f);
-    const __m256 one = _mm256_set1_ps(1.0f), cubic = _mm256_set1_ps(0.044715f);
+static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps) {
+    __m256 sum = _mm256_setzero_ps(), squares = _mm256_setzero_ps();
     for (size_t i = 0; i < n; i += 8) {
-        float last[8] = {0};
-        float *at = n - i >= 8 ? x + i : memcpy(last, x + i, (n - i) * sizeof(float));
-        __m256 v = _mm256_loadu_ps(at);
-        __m256 inner = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_mul_ps(v, v), v), cubic, v);
-        __m256 e = mu_exp_f32x8(_mm256_mul_ps(c, inner));
-        _mm256_storeu_ps(at, _mm256_div_ps(v, _mm256_add_ps(one, e)));
-        if (at == last) memcpy(x + i, last, (n - i) * sizeof(float));
+        sum = _mm256_add_ps(sum, mu_load_f32x8(x + i, n - i));
     }
+    __m256 mean = _mm256_set1_ps(mu_sum_f32x8(sum) / (float)n);
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 d = _mm256_sub_ps(mu_load_f32x8(x + i, n - i), mean);
+        if (n - i < 8) d = _mm256_and_ps(d, _mm256_castsi256_ps(mu_lanes_below(n - i)));
+        squares = _mm256_fmadd_ps(d, d, squares);
+    }
+    __m256 variance = _mm256_set1_ps(mu_sum_f32x8(squares) / (float)n + eps);
+    __m256 scale = _mm256_div_ps(_mm256_set1_ps(1.0f), _mm256_sqrt_ps(variance));
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 d = _mm256_sub_ps(mu_load_f32x8(x + i, n - i), mean);
+        __m256 v = _mm256_fmadd_ps(_mm256_mul_ps(d, scale), mu_load_f32x8(w + i, n - i),
+                                   mu_load_f32x8(b + i, n - i));
+        mu_store_f32x8(y + i, n - i, v);
+    }
+}
+
+MU_INLINE __m256 gelu_tanh_of(__m256 v) { /* v / (1 + exp(-2 inner)) is v (1 + tanh(inner)) / 2 */
+    const __m256 c = _mm256_set1_ps(-2.0f * 0.7978845608028654f);
+    __m256 cubic = _mm256_mul_ps(_mm256_mul_ps(v, v), v);
+    __m256 inner = _mm256_fmadd_ps(cubic, _mm256_set1_ps(0.044715f), v);
+    __m256 e = mu_exp_f32x8(_mm256_mul_ps(c, inner));
+    return _mm256_div_ps(v, _mm256_add_ps(_mm256_set1_ps(1.0f), e));
+}
+
+MU_INLINE __m256 gelu_erf_of(__m256 v) {
+    __m256 erf = mu_erf_f32x8(_mm256_mul_ps(v, _mm256_set1_ps(0.7071067811865476f)));
+    __m256 half = _mm256_mul_ps(v, _mm256_set1_ps(0.5f));
+    return _mm256_fmadd_ps(half, erf, half);
+}
+
+MU_INLINE __m256 relu_of(__m256 v) { /* the second operand: not-a-number is 0 */
+    return _mm256_max_ps(v, _mm256_setzero_ps());
+}
+
+MU_INLINE void each(float *x, size_t n, __m256 (*f)(__m256)) {
+    for (size_t i = 0; i < n; i += 8) {
+        mu_store_f32x8(x + i, n - i, f(mu_load_f32x8(x + i, n - i)));
+    }
+}
+
+static void gelu_tanh(float *x, size_t n) {
+    each(x, n, gelu_tanh_of);
+}
+static void gelu_erf(float *x, size_t n) {
+    each(x, n, gelu_erf_of);
+}
+static void relu(float *x, size_t n) {
+    each(x, n, relu_of);
+}
+
+static void softmax(float *x, size_t n, size_t n_padded) {
+    const __m256 lowest = _mm256_set1_ps(-3.4e38f);
+    __m256 max = lowest, sum = _mm256_setzero_ps();
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 v = mu_load_f32x8(x + i, n - i);
+        if (n - i < 8) v = _mm256_blendv_ps(lowest, v, _mm256_castsi256_ps(mu_lanes_below(n - i)));
+        max = _mm256_max_ps(max, v);
+    }
+    max = _mm256_set1_ps(mu_max_f32x8(max));
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 e = mu_exp_f32x8(_mm256_sub_ps(mu_load_f32x8(x + i, n - i), max));
+        if (n - i < 8) e = _mm256_and_ps(e, _mm256_castsi256_ps(mu_lanes_below(n - i)));
+        sum = _mm256_add_ps(sum, e);
+        mu_store_f32x8(x + i, n - i, e);
+    }
+    __m256 scale = _mm256_set1_ps(1.0f / mu_sum_f32x8(sum));
+    for (size_t i = 0; i < n; i += 8) {
+        mu_store_f32x8(x + i, n - i, _mm256_mul_ps(mu_load_f32x8(x + i, n - i), scale));
+    }
+    if (n_padded > n) memset(x + n, 0, (n_padded - n) * sizeof(float));
 }
 
 void mu_kernels_init_avx2(mu_kernels *k) {
     k->isa = "avx2";
     k->matmul[MU_FORM_F32].run = f32_run;
     k->matmul[MU_FORM_BF16].run = bf16_run;
+    k->layer_norm = layer_norm;
     k->activation[MU_ACTIVATION_GELU_TANH] = gelu_tanh;
-    /* layer_norm and softmax keep the reference until a profile asks for more. */
+    k->activation[MU_ACTIVATION_GELU_ERF] = gelu_erf;
+    k->activation[MU_ACTIVATION_RELU] = relu;
+    k->softmax = softmax;
 }
