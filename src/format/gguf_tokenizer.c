@@ -67,7 +67,8 @@ static bool is_array(const mu_meta_value *value, mu_meta_kind kind) {
 
 mu_status mu_gguf_tokenizer_open(const mu_metadata *metadata, mu_tokenizer **out, mu_err *err) {
     mu_meta_string model;
-    if (!mu_metadata_string(metadata, "tokenizer.ggml.model", &model)) {
+    if (!mu_metadata_string(metadata, "tokenizer.ggml.model", &model) ||
+        mu_meta_string_is(model, "none") || mu_meta_string_is(model, "no_vocab")) {
         return mu_fail(err, MU_ERR_NOT_FOUND, "no tokenizer.ggml.model");
     }
     if (!mu_meta_string_is(model, "gpt2")) {

@@ -166,6 +166,11 @@ static void what_is_not_read_is_named(void **state) {
         const char *text; /* in the error */
     } rows[] = {
         {"no model", E_MODEL, {.kind = MU_META_NULL}, MU_ERR_NOT_FOUND, "tokenizer.ggml.model"},
+        {"said to have none",
+         E_MODEL,
+         {.kind = MU_META_STRING, .str = {"none", 4}},
+         MU_ERR_NOT_FOUND,
+         "tokenizer.ggml.model"},
         {"another model",
          E_MODEL,
          {.kind = MU_META_STRING, .str = {"llama", 5}},

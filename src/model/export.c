@@ -130,7 +130,11 @@ static mu_status write_tensor(exporter *e, const export_tensor *t) {
 
 static mu_status write_tokenizer(exporter *e) {
     mu_buf chat_template = {0};
-    if (!mu_model_has_own_tokenizer(e->model)) return MU_OK;
+    if (!mu_model_has_own_tokenizer(e->model)) { /* said, or llama.cpp does not load the file */
+        mu_gguf_writer_string(e->writer, "tokenizer.ggml.model", "none");
+        mu_gguf_writer_u32(e->writer, "gpt2.vocab_size", mu_model_spec(e->model)->vocab_size);
+        return MU_OK;
+    }
     mu_status status = mu_gguf_writer_tokenizer(e->writer, mu_model_tokenizer(e->model), e->err);
     if (status == MU_OK) status = mu_model_chat_template(e->model, &chat_template, e->err);
     if (status == MU_OK && chat_template.n > 0) {
