@@ -1,9 +1,6 @@
-/* AVX2 + FMA + F16C. This file alone is compiled with those flags; nothing here runs unless
- * mu_kernels_get() has asked the CPU.
- *
- * With 16 registers a tile is six rows by half a panel (12 accumulators), or one row by a whole
- * panel when a single row must keep up with memory. Each lane is one output, summed over the inputs
- * in index order by FMA, so a row's result is the same in both.
+/* AVX2 + FMA + F16C: products of f32 and bf16 weights, and what is done to single rows. The AVX2
+ * files alone are compiled with those flags; nothing in them runs unless mu_kernels_get() has asked
+ * the CPU.
  */
 #include "backend/cpu/kernels.h"
 
@@ -13,16 +10,15 @@
 #include "backend/cpu/math_avx2.h"
 #include "backend/cpu/tile_avx2.h"
 
-enum { ROWS = 6, VECTORS_MAX = 4 };
+enum { F32_ROWS = 3, BF16_ROWS = 4, INPUTS = 8, PAIRS = 8 }; /* the last two: of a group */
 
-/* n_rows rows by n_vectors * 8 outputs from column on. */
-MU_INLINE void f32_tile(const mu_matmul_args *a, uint32_t row, uint32_t column,
-                        const uint32_t n_rows, const uint32_t n_vectors) {
-    const float *w = (const float *)a->panel + column;
-    const float *x = (const float *)((const uint8_t *)a->acts + row * a->act_bytes);
+MU_INLINE void f32_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vectors) {
+    const mu_matmul_args *a = tile.args;
+    const float *w = (const float *)a->panel + tile.column;
+    const float *x = (const float *)((const uint8_t *)a->acts + tile.row * a->act_bytes);
     size_t stride = a->act_bytes / sizeof(float);
-    __m256 sum[ROWS][VECTORS_MAX];
-#pragma GCC unroll 6
+    __m256 sum[F32_ROWS][MU_VECTORS];
+#pragma GCC unroll 3
     for (uint32_t r = 0; r < n_rows; r++) {
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < n_vectors; v++) {
@@ -30,12 +26,13 @@ MU_INLINE void f32_tile(const mu_matmul_args *a, uint32_t row, uint32_t column,
         }
     }
     for (uint32_t i = 0; i < a->n_in; i++, w += MU_PANEL) {
-        __m256 wv[VECTORS_MAX];
+        if (i % INPUTS == 0) mu_tile_fetch(&tile, INPUTS * MU_PANEL * sizeof(*w));
+        __m256 wv[MU_VECTORS];
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < n_vectors; v++) {
             wv[v] = _mm256_load_ps(w + 8 * v);
         }
-#pragma GCC unroll 6
+#pragma GCC unroll 3
         for (uint32_t r = 0; r < n_rows; r++) {
             __m256 xi = _mm256_broadcast_ss(x + r * stride + i);
 #pragma GCC unroll 4
@@ -44,35 +41,26 @@ MU_INLINE void f32_tile(const mu_matmul_args *a, uint32_t row, uint32_t column,
             }
         }
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 3
     for (uint32_t r = 0; r < n_rows; r++) {
-#pragma GCC unroll 4
-        for (uint32_t v = 0; v < n_vectors; v++) {
-            mu_tile_store(a, row + r, column + 8 * v, sum[r][v]);
-        }
+        mu_tile_store(&tile, r, sum[r], n_vectors);
     }
 }
 
 static void f32_run(const mu_matmul_args *a) {
-    uint32_t row = 0;
-    for (; row + ROWS <= a->n_rows; row += ROWS) {
-        f32_tile(a, row, 0, ROWS, 2);
-        f32_tile(a, row, 16, ROWS, 2);
-    }
-    for (; row < a->n_rows; row++) {
-        f32_tile(a, row, 0, 1, 4);
-    }
+    mu_run_tiles(a, f32_tile, (mu_tile_heights){F32_ROWS, F32_ROWS},
+                 INPUTS * MU_PANEL * sizeof(float));
 }
 
 /* A bf16 is the upper half of an f32, so a vector of pairs is two vectors of f32: the even inputs
  * shifted up, the odd ones masked. */
-MU_INLINE void bf16_tile(const mu_matmul_args *a, uint32_t row, uint32_t column,
-                         const uint32_t n_rows, const uint32_t n_vectors) {
-    const uint16_t *w = (const uint16_t *)a->panel + 2 * column;
-    const uint8_t *x = (const uint8_t *)a->acts + row * a->act_bytes;
+MU_INLINE void bf16_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vectors) {
+    const mu_matmul_args *a = tile.args;
+    const uint16_t *w = (const uint16_t *)a->panel + 2 * tile.column;
+    const uint8_t *x = (const uint8_t *)a->acts + tile.row * a->act_bytes;
     const __m256i upper = _mm256_set1_epi32((int)0xffff0000u);
-    __m256 sum[ROWS][VECTORS_MAX];
-#pragma GCC unroll 6
+    __m256 sum[BF16_ROWS][MU_VECTORS];
+#pragma GCC unroll 4
     for (uint32_t r = 0; r < n_rows; r++) {
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < n_vectors; v++) {
@@ -80,12 +68,15 @@ MU_INLINE void bf16_tile(const mu_matmul_args *a, uint32_t row, uint32_t column,
         }
     }
     for (uint32_t i = 0; i < (a->n_in + 1) / 2; i++, w += 2 * MU_PANEL) {
-        __m256i pairs[VECTORS_MAX];
+        if (i % PAIRS == 0) mu_tile_fetch(&tile, 2 * PAIRS * MU_PANEL * sizeof(*w));
+        __m256 w_even[MU_VECTORS], w_odd[MU_VECTORS];
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < n_vectors; v++) {
-            pairs[v] = _mm256_load_si256((const __m256i *)(w + 16 * v));
+            __m256i pairs = _mm256_load_si256((const __m256i *)(const void *)(w + 16 * v));
+            w_even[v] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+            w_odd[v] = _mm256_castsi256_ps(_mm256_and_si256(pairs, upper));
         }
-#pragma GCC unroll 6
+#pragma GCC unroll 4
         for (uint32_t r = 0; r < n_rows; r++) {
             __m256i both = _mm256_castps_si256(
                 _mm256_broadcast_ss((const float *)(const void *)(x + r * a->act_bytes) + i));
@@ -93,31 +84,20 @@ MU_INLINE void bf16_tile(const mu_matmul_args *a, uint32_t row, uint32_t column,
             __m256 odd = _mm256_castsi256_ps(_mm256_and_si256(both, upper));
 #pragma GCC unroll 4
             for (uint32_t v = 0; v < n_vectors; v++) {
-                __m256 w_even = _mm256_castsi256_ps(_mm256_slli_epi32(pairs[v], 16));
-                __m256 w_odd = _mm256_castsi256_ps(_mm256_and_si256(pairs[v], upper));
-                sum[r][v] = _mm256_fmadd_ps(even, w_even, sum[r][v]);
-                sum[r][v] = _mm256_fmadd_ps(odd, w_odd, sum[r][v]);
+                sum[r][v] = _mm256_fmadd_ps(even, w_even[v], sum[r][v]);
+                sum[r][v] = _mm256_fmadd_ps(odd, w_odd[v], sum[r][v]);
             }
         }
     }
-#pragma GCC unroll 6
-    for (uint32_t r = 0; r < n_rows; r++) {
 #pragma GCC unroll 4
-        for (uint32_t v = 0; v < n_vectors; v++) {
-            mu_tile_store(a, row + r, column + 8 * v, sum[r][v]);
-        }
+    for (uint32_t r = 0; r < n_rows; r++) {
+        mu_tile_store(&tile, r, sum[r], n_vectors);
     }
 }
 
 static void bf16_run(const mu_matmul_args *a) {
-    uint32_t row = 0;
-    for (; row + 4 <= a->n_rows; row += 4) {
-        bf16_tile(a, row, 0, 4, 2);
-        bf16_tile(a, row, 16, 4, 2);
-    }
-    for (; row < a->n_rows; row++) {
-        bf16_tile(a, row, 0, 1, 4);
-    }
+    mu_run_tiles(a, bf16_tile, (mu_tile_heights){BF16_ROWS, 1},
+                 2 * PAIRS * MU_PANEL * sizeof(uint16_t));
 }
 
 static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,

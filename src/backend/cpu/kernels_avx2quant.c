@@ -13,84 +13,113 @@
 
 typedef enum quant_bits { Q8, Q4 } quant_bits;
 
-enum { QUANT_ROWS = 4, INPUTS = MU_QUANT_GROUP / 4 };
+enum { ROWS = 4, INPUTS = MU_QUANT_GROUP / 4 };
+#define HEIGHTS         \
+    (mu_tile_heights) { \
+        ROWS, ROWS / 2  \
+    }
 
-/* Exact sums of one group: n_rows rows by 16 outputs from column on, without the offset. */
-MU_INLINE void q8_dots(const uint8_t *group, const mu_act_group *const *x, uint32_t g,
-                       uint32_t column, const uint32_t n_rows, __m256i dot[QUANT_ROWS][2]) {
+/* Exact sums of one group, without the offset. The order of the loops, and an end that the compiler
+ * must reach for every row, keep the sums in registers. */
+MU_INLINE void q8_dots(const uint8_t *weights, const mu_act_group *const *x, uint32_t g,
+                       const uint32_t n_rows, const uint32_t n_vectors,
+                       __m256i dot[ROWS][MU_VECTORS]) {
     const __m256i flip = _mm256_set1_epi8((char)0x80), ones = _mm256_set1_epi16(1);
-#pragma GCC unroll 1 /* more, and the sums leave the registers */
-    for (uint32_t k = 0; k < INPUTS; k++) {
-        const uint8_t *w = group + ((size_t)k * MU_PANEL + column) * 4;
-#pragma GCC unroll 2
-        for (uint32_t v = 0; v < 2; v++) {
-            __m256i value = _mm256_xor_si256(_mm256_load_si256((const void *)(w + 32 * v)), flip);
-            __m256i magnitude = _mm256_abs_epi8(value);
+#pragma GCC unroll 8
+    for (uint32_t k = 0; k < INPUTS; k++, weights += (size_t)4 * MU_PANEL) {
+        __m256i value[MU_VECTORS], magnitude[MU_VECTORS];
 #pragma GCC unroll 4
-            for (uint32_t r = 0; r < n_rows; r++) {
-                __m256i acts = _mm256_set1_epi32(mu_act_inputs(&x[r][g], k));
-                __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(acts, value));
+        for (uint32_t v = 0; v < n_vectors; v++) {
+            value[v] = _mm256_xor_si256(_mm256_load_si256((const void *)(weights + 32 * v)), flip);
+            magnitude[v] = _mm256_abs_epi8(value[v]);
+        }
+#pragma GCC unroll 4
+        for (uint32_t r = 0; r < n_rows; r++) {
+            __m256i acts = _mm256_set1_epi32(mu_act_inputs(&x[r][g], k));
+#pragma GCC unroll 4
+            for (uint32_t v = 0; v < n_vectors; v++) {
+                __m256i signs = _mm256_sign_epi8(acts, value[v]);
+                __m256i pairs = _mm256_maddubs_epi16(magnitude[v], signs);
                 dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs, ones));
+                __asm__ volatile("" : "+x"(dot[r][v]));
             }
         }
     }
 }
 
-MU_INLINE void q4_dots(const uint8_t *group, const mu_act_group *const *x, uint32_t g,
-                       uint32_t column, const uint32_t n_rows, __m256i dot[QUANT_ROWS][2]) {
+MU_INLINE void q4_dots(const uint8_t *weights, const mu_act_group *const *x, uint32_t g,
+                       const uint32_t n_rows, const uint32_t n_vectors,
+                       __m256i dot[ROWS][MU_VECTORS]) {
     const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
-    __m256i pairs[QUANT_ROWS][2];
+    __m256i pairs[ROWS][MU_VECTORS];
 #pragma GCC unroll 4
     for (uint32_t r = 0; r < n_rows; r++) {
-        pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+        for (uint32_t v = 0; v < n_vectors; v++) {
+            pairs[r][v] = _mm256_setzero_si256();
+        }
     }
 #pragma GCC unroll 8
     for (uint32_t k = 0; k < INPUTS; k++) {
-        const uint8_t *w = group + ((size_t)(k % 4) * MU_PANEL + column) * 4;
-#pragma GCC unroll 2
-        for (uint32_t v = 0; v < 2; v++) {
-            __m256i both = _mm256_load_si256((const void *)(w + 32 * v));
-            __m256i level = _mm256_and_si256(k < 4 ? both : _mm256_srli_epi16(both, 4), low);
+        const uint8_t *w = weights + (size_t)(k % 4) * 4 * MU_PANEL;
+        __m256i level[MU_VECTORS];
 #pragma GCC unroll 4
-            for (uint32_t r = 0; r < n_rows; r++) {
-                __m256i acts = _mm256_set1_epi32(mu_act_inputs(&x[r][g], k));
-                pairs[r][v] = _mm256_add_epi16(pairs[r][v], _mm256_maddubs_epi16(level, acts));
+        for (uint32_t v = 0; v < n_vectors; v++) {
+            __m256i both = _mm256_load_si256((const void *)(w + 32 * v));
+            level[v] = _mm256_and_si256(k < 4 ? both : _mm256_srli_epi16(both, 4), low);
+        }
+#pragma GCC unroll 4
+        for (uint32_t r = 0; r < n_rows; r++) {
+            __m256i acts = _mm256_set1_epi32(mu_act_inputs(&x[r][g], k));
+#pragma GCC unroll 4
+            for (uint32_t v = 0; v < n_vectors; v++) {
+                pairs[r][v] = _mm256_add_epi16(pairs[r][v], _mm256_maddubs_epi16(level[v], acts));
+                __asm__ volatile("" : "+x"(pairs[r][v]));
             }
         }
     }
 #pragma GCC unroll 4
     for (uint32_t r = 0; r < n_rows; r++) {
-#pragma GCC unroll 2
-        for (uint32_t v = 0; v < 2; v++) {
+#pragma GCC unroll 4
+        for (uint32_t v = 0; v < n_vectors; v++) {
             dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
         }
     }
 }
 
-MU_INLINE void quant_tile(const quant_bits bits, const mu_matmul_args *a, uint32_t row,
-                          uint32_t column, const uint32_t n_rows) {
+MU_INLINE void quant_tile(const quant_bits bits, mu_tile tile, const uint32_t n_rows,
+                          const uint32_t n_vectors) {
     const size_t group_bytes = bits == Q8 ? sizeof(mu_q8_group) : sizeof(mu_q4_group);
     const size_t scales_at = group_bytes - MU_PANEL * sizeof(uint16_t);
+    const mu_matmul_args *a = tile.args;
     const uint8_t *group = a->panel;
-    const mu_act_group *x[QUANT_ROWS];
-    __m256 sum[QUANT_ROWS][2];
+    const mu_act_group *x[ROWS];
+    __m256 sum[ROWS][MU_VECTORS];
 #pragma GCC unroll 4
     for (uint32_t r = 0; r < n_rows; r++) {
-        x[r] = (const void *)((const uint8_t *)a->acts + (row + r) * a->act_bytes);
-        sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+        x[r] = (const void *)((const uint8_t *)a->acts + (tile.row + r) * a->act_bytes);
+#pragma GCC unroll 4
+        for (uint32_t v = 0; v < n_vectors; v++) {
+            sum[r][v] = _mm256_setzero_ps();
+        }
     }
     uint32_t n_groups = (a->n_in + MU_QUANT_GROUP - 1) / MU_QUANT_GROUP;
     for (uint32_t g = 0; g < n_groups; g++, group += group_bytes) {
-        __m256i dot[QUANT_ROWS][2];
+        mu_tile_fetch(&tile, group_bytes);
+        __m256i dot[ROWS][MU_VECTORS];
 #pragma GCC unroll 4
-        for (uint32_t r = 0; r < n_rows; r++) { /* signed weights need no offset */
-            dot[r][0] = dot[r][1] = _mm256_set1_epi32(bits == Q8 ? 0 : x[r][g].offset);
+        for (uint32_t r = 0; r < n_rows; r++) {
+#pragma GCC unroll 4
+            for (uint32_t v = 0; v < n_vectors; v++) { /* signed weights need no offset */
+                dot[r][v] = _mm256_set1_epi32(bits == Q8 ? 0 : x[r][g].offset);
+            }
         }
-        if (bits == Q8) q8_dots(group, x, g, column, n_rows, dot);
-        if (bits == Q4) q4_dots(group, x, g, column, n_rows, dot);
-#pragma GCC unroll 2
-        for (uint32_t v = 0; v < 2; v++) {
-            const void *scales = group + scales_at + (column + 8 * v) * sizeof(uint16_t);
+        const uint8_t *weights = group + (size_t)tile.column * 4;
+        if (bits == Q8) q8_dots(weights, x, g, n_rows, n_vectors, dot);
+        if (bits == Q4) q4_dots(weights, x, g, n_rows, n_vectors, dot);
+#pragma GCC unroll 4
+        for (uint32_t v = 0; v < n_vectors; v++) {
+            const void *scales = group + scales_at + (tile.column + 8 * v) * sizeof(uint16_t);
             __m256i scale = _mm256_castps_si256(_mm256_cvtph_ps(_mm_load_si128(scales)));
 #pragma GCC unroll 4
             for (uint32_t r = 0; r < n_rows; r++) {
@@ -102,33 +131,24 @@ MU_INLINE void quant_tile(const quant_bits bits, const mu_matmul_args *a, uint32
     }
 #pragma GCC unroll 4
     for (uint32_t r = 0; r < n_rows; r++) {
-        mu_tile_store(a, row + r, column, sum[r][0]);
-        mu_tile_store(a, row + r, column + 8, sum[r][1]);
+        mu_tile_store(&tile, r, sum[r], n_vectors);
     }
 }
 
-/* Tiles of n_rows from row on, over the whole panel; where the next row is. */
-MU_INLINE uint32_t quant_rows(const quant_bits bits, const mu_matmul_args *a, uint32_t row,
-                              const uint32_t n_rows) {
-    for (; row + n_rows <= a->n_rows; row += n_rows) {
-        quant_tile(bits, a, row, 0, n_rows);
-        quant_tile(bits, a, row, 16, n_rows);
-    }
-    return row;
+MU_INLINE void q8_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vectors) {
+    quant_tile(Q8, tile, n_rows, n_vectors);
 }
 
-MU_INLINE void quant_run(const quant_bits bits, const mu_matmul_args *a) {
-    uint32_t row = quant_rows(bits, a, 0, QUANT_ROWS);
-    row = quant_rows(bits, a, row, 2);
-    quant_rows(bits, a, row, 1);
+MU_INLINE void q4_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vectors) {
+    quant_tile(Q4, tile, n_rows, n_vectors);
 }
 
 static void q8_run(const mu_matmul_args *a) {
-    quant_run(Q8, a);
+    mu_run_tiles(a, q8_tile, HEIGHTS, sizeof(mu_q8_group));
 }
 
 static void q4_run(const mu_matmul_args *a) {
-    quant_run(Q4, a);
+    mu_run_tiles(a, q4_tile, HEIGHTS, sizeof(mu_q4_group));
 }
 
 /* The reference's rounding, 32 inputs at a time. */
