@@ -43,81 +43,109 @@ MU_INLINE void kv_write(const mu_kv_form form, const mu_kv_write_args *a) {
     }
 }
 
-enum { ATTENTION_ROWS = 4 };
+/* Tiles of queries, by what the registers hold: twelve sums for many queries, eight for one, whose
+ * sums would otherwise wait for each other. */
+enum { SCORE_ROWS = 6, SCORE_GROUPS = 4, VALUE_ROWS = 3, VALUE_VECTORS = 4, ALONE_VECTORS = 8 };
 
+/* n_rows queries against n_groups groups from group on. */
 MU_INLINE void scores_tile(const mu_kv_form form, const mu_attention_args *a, uint32_t row,
-                           uint32_t group, const uint32_t n_rows) {
-    const uint8_t *base = a->groups[group] + a->offset;
-    __m256 lo[ATTENTION_ROWS], hi[ATTENTION_ROWS];
+                           uint32_t group, const uint32_t n_rows, const uint32_t n_groups) {
+    const uint8_t *base[SCORE_GROUPS];
+    const float *x = a->x + row * a->x_stride;
+    __m256 sum[SCORE_ROWS][2 * SCORE_GROUPS];
 #pragma GCC unroll 4
+    for (uint32_t g = 0; g < n_groups; g++) {
+        base[g] = a->groups[group + g] + a->offset;
+    }
+#pragma GCC unroll 6
     for (uint32_t r = 0; r < n_rows; r++) {
-        lo[r] = hi[r] = _mm256_setzero_ps();
+#pragma GCC unroll 8
+        for (uint32_t v = 0; v < 2 * n_groups; v++) {
+            sum[r][v] = _mm256_setzero_ps();
+        }
     }
     for (uint32_t d = 0; d < a->head_dim; d++) {
-        __m256 k_lo = kv_load(form, base, (size_t)d * MU_KV_GROUP);
-        __m256 k_hi = kv_load(form, base, (size_t)d * MU_KV_GROUP + 8);
-#pragma GCC unroll 4
+        __m256 k[2 * SCORE_GROUPS];
+#pragma GCC unroll 8
+        for (uint32_t v = 0; v < 2 * n_groups; v++) {
+            k[v] = kv_load(form, base[v / 2], (size_t)d * MU_KV_GROUP + 8 * (v % 2));
+        }
+#pragma GCC unroll 6
         for (uint32_t r = 0; r < n_rows; r++) {
-            __m256 q = _mm256_broadcast_ss(a->x + (row + r) * a->x_stride + d);
-            lo[r] = _mm256_fmadd_ps(q, k_lo, lo[r]);
-            hi[r] = _mm256_fmadd_ps(q, k_hi, hi[r]);
+            __m256 q = _mm256_broadcast_ss(x + r * a->x_stride + d);
+#pragma GCC unroll 8
+            for (uint32_t v = 0; v < 2 * n_groups; v++) {
+                sum[r][v] = _mm256_fmadd_ps(q, k[v], sum[r][v]);
+            }
         }
     }
     __m256 scale = _mm256_set1_ps(a->scale);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (uint32_t r = 0; r < n_rows; r++) {
-        float *y = a->y + (row + r) * a->y_stride + group * MU_KV_GROUP;
-        _mm256_storeu_ps(y, _mm256_mul_ps(lo[r], scale));
-        _mm256_storeu_ps(y + 8, _mm256_mul_ps(hi[r], scale));
+        float *y = a->y + (row + r) * a->y_stride + (size_t)group * MU_KV_GROUP;
+#pragma GCC unroll 8
+        for (uint32_t v = 0; v < 2 * n_groups; v++) {
+            _mm256_storeu_ps(y + 8 * v, _mm256_mul_ps(sum[r][v], scale));
+        }
     }
 }
 
 MU_INLINE void kv_scores(const mu_kv_form form, const mu_attention_args *a) {
-    uint32_t n_groups = (a->n_positions + MU_KV_GROUP - 1) / MU_KV_GROUP;
-    uint32_t row = 0;
-    for (; row + ATTENTION_ROWS <= a->n_rows; row += ATTENTION_ROWS) {
-        for (uint32_t group = 0; group < n_groups; group++) {
-            scores_tile(form, a, row, group, ATTENTION_ROWS);
+    uint32_t n_groups = (a->n_positions + MU_KV_GROUP - 1) / MU_KV_GROUP, row = 0, group;
+    for (; row + SCORE_ROWS <= a->n_rows; row += SCORE_ROWS) {
+        for (group = 0; group < n_groups; group++) {
+            scores_tile(form, a, row, group, SCORE_ROWS, 1);
         }
     }
-    for (; row < a->n_rows; row++) {
-        for (uint32_t group = 0; group < n_groups; group++) {
-            scores_tile(form, a, row, group, 1);
+    for (; row + 2 <= a->n_rows; row += 2) {
+        for (group = 0; group + 2 <= n_groups; group += 2) {
+            scores_tile(form, a, row, group, 2, 2);
         }
+        if (group < n_groups) scores_tile(form, a, row, group, 2, 1);
+    }
+    if (row == a->n_rows) return;
+    for (group = 0; group + SCORE_GROUPS <= n_groups; group += SCORE_GROUPS) {
+        scores_tile(form, a, row, group, 1, SCORE_GROUPS);
+    }
+    for (; group < n_groups; group++) {
+        scores_tile(form, a, row, group, 1, 1);
     }
 }
 
 /* n_rows rows of weights times V, for n_vectors * 8 dimensions from dim on. */
 MU_INLINE void values_tile(const mu_kv_form form, const mu_attention_args *a, uint32_t row,
                            uint32_t dim, const uint32_t n_rows, const uint32_t n_vectors) {
-    __m256 sum[ATTENTION_ROWS][2];
-#pragma GCC unroll 4
+    const float *x = a->x + row * a->x_stride;
+    __m256 sum[VALUE_ROWS][ALONE_VECTORS];
+#pragma GCC unroll 3
     for (uint32_t r = 0; r < n_rows; r++) {
-#pragma GCC unroll 2
+#pragma GCC unroll 8
         for (uint32_t v = 0; v < n_vectors; v++) {
             sum[r][v] = _mm256_setzero_ps();
         }
     }
-    for (uint32_t p = 0; p < a->n_positions; p++) {
-        const uint8_t *base = a->groups[p / MU_KV_GROUP] + a->offset;
-        size_t at = (size_t)(p % MU_KV_GROUP) * a->head_dim + dim;
-        __m256 value[2];
-#pragma GCC unroll 2
-        for (uint32_t v = 0; v < n_vectors; v++) {
-            value[v] = kv_load(form, base, at + 8 * v);
-        }
-#pragma GCC unroll 4
-        for (uint32_t r = 0; r < n_rows; r++) {
-            __m256 weight = _mm256_broadcast_ss(a->x + (row + r) * a->x_stride + p);
-#pragma GCC unroll 2
+    for (uint32_t first = 0; first < a->n_positions; first += MU_KV_GROUP) {
+        const uint8_t *base = a->groups[first / MU_KV_GROUP] + a->offset;
+        uint32_t left = a->n_positions - first, n = left < MU_KV_GROUP ? left : MU_KV_GROUP;
+        for (uint32_t p = 0; p < n; p++) {
+            __m256 weight[VALUE_ROWS];
+#pragma GCC unroll 3
+            for (uint32_t r = 0; r < n_rows; r++) {
+                weight[r] = _mm256_broadcast_ss(x + r * a->x_stride + first + p);
+            }
+#pragma GCC unroll 8
             for (uint32_t v = 0; v < n_vectors; v++) {
-                sum[r][v] = _mm256_fmadd_ps(weight, value[v], sum[r][v]);
+                __m256 value = kv_load(form, base, (size_t)p * a->head_dim + dim + 8 * v);
+#pragma GCC unroll 3
+                for (uint32_t r = 0; r < n_rows; r++) {
+                    sum[r][v] = _mm256_fmadd_ps(weight[r], value, sum[r][v]);
+                }
             }
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 3
     for (uint32_t r = 0; r < n_rows; r++) {
-#pragma GCC unroll 2
+#pragma GCC unroll 8
         for (uint32_t v = 0; v < n_vectors; v++) {
             _mm256_storeu_ps(a->y + (row + r) * a->y_stride + dim + 8 * v, sum[r][v]);
         }
@@ -136,11 +164,12 @@ MU_INLINE void values_one(const mu_kv_form form, const mu_attention_args *a, uin
     a->y[row * a->y_stride + dim] = sum;
 }
 
+/* All dimensions of n_rows rows: as wide as may be, then vector by vector, then one by one. */
 MU_INLINE void values_rows(const mu_kv_form form, const mu_attention_args *a, uint32_t row,
-                           const uint32_t n_rows) {
+                           const uint32_t n_rows, const uint32_t n_vectors) {
     uint32_t dim = 0;
-    for (; dim + 16 <= a->head_dim; dim += 16) {
-        values_tile(form, a, row, dim, n_rows, 2);
+    for (; dim + 8 * n_vectors <= a->head_dim; dim += 8 * n_vectors) {
+        values_tile(form, a, row, dim, n_rows, n_vectors);
     }
     for (; dim + 8 <= a->head_dim; dim += 8) {
         values_tile(form, a, row, dim, n_rows, 1);
@@ -154,11 +183,11 @@ MU_INLINE void values_rows(const mu_kv_form form, const mu_attention_args *a, ui
 
 MU_INLINE void kv_values(const mu_kv_form form, const mu_attention_args *a) {
     uint32_t row = 0;
-    for (; row + ATTENTION_ROWS <= a->n_rows; row += ATTENTION_ROWS) {
-        values_rows(form, a, row, ATTENTION_ROWS);
+    for (; row + VALUE_ROWS <= a->n_rows; row += VALUE_ROWS) {
+        values_rows(form, a, row, VALUE_ROWS, VALUE_VECTORS);
     }
     for (; row < a->n_rows; row++) {
-        values_rows(form, a, row, 1);
+        values_rows(form, a, row, 1, ALONE_VECTORS);
     }
 }
 
