@@ -10,7 +10,8 @@
 #include "backend/cpu/math_avx2.h"
 #include "backend/cpu/tile_avx2.h"
 
-enum { F32_ROWS = 3, BF16_ROWS = 4, INPUTS = 8, PAIRS = 8 }; /* the last two: of a group */
+enum { F32_ROWS = 3, F32_INPUTS = 8, F32_GROUP = F32_INPUTS * MU_PANEL * sizeof(float) };
+enum { BF16_ROWS = 4, BF16_PAIRS = 8, BF16_GROUP = BF16_PAIRS * MU_PANEL * 2 * sizeof(uint16_t) };
 
 MU_INLINE void f32_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vectors) {
     const mu_matmul_args *a = tile.args;
@@ -26,7 +27,7 @@ MU_INLINE void f32_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_ve
         }
     }
     for (uint32_t i = 0; i < a->n_in; i++, w += MU_PANEL) {
-        if (i % INPUTS == 0) mu_tile_fetch(&tile, INPUTS * MU_PANEL * sizeof(*w));
+        if (i % F32_INPUTS == 0) mu_tile_fetch(&tile, F32_GROUP);
         __m256 wv[MU_VECTORS];
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < n_vectors; v++) {
@@ -48,8 +49,7 @@ MU_INLINE void f32_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_ve
 }
 
 static void f32_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, f32_tile, (mu_tile_heights){F32_ROWS, F32_ROWS},
-                 INPUTS * MU_PANEL * sizeof(float));
+    mu_run_tiles(a, f32_tile, (mu_tile_form){F32_ROWS, F32_ROWS, 8, F32_GROUP});
 }
 
 /* A bf16 is the upper half of an f32, so a vector of pairs is two vectors of f32: the even inputs
@@ -68,7 +68,7 @@ MU_INLINE void bf16_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_v
         }
     }
     for (uint32_t i = 0; i < (a->n_in + 1) / 2; i++, w += 2 * MU_PANEL) {
-        if (i % PAIRS == 0) mu_tile_fetch(&tile, 2 * PAIRS * MU_PANEL * sizeof(*w));
+        if (i % BF16_PAIRS == 0) mu_tile_fetch(&tile, BF16_GROUP);
         __m256 w_even[MU_VECTORS], w_odd[MU_VECTORS];
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < n_vectors; v++) {
@@ -96,8 +96,7 @@ MU_INLINE void bf16_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_v
 }
 
 static void bf16_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, bf16_tile, (mu_tile_heights){BF16_ROWS, 1},
-                 2 * PAIRS * MU_PANEL * sizeof(uint16_t));
+    mu_run_tiles(a, bf16_tile, (mu_tile_form){BF16_ROWS, 1, 2, BF16_GROUP});
 }
 
 static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,

@@ -48,47 +48,53 @@ MU_INLINE void mu_tile_store(const mu_tile *tile, uint32_t row, const __m256 *su
     }
 }
 
-/* The highest tile, at most 4 rows, and the highest one that is as wide as a panel. */
-typedef struct mu_tile_heights {
-    uint32_t most, wide;
-} mu_tile_heights;
+/* fetching: with few tiles memory has no time for the next panel beside this one. */
+typedef struct mu_tile_form {
+    uint32_t most;      /* rows of a tile, at most 4 */
+    uint32_t wide;      /* rows of a tile that is as wide as a panel, at most */
+    uint32_t fetching;  /* tiles that fetch the next panel, at least */
+    size_t group_bytes; /* of a panel */
+} mu_tile_form;
 
 /* n_rows rows by the whole panel, in one pass over it or in two. */
-MU_INLINE void mu_run_rows(mu_tile tile, mu_tile_run *run, const mu_tile_heights heights,
+MU_INLINE void mu_run_rows(mu_tile tile, mu_tile_run *run, const mu_tile_form form,
                            const uint32_t n_rows) {
-    if (n_rows > heights.most) return; /* never: so that it is not compiled */
-    const uint32_t n_vectors = n_rows <= heights.wide ? MU_VECTORS : MU_VECTORS / 2;
-    for (tile.column = 0; tile.column < MU_PANEL; tile.column += 8 * n_vectors) {
-        run(tile, n_rows, n_vectors);
-        tile.n_lines = 0;
+    if (n_rows > form.most) return; /* never: so that it is not compiled */
+    const uint32_t n_vectors = n_rows <= form.wide ? MU_VECTORS : MU_VECTORS / 2;
+    const uint32_t n_passes = MU_VECTORS / n_vectors, n_lines = tile.n_lines;
+    for (uint32_t pass = 0; pass < n_passes; pass++) {
+        mu_tile part = tile;
+        uint32_t line = n_lines * pass / n_passes;
+        part.column = 8 * n_vectors * pass;
+        part.next += (size_t)line * MU_LINE;
+        part.n_lines = n_lines * (pass + 1) / n_passes - line;
+        run(part, n_rows, n_vectors);
     }
 }
 
-/* All rows. Each tile fetches its part of the next panel, whose groups of inputs have group_bytes.
- */
-MU_INLINE void mu_run_tiles(const mu_matmul_args *a, mu_tile_run *run,
-                            const mu_tile_heights heights, const size_t group_bytes) {
-    const uint32_t n_lines = (uint32_t)(group_bytes / MU_LINE);
-    uint32_t n_tiles = (a->n_rows + heights.most - 1) / heights.most, line = 0;
+/* All rows. Each tile fetches its part of the next panel. */
+MU_INLINE void mu_run_tiles(const mu_matmul_args *a, mu_tile_run *run, const mu_tile_form form) {
+    const uint32_t n_lines = (uint32_t)(form.group_bytes / MU_LINE);
+    uint32_t n_tiles = (a->n_rows + form.most - 1) / form.most, line = 0;
     for (uint32_t t = 0; t < n_tiles; t++) {
-        mu_tile tile = {.args = a, .row = t * heights.most};
-        if (a->next && n_tiles > 1) {
+        mu_tile tile = {.args = a, .row = t * form.most, .next = a->panel};
+        if (a->next && n_tiles >= form.fetching) {
             tile.next = (const uint8_t *)a->next + (size_t)line * MU_LINE;
             tile.n_lines = n_lines * (t + 1) / n_tiles - line;
             line += tile.n_lines;
         }
         switch (a->n_rows - tile.row) {
         case 1:
-            mu_run_rows(tile, run, heights, 1);
+            mu_run_rows(tile, run, form, 1);
             break;
         case 2:
-            mu_run_rows(tile, run, heights, 2);
+            mu_run_rows(tile, run, form, 2);
             break;
         case 3:
-            mu_run_rows(tile, run, heights, 3);
+            mu_run_rows(tile, run, form, 3);
             break;
         default:
-            mu_run_rows(tile, run, heights, heights.most);
+            mu_run_rows(tile, run, form, form.most);
             break;
         }
     }
