@@ -135,7 +135,8 @@ typedef struct mu_machine_rates {
     double dram_gb_s;    /* reading memory far larger than the caches */
     double f32_gflop_s;  /* fused multiply-add */
     double bf16_gflop_s; /* vdpbf16ps; tensor cores */
-    double int8_gop_s;   /* vpdpbusd */
+    double int8_gop_s;   /* products of bytes; vpdpbusd */
+    double int4_gop_s;   /* the same where one factor has 4 bits and several products fit 16 */
 } mu_machine_rates;
 
 mu_status mu_machine_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_max,
@@ -151,7 +152,7 @@ typedef struct mu_kernel_rate {
     double seconds;     /* of the fastest call */
     double ops;         /* arithmetic of a call; 0 where it is not what bounds it */
     double bytes;       /* that a call must read and write */
-    mu_dtype peak;      /* whose peak rate bounds ops: MU_F32, MU_BF16 or MU_Q8_0 (int8) */
+    mu_dtype peak; /* whose peak rate bounds ops: MU_F32, MU_BF16, MU_Q8_0 (int8), MU_Q4_0 (int4) */
 } mu_kernel_rate;
 
 /* Measure every kernel of a level over the shapes of a decoder, n_rows rows at a time, one call of

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "bench/limits.h"
+#include "bench/rates.h"
 
 typedef struct suite {
     const mu_model *model;
@@ -213,12 +214,12 @@ static json_t *cell_json(const mu_bench_cell *cell) {
 static json_t *host_json(const mu_bench_engine_result *r) {
     mu_cpu_facts facts;
     mu_cpu_facts_read(&facts);
-    return json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:f, s:f, s:f, s:f}", "cpu", facts.name,
-                     "cores_usable", (int)facts.n_usable, "limited_by", facts.limited_by, "threads",
-                     (int)r->n_threads, "isa", r->isa, "memory_bytes",
-                     (json_int_t)facts.memory_bytes, "dram_gb_s", r->rates.dram_gb_s, "f32_gflop_s",
-                     r->rates.f32_gflop_s, "bf16_gflop_s", r->rates.bf16_gflop_s, "int8_gop_s",
-                     r->rates.int8_gop_s);
+    json_t *host =
+        json_pack("{s:s, s:i, s:s, s:i, s:s, s:I}", "cpu", facts.name, "cores_usable",
+                  (int)facts.n_usable, "limited_by", facts.limited_by, "threads", (int)r->n_threads,
+                  "isa", r->isa, "memory_bytes", (json_int_t)facts.memory_bytes);
+    mu_rates_json(&r->rates, host);
+    return host;
 }
 
 json_t *mu_bench_engine_json(const mu_model *model, const mu_bench_engine_options *o,

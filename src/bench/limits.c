@@ -18,12 +18,12 @@ double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens) {
     return ops + 2 * output_values(spec);
 }
 
-static double peak_gops(const mu_limit_args *args) {
-    const mu_machine_rates *rates = args->rates;
-    mu_dtype type = args->weight_type;
-    bool is_quantized = type == MU_Q8_0 || type == MU_Q4_0;
-    if (is_quantized && rates->int8_gop_s > 0.0) return rates->int8_gop_s;
-    return type == MU_BF16 && rates->bf16_gflop_s > 0.0 ? rates->bf16_gflop_s : rates->f32_gflop_s;
+double mu_peak_gops(const mu_machine_rates *rates, mu_dtype weight_type) {
+    double gops = weight_type == MU_Q8_0   ? rates->int8_gop_s
+                  : weight_type == MU_Q4_0 ? rates->int4_gop_s
+                  : weight_type == MU_BF16 ? rates->bf16_gflop_s
+                                           : rates->f32_gflop_s;
+    return gops > 0.0 ? gops : rates->f32_gflop_s;
 }
 
 static double bytes_of(mu_dtype dtype) { /* of one value */
@@ -32,7 +32,8 @@ static double bytes_of(mu_dtype dtype) { /* of one value */
 }
 
 double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens) {
-    return n_tokens * peak_gops(args) * 1e9 / mu_prefill_ops(args->spec, n_tokens);
+    return n_tokens * mu_peak_gops(args->rates, args->weight_type) * 1e9 /
+           mu_prefill_ops(args->spec, n_tokens);
 }
 
 static double matrix_values(const mu_decoder_spec *spec) {
@@ -47,7 +48,7 @@ mu_decode_cost mu_decode_cost_of(const mu_limit_args *args) {
     return (mu_decode_cost){
         .weight_bytes = matrix_values(args->spec) * bytes_of(args->weight_type),
         .kv_bytes_per_position = kv_values(args->spec) * bytes_of(args->kv_type),
-        .peak_gops = peak_gops(args),
+        .peak_gops = mu_peak_gops(args->rates, args->weight_type),
     };
 }
 

@@ -23,6 +23,10 @@ typedef struct mu_limit_args {
     const mu_machine_rates *rates;
 } mu_limit_args;
 
+/* The peak rate of products of a weight type, 10^9 operations a second: that of f32 where the
+ * device has no instruction of the type's own. 0: unknown. */
+double mu_peak_gops(const mu_machine_rates *rates, mu_dtype weight_type);
+
 /* Operations of a prefill of n_tokens whose last row wants logits. */
 double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens);
 

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "bench/engine_suite.h"
+#include "bench/rates.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
@@ -12,12 +13,12 @@
 
 static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                         const mu_bench_engine_result *r) {
+    char rates[MU_RATES_TEXT_MAX];
     printf("%s, %s weights, %s KV, %s kernels, %u threads, loaded in %.2f s\n",
            mu_model_name(model), mu_weight_type_name(o->engine.weight_type),
            mu_dtype_get(o->engine.kv_type)->name, r->isa, r->n_threads, r->load_seconds);
-    printf("limits measured in this run: memory %.1f GB/s, f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, "
-           "int8 %.0f GOP/s\n\n",
-           r->rates.dram_gb_s, r->rates.f32_gflop_s, r->rates.bf16_gflop_s, r->rates.int8_gop_s);
+    mu_rates_text(&r->rates, rates);
+    printf("limits measured in this run: %s\n\n", rates);
     printf("%-14s %10s %10s %10s %10s %9s %10s\n", "cell", "tok/s", "min", "max", "limit",
            "of limit", "peak MB");
     for (uint32_t i = 0; i < r->n_cells; i++) {

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "bench/limits.h"
+#include "bench/rates.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
@@ -15,9 +17,7 @@ typedef struct kernels_bench {
 /* What bounds the kernel on one thread, in the unit of its figure: arithmetic, or memory. */
 static double limit_of(const kernels_bench *b, const mu_kernel_rate *r) {
     if (r->ops == 0.0) return b->peak.dram_gb_s;
-    if (r->peak == MU_Q8_0 && b->peak.int8_gop_s > 0.0) return b->peak.int8_gop_s;
-    if (r->peak == MU_BF16 && b->peak.bf16_gflop_s > 0.0) return b->peak.bf16_gflop_s;
-    return b->peak.f32_gflop_s;
+    return mu_peak_gops(&b->peak, r->peak);
 }
 
 static bool add_row(void *ctx, const mu_kernel_rate *r) {
@@ -66,9 +66,9 @@ static mu_status bench_kernels(const char *reference, const mu_list *rows, bool 
     if (status == MU_OK)
         status = mu_machine_rates_measure((mu_device){0}, 1, MU_ISA_AVX512, &b.peak, err);
     if (status == MU_OK && !json) {
-        printf("one thread; limits measured in this run: memory %.1f GB/s, f32 %.0f GFLOP/s, bf16 "
-               "%.0f GFLOP/s, int8 %.0f GOP/s\n\n",
-               b.peak.dram_gb_s, b.peak.f32_gflop_s, b.peak.bf16_gflop_s, b.peak.int8_gop_s);
+        char rates[MU_RATES_TEXT_MAX];
+        mu_rates_text(&b.peak, rates);
+        printf("one thread; limits measured in this run: %s\n\n", rates);
         printf("%-16s %-10s %5s %6s %6s %12s %9s %9s %9s\n", "kernel", "isa", "rows", "in", "out",
                "us", "GOP/s", "GB/s", "of limit");
     }
@@ -76,12 +76,11 @@ static mu_status bench_kernels(const char *reference, const mu_list *rows, bool 
     if (status == MU_OK && json) {
         mu_cpu_facts facts;
         mu_cpu_facts_read(&facts);
-        status = mu_print_json(json_pack("{s:s, s:s, s:{s:s, s:f, s:f, s:f, s:f}, s:s, s:O}",
-                                         "schema", "muai.kernels/1", "version", MUAI_VERSION,
-                                         "host", "cpu", facts.name, "dram_gb_s", b.peak.dram_gb_s,
-                                         "f32_gflop_s", b.peak.f32_gflop_s, "bf16_gflop_s",
-                                         b.peak.bf16_gflop_s, "int8_gop_s", b.peak.int8_gop_s,
-                                         "model", mu_model_name(model), "kernels", b.rows),
+        json_t *host = json_pack("{s:s}", "cpu", facts.name);
+        mu_rates_json(&b.peak, host);
+        status = mu_print_json(json_pack("{s:s, s:s, s:o, s:s, s:O}", "schema", "muai.kernels/1",
+                                         "version", MUAI_VERSION, "host", host, "model",
+                                         mu_model_name(model), "kernels", b.rows),
                                JSON_INDENT(2), err);
     }
     json_decref(b.rows);

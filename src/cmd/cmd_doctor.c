@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "bench/rates.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
@@ -94,11 +95,16 @@ static double gpt2_decode_limit(const findings *f, double bytes_per_value) {
     return f->rates.dram_gb_s * 1e9 / (123.7e6 * bytes_per_value);
 }
 
-static void print_rate(const char *name, double rate, const char *unit) {
-    if (rate > 0.0) {
-        printf("%-14s%.1f %s\n", name, rate, unit);
-    } else {
-        printf("%-14snot on this CPU\n", name);
+/* absent: what to say of a rate that is 0; NULL: nothing. */
+static void print_rates(const char *indent, const mu_machine_rates *rates, const char *absent) {
+    for (uint32_t i = 0; i < MU_N_RATES; i++) {
+        mu_rate rate = mu_rate_get(rates, i);
+        int width = 14 - (int)strlen(indent);
+        if (rate.value > 0.0) {
+            printf("%s%-*s%.1f %s\n", indent, width, rate.name, rate.value, rate.unit);
+        } else if (absent) {
+            printf("%s%-*s%s\n", indent, width, rate.name, absent);
+        }
     }
 }
 
@@ -109,14 +115,10 @@ static void print_gpus(const findings *f) {
     }
     for (uint32_t i = 0; i < f->n_gpus; i++) {
         const mu_gpu *gpu = &f->gpus[i].gpu;
-        const mu_machine_rates *rates = &f->gpus[i].rates;
         printf("cuda:%-9u%s (%s), %u multiprocessors, %.1f GiB, %.1f GiB free\n", i, gpu->name,
                gpu->arch, gpu->n_multiprocessors, (double)gpu->memory_bytes / 0x1p30,
                (double)gpu->memory_free_bytes / 0x1p30);
-        if (!f->is_measured) continue;
-        print_rate("  memory read", rates->dram_gb_s, "GB/s");
-        print_rate("  f32", rates->f32_gflop_s, "GFLOP/s");
-        print_rate("  bf16", rates->bf16_gflop_s, "GFLOP/s");
+        if (f->is_measured) print_rates("  ", &f->gpus[i].rates, NULL);
     }
 }
 
@@ -138,10 +140,7 @@ static void print_text(const findings *f) {
     }
     printf("\nhuge pages    %s\n", f->huge_pages[0] ? f->huge_pages : "unknown");
     if (f->is_measured) {
-        print_rate("memory read", f->rates.dram_gb_s, "GB/s");
-        print_rate("f32", f->rates.f32_gflop_s, "GFLOP/s");
-        print_rate("bf16", f->rates.bf16_gflop_s, "GFLOP/s");
-        print_rate("int8", f->rates.int8_gop_s, "GOP/s");
+        print_rates("", &f->rates, "not on this CPU");
         printf(
             "GPT-2 124M    one sequence cannot decode faster than about %.0f tok/s in f32, %.0f in "
             "bf16\n",
@@ -160,11 +159,7 @@ static json_t *gpu_json(const findings *f, const gpu_finding *g) {
         "{s:s, s:s, s:s, s:i, s:I, s:I}", "name", g->gpu.name, "arch", g->gpu.arch, "pci_bus_id",
         g->gpu.pci_bus_id, "multiprocessors", (int)g->gpu.n_multiprocessors, "memory_bytes",
         (json_int_t)g->gpu.memory_bytes, "memory_free_bytes", (json_int_t)g->gpu.memory_free_bytes);
-    if (json && f->is_measured) {
-        json_object_set_new(json, "dram_gb_s", json_real(g->rates.dram_gb_s));
-        json_object_set_new(json, "f32_gflop_s", json_real(g->rates.f32_gflop_s));
-        json_object_set_new(json, "bf16_gflop_s", json_real(g->rates.bf16_gflop_s));
-    }
+    if (f->is_measured) mu_rates_json(&g->rates, json);
     return json;
 }
 
@@ -191,12 +186,7 @@ static mu_status print_json(const findings *f, mu_err *err) {
         c->limited_by, "memory_bytes", (json_int_t)c->memory_bytes, "memory_available_bytes",
         (json_int_t)c->memory_available_bytes, "memory_limit_bytes",
         (json_int_t)c->memory_limit_bytes, "huge_pages", f->huge_pages, "warnings", warnings);
-    if (json && f->is_measured) {
-        json_object_set_new(json, "dram_gb_s", json_real(f->rates.dram_gb_s));
-        json_object_set_new(json, "f32_gflop_s", json_real(f->rates.f32_gflop_s));
-        json_object_set_new(json, "bf16_gflop_s", json_real(f->rates.bf16_gflop_s));
-        json_object_set_new(json, "int8_gop_s", json_real(f->rates.int8_gop_s));
-    }
+    if (f->is_measured) mu_rates_json(&f->rates, json);
     if (json) add_gpus(f, json);
     return mu_print_json(json, JSON_INDENT(2), err);
 }

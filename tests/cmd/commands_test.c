@@ -231,7 +231,8 @@ static void bench_prints_the_schema(void **state) {
         run_json("bench engine -m synthetic:gpt2-test --prompt 16,32 --gen 8 --batch 1,3 "
                  "--repeat 3 --json --threads 2");
     assert_string_equal(json_string_value(json_object_get(json, "schema")), "muai.engine/1");
-    static const char *const host[] = {"dram_gb_s", "f32_gflop_s", "bf16_gflop_s", "int8_gop_s"};
+    static const char *const host[] = {"dram_gb_s", "f32_gflop_s", "bf16_gflop_s", "int8_gop_s",
+                                       "int4_gop_s"};
     for (size_t i = 0; i < MU_COUNTOF(host); i++) {
         assert_true(json_is_number(json_object_get(json_object_get(json, "host"), host[i])));
     }

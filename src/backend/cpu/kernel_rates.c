@@ -162,7 +162,7 @@ static bool measure_form(rate_bench *b, int form) {
                                                      {"matmul bf16", "pack_acts bf16"},
                                                      {"matmul q8", "pack_acts q8"},
                                                      {"matmul q4", "pack_acts q4"}};
-    static const mu_dtype peaks[MU_N_FORMS] = {MU_F32, MU_BF16, MU_Q8_0, MU_Q8_0};
+    static const mu_dtype peaks[MU_N_FORMS] = {MU_F32, MU_BF16, MU_Q8_0, MU_Q4_0};
     const mu_matmul *matmul = &b->kernels.matmul[form];
     uint32_t hidden = b->spec->hidden_dim, ffn = b->spec->ffn_dim;
     const uint32_t shapes[][2] = {{hidden, hidden}, {hidden, ffn}, {ffn, hidden}};

@@ -124,6 +124,7 @@ mu_status mu_cpu_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_
         out->f32_gflop_s = rate_of(&job, &loops.f32);
         out->bf16_gflop_s = rate_of(&job, &loops.bf16);
         out->int8_gop_s = rate_of(&job, &loops.int8);
+        out->int4_gop_s = rate_of(&job, &loops.int4);
     }
     mu_pool_close(job.pool);
     mu_free(job.sinks);

@@ -17,7 +17,7 @@ typedef struct mu_rate_loop {
 typedef struct mu_rate_loops {
     float (*read)(const float *data,
                   size_t n); /* read n floats (a multiple of 256) once, in order */
-    mu_rate_loop f32, bf16, int8;
+    mu_rate_loop f32, bf16, int8, int4;
 } mu_rate_loops;
 
 void mu_rate_loops_avx2(mu_rate_loops *loops);

@@ -1,6 +1,7 @@
 /* AVX2 + FMA: twelve independent accumulators hide the latency of two units. The int8 rate is that
- * of vpmaddubsw + vpmaddwd + vpaddd, which is how 8-bit products are added without VNNI; with more
- * than eight sums gcc keeps some of them in memory. */
+ * of vpmaddubsw + vpmaddwd + vpaddd, which is how 8-bit products are added without VNNI; the int4
+ * rate is that of vpmaddubsw + vpaddw, because eight products by 4 bits fit before they are
+ * widened. With more than eight sums gcc keeps some of them in memory. */
 #include "backend/cpu/rates.h"
 
 #include <immintrin.h>
@@ -58,8 +59,26 @@ static float int8_loop(uint32_t n_passes) {
     return (float)_mm256_extract_epi32(sum[0], 0);
 }
 
+static float int4_loop(uint32_t n_passes) {
+    __m256i sum[N_INT8_SUMS], a = _mm256_set1_epi8(3);
+    for (int j = 0; j < N_INT8_SUMS; j++) {
+        sum[j] = _mm256_set1_epi16((int16_t)j);
+    }
+    for (uint32_t i = 0; i < n_passes; i++) {
+#pragma GCC unroll 8
+        for (int j = 0; j < N_INT8_SUMS; j++) {
+            sum[j] = _mm256_add_epi16(sum[j], _mm256_maddubs_epi16(a, sum[j]));
+        }
+    }
+    for (int j = 1; j < N_INT8_SUMS; j++) {
+        sum[0] = _mm256_add_epi16(sum[0], sum[j]);
+    }
+    return (float)_mm256_extract_epi32(sum[0], 0);
+}
+
 void mu_rate_loops_avx2(mu_rate_loops *loops) {
     loops->read = read_all;
     loops->f32 = (mu_rate_loop){N_SUMS * 8 * 2, f32_loop};
     loops->int8 = (mu_rate_loop){N_INT8_SUMS * 32 * 2, int8_loop};
+    loops->int4 = (mu_rate_loop){N_INT8_SUMS * 32 * 2, int4_loop};
 }

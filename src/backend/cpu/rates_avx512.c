@@ -81,5 +81,5 @@ void mu_rate_loops_avx512(mu_rate_loops *loops) {
 
 void mu_rate_loops_avx512bf16(mu_rate_loops *loops) {
     loops->bf16 = (mu_rate_loop){N_SUMS * 32 * 2, bf16_loop};
-    loops->int8 = (mu_rate_loop){N_SUMS * 64 * 2, int8_loop};
+    loops->int8 = loops->int4 = (mu_rate_loop){N_SUMS * 64 * 2, int8_loop};
 }

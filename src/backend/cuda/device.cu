@@ -19,7 +19,11 @@ static mu_status gpu_count(uint32_t *out, mu_err *err) {
         return MU_OK;
     }
     cudaGetLastError();
-    const char *why = n == 0 && result == cudaSuccess ? "no GPU" : cudaGetErrorString(result);
+    int driver = 0; /* stays 0 where none is installed; the error then speaks of its version */
+    cudaDriverGetVersion(&driver);
+    const char *why = result == cudaSuccess ? "no GPU"
+                      : driver == 0         ? "no NVIDIA driver"
+                                            : cudaGetErrorString(result);
     return mu_fail(err, MU_ERR_UNSUPPORTED, "%s", why);
 }
 

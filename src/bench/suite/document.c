@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "bench/probe/machine.h"
+#include "bench/rates.h"
 #include "muai_commit.h" /* the build writes it */
 
 static void format_time(time_t at, const char *format, char *out, size_t cap) {
@@ -62,10 +63,9 @@ json_t *mu_document_begin(const mu_document_options *o) {
 }
 
 void mu_document_set_rates(json_t *doc, const mu_machine_rates *rates) {
-    json_object_set_new(json_object_get(doc, "host"), "rates",
-                        json_pack("{s:f, s:f, s:f, s:f}", "dram_gb_s", rates->dram_gb_s,
-                                  "f32_gflop_s", rates->f32_gflop_s, "bf16_gflop_s",
-                                  rates->bf16_gflop_s, "int8_gop_s", rates->int8_gop_s));
+    json_t *json = json_object();
+    mu_rates_json(rates, json);
+    json_object_set_new(json_object_get(doc, "host"), "rates", json);
 }
 
 void mu_document_end(json_t *doc, double duration_s, const char *stop_reason, const char *why) {

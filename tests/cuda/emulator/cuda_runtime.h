@@ -118,6 +118,7 @@ struct cudaDeviceProp {
     int major, minor;
     int multiProcessorCount;
 };
+cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaGetDeviceCount(int *n);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device);

@@ -77,6 +77,11 @@ const char *cudaGetErrorString(cudaError_t error) {
     }
 }
 
+cudaError_t cudaDriverGetVersion(int *version) {
+    *version = 13000;
+    return cudaSuccess;
+}
+
 cudaError_t cudaGetDeviceCount(int *n) {
     const char *text = getenv("MUAI_EMULATED_DEVICES");
     *n = text ? atoi(text) : 1;
