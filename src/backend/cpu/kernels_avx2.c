@@ -49,7 +49,7 @@ MU_INLINE void f32_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_ve
 }
 
 static void f32_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, f32_tile, (mu_tile_form){F32_ROWS, F32_ROWS, 8, F32_GROUP});
+    mu_run_tiles(a, f32_tile, (mu_tile_form){F32_ROWS, F32_ROWS, 8, 0, F32_GROUP});
 }
 
 /* A bf16 is the upper half of an f32, so a vector of pairs is two vectors of f32: the even inputs
@@ -96,7 +96,7 @@ MU_INLINE void bf16_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_v
 }
 
 static void bf16_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, bf16_tile, (mu_tile_form){BF16_ROWS, 1, 2, BF16_GROUP});
+    mu_run_tiles(a, bf16_tile, (mu_tile_form){BF16_ROWS, 1, 2, 1024, BF16_GROUP});
 }
 
 static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,

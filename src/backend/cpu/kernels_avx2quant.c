@@ -140,11 +140,11 @@ MU_INLINE void q4_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vec
 }
 
 static void q8_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, q8_tile, (mu_tile_form){ROWS, ROWS / 2, 2, sizeof(mu_q8_group)});
+    mu_run_tiles(a, q8_tile, (mu_tile_form){ROWS, ROWS / 2, 2, 1024, sizeof(mu_q8_group)});
 }
 
 static void q4_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, q4_tile, (mu_tile_form){ROWS, ROWS / 2, 2, sizeof(mu_q4_group)});
+    mu_run_tiles(a, q4_tile, (mu_tile_form){ROWS, ROWS / 2, 2, 2048, sizeof(mu_q4_group)});
 }
 
 /* The reference's rounding, 32 inputs at a time. */

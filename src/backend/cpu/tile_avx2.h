@@ -19,7 +19,7 @@ enum { MU_LINE = 64, MU_VECTORS = MU_PANEL / 8 };
 typedef struct mu_tile {
     const mu_matmul_args *args;
     uint32_t row, column; /* its first */
-    /* Of every group of inputs of the next panel, the cache lines that this tile fetches. */
+    /* The cache lines that this tile fetches on the way, for every group of inputs. */
     const uint8_t *next;
     uint32_t n_lines;
 } mu_tile;
@@ -48,11 +48,12 @@ MU_INLINE void mu_tile_store(const mu_tile *tile, uint32_t row, const __m256 *su
     }
 }
 
-/* fetching: with few tiles memory has no time for the next panel beside this one. */
+/* With few tiles memory has no time for the next panel beside this one. */
 typedef struct mu_tile_form {
     uint32_t most;      /* rows of a tile, at most 4 */
     uint32_t wide;      /* rows of a tile that is as wide as a panel, at most */
     uint32_t fetching;  /* tiles that fetch the next panel, at least */
+    uint32_t ahead;     /* fewer than that: bytes from what is read to what is fetched; 0: none */
     size_t group_bytes; /* of a panel */
 } mu_tile_form;
 
@@ -72,7 +73,7 @@ MU_INLINE void mu_run_rows(mu_tile tile, mu_tile_run *run, const mu_tile_form fo
     }
 }
 
-/* All rows. Each tile fetches its part of the next panel. */
+/* All rows. Each tile fetches its part of the next panel, or the first what it will need soon. */
 MU_INLINE void mu_run_tiles(const mu_matmul_args *a, mu_tile_run *run, const mu_tile_form form) {
     const uint32_t n_lines = (uint32_t)(form.group_bytes / MU_LINE);
     uint32_t n_tiles = (a->n_rows + form.most - 1) / form.most, line = 0;
@@ -82,6 +83,9 @@ MU_INLINE void mu_run_tiles(const mu_matmul_args *a, mu_tile_run *run, const mu_
             tile.next = (const uint8_t *)a->next + (size_t)line * MU_LINE;
             tile.n_lines = n_lines * (t + 1) / n_tiles - line;
             line += tile.n_lines;
+        } else if (form.ahead > 0 && n_tiles < form.fetching && t == 0) {
+            tile.next = (const uint8_t *)a->panel + form.ahead;
+            tile.n_lines = n_lines;
         }
         switch (a->n_rows - tile.row) {
         case 1:
