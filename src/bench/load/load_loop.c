@@ -196,6 +196,22 @@ static void end_stream(mu_load *load, mu_stream *s, mu_failure failure, const ch
     free_stream(load, s, now);
 }
 
+/* A server may close a kept connection whenever it likes, also while a request is on its way: curl
+ * takes another then, but only five times in the life of a handle, and that may be as dead. No byte
+ * has come back, so the request is sent once more, on a connection that nobody has used; its time
+ * goes on. */
+static bool is_to_be_sent_again(const mu_stream *s, CURLcode code) {
+    return code == CURLE_SEND_ERROR && !s->is_sent_again && s->answer.record.first_byte_ns == 0;
+}
+
+static void send_again(mu_load *load, mu_stream *s) {
+    s->is_sent_again = true;
+    s->text[0] = '\0';
+    curl_multi_remove_handle(load->multi, s->easy);
+    curl_easy_setopt(s->easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_multi_add_handle(load->multi, s->easy);
+}
+
 static void reap(mu_load *load) {
     int n_left;
     for (CURLMsg *m; (m = curl_multi_info_read(load->multi, &n_left));) {
@@ -204,6 +220,10 @@ static void reap(mu_load *load) {
         char *ctx = NULL;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &ctx);
         mu_stream *s = (mu_stream *)(void *)ctx;
+        if (is_to_be_sent_again(s, code)) {
+            send_again(load, s);
+            continue;
+        }
         const char *message = s->text[0] ? s->text : curl_easy_strerror(code);
         end_stream(load, s, failure_of(s, code), message);
     }
@@ -251,6 +271,8 @@ static void send_next(mu_load *load, uint64_t intended_ns) {
     s->is_warmup = load->result.boundary_ns == 0;
     s->receive = s->stamp_ns = s->connect_ns = 0;
     s->text[0] = '\0';
+    s->is_sent_again = false;
+    curl_easy_setopt(s->easy, CURLOPT_FRESH_CONNECT, 0L);
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body.data);
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body.n);
     load->n_sent++;

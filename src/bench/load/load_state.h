@@ -26,6 +26,7 @@ typedef struct mu_stream {
     uint64_t stamp_ns;
     uint64_t connect_ns; /* when a connection was begun for this request; 0: none was */
     bool is_warmup, in_flight;
+    bool is_sent_again; /* on a connection of its own */
     uint32_t next_free;
     char text[CURL_ERROR_SIZE];
 } mu_stream;
