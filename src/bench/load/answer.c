@@ -70,15 +70,21 @@ static int64_t moved(int64_t now, int64_t before) {
     return now > since ? now - since : 0;
 }
 
+/* Tokens of the answer so far, by whichever count says more: a server may have timings in every
+ * chunk and usage in the last one only. -1: by none. */
+static int64_t told_so_far(const mu_answer *a) {
+    return a->usage_total > a->timings_total ? a->usage_total : a->timings_total;
+}
+
 /* Tokens of this object, -1 when it does not say, and by which means. */
 static int64_t count_tokens(const mu_answer *a, const mu_chunk *c, mu_token_source *source) {
     *source = MU_TOKEN_SOURCE_IDS;
     if (c->n_token_ids >= 0) return c->n_token_ids;
     *source = MU_TOKEN_SOURCE_USAGE_CHUNK;
-    int64_t n = moved(c->completion_tokens, a->usage_total);
+    int64_t n = moved(c->completion_tokens, told_so_far(a));
     if (n >= 0) return n;
     *source = MU_TOKEN_SOURCE_TIMINGS;
-    return moved(c->predicted_n, a->timings_total);
+    return moved(c->predicted_n, told_so_far(a));
 }
 
 static void note_counts(mu_answer *a, const mu_chunk *c) {

@@ -196,12 +196,15 @@ static void end_stream(mu_load *load, mu_stream *s, mu_failure failure, const ch
     free_stream(load, s, now);
 }
 
-/* A server may close a kept connection whenever it likes, also while a request is on its way: curl
- * takes another then, but only five times in the life of a handle, and that may be as dead. No byte
- * has come back, so the request is sent once more, on a connection that nobody has used; its time
- * goes on. */
+/* A server may close a kept connection whenever it likes, also while a request is on its way. Curl
+ * takes another then, but only five times in the life of a handle, that may be as dead, and not
+ * when the connection is reset. No byte has come back, so the request is sent once more, on a
+ * connection that nobody has used; its time goes on. */
 static bool is_to_be_sent_again(const mu_stream *s, CURLcode code) {
-    return code == CURLE_SEND_ERROR && !s->is_sent_again && s->answer.record.first_byte_ns == 0;
+    const mu_record *r = &s->answer.record;
+    bool is_lost =
+        code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
+    return is_lost && !r->is_new_connection && r->first_byte_ns == 0 && !s->is_sent_again;
 }
 
 static void send_again(mu_load *load, mu_stream *s) {
