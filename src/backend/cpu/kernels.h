@@ -38,6 +38,9 @@
 #include "backend/ops.h"
 #include "tensor/half.h"
 
+/* For what is compiled again for each constant that it is called with. */
+#define MU_INLINE static inline __attribute__((always_inline))
+
 enum { MU_PANEL = 32, MU_QUANT_GROUP = 32 };
 enum { MU_HEAD_DIM_MAX = 1024 };               /* the architecture table allows no more */
 enum { MU_Q8_OFFSET = 128, MU_Q4_OFFSET = 8 }; /* stored weight = value + offset */

@@ -49,16 +49,16 @@ MU_INLINE void f32_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_ve
 }
 
 static void f32_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, f32_tile, (mu_tile_form){F32_ROWS, F32_ROWS, 8, 0, F32_GROUP});
+    mu_run_tiles(a, f32_tile,
+                 (mu_tile_form){
+                     .most = F32_ROWS, .wide = F32_ROWS, .fetching = 8, .group_bytes = F32_GROUP});
 }
 
-/* A bf16 is the upper half of an f32, so a vector of pairs is two vectors of f32: the even inputs
- * shifted up, the odd ones masked. */
+/* A pair is an even and an odd input. */
 MU_INLINE void bf16_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vectors) {
     const mu_matmul_args *a = tile.args;
     const uint16_t *w = (const uint16_t *)a->panel + 2 * tile.column;
     const uint8_t *x = (const uint8_t *)a->acts + tile.row * a->act_bytes;
-    const __m256i upper = _mm256_set1_epi32((int)0xffff0000u);
     __m256 sum[BF16_ROWS][MU_VECTORS];
 #pragma GCC unroll 4
     for (uint32_t r = 0; r < n_rows; r++) {
@@ -73,15 +73,14 @@ MU_INLINE void bf16_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_v
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < n_vectors; v++) {
             __m256i pairs = _mm256_load_si256((const __m256i *)(const void *)(w + 16 * v));
-            w_even[v] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
-            w_odd[v] = _mm256_castsi256_ps(_mm256_and_si256(pairs, upper));
+            w_even[v] = mu_bf16_even(pairs);
+            w_odd[v] = mu_bf16_odd(pairs);
         }
 #pragma GCC unroll 4
         for (uint32_t r = 0; r < n_rows; r++) {
             __m256i both = _mm256_castps_si256(
                 _mm256_broadcast_ss((const float *)(const void *)(x + r * a->act_bytes) + i));
-            __m256 even = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
-            __m256 odd = _mm256_castsi256_ps(_mm256_and_si256(both, upper));
+            __m256 even = mu_bf16_even(both), odd = mu_bf16_odd(both);
 #pragma GCC unroll 4
             for (uint32_t v = 0; v < n_vectors; v++) {
                 sum[r][v] = _mm256_fmadd_ps(even, w_even[v], sum[r][v]);
@@ -96,7 +95,10 @@ MU_INLINE void bf16_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_v
 }
 
 static void bf16_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, bf16_tile, (mu_tile_form){BF16_ROWS, 1, 2, 1024, BF16_GROUP});
+    mu_run_tiles(
+        a, bf16_tile,
+        (mu_tile_form){
+            .most = BF16_ROWS, .wide = 1, .fetching = 2, .ahead = 1024, .group_bytes = BF16_GROUP});
 }
 
 static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
@@ -108,7 +110,7 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
     __m256 mean = _mm256_set1_ps(mu_sum_f32x8(sum) / (float)n);
     for (size_t i = 0; i < n; i += 8) {
         __m256 d = _mm256_sub_ps(mu_load_f32x8(x + i, n - i), mean);
-        if (n - i < 8) d = _mm256_and_ps(d, _mm256_castsi256_ps(mu_lanes_below(n - i)));
+        d = mu_keep_f32x8(d, n - i, _mm256_setzero_ps());
         squares = _mm256_fmadd_ps(d, d, squares);
     }
     __m256 variance = _mm256_set1_ps(mu_sum_f32x8(squares) / (float)n + eps);
@@ -160,14 +162,12 @@ static void softmax(float *x, size_t n, size_t n_padded) {
     __m256 max = lowest, sum = _mm256_setzero_ps();
     for (size_t i = 0; i < n; i += 8) {
         __m256 v = mu_load_f32x8(x + i, n - i);
-        if (n - i < 8) v = _mm256_blendv_ps(lowest, v, _mm256_castsi256_ps(mu_lanes_below(n - i)));
-        max = _mm256_max_ps(max, v);
+        max = _mm256_max_ps(max, mu_keep_f32x8(v, n - i, lowest));
     }
     max = _mm256_set1_ps(mu_max_f32x8(max));
     for (size_t i = 0; i < n; i += 8) {
         __m256 e = mu_exp_f32x8(_mm256_sub_ps(mu_load_f32x8(x + i, n - i), max));
-        if (n - i < 8) e = _mm256_and_ps(e, _mm256_castsi256_ps(mu_lanes_below(n - i)));
-        sum = _mm256_add_ps(sum, e);
+        sum = _mm256_add_ps(sum, mu_keep_f32x8(e, n - i, _mm256_setzero_ps()));
         mu_store_f32x8(x + i, n - i, e);
     }
     __m256 scale = _mm256_set1_ps(1.0f / mu_sum_f32x8(sum));

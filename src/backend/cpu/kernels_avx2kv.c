@@ -4,6 +4,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "backend/cpu/math_avx2.h"
 #include "backend/cpu/tile_avx2.h"
 #include "tensor/half.h"
 
@@ -200,16 +201,8 @@ static void f32_scores(const mu_attention_args *a) {
 static void f32_values(const mu_attention_args *a) {
     kv_values(MU_KV_F32, a);
 }
-/* bf16: pairs of dimensions in K, pairs of positions in V; the halves of a vector of pairs are two
- * vectors of f32. */
 
-MU_INLINE __m256 bf16_even(__m256i pairs) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
-}
-
-MU_INLINE __m256 bf16_odd(__m256i pairs) {
-    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000u)));
-}
+/* bf16: pairs of dimensions in K, pairs of positions in V. */
 
 static void bf16_write(const mu_kv_write_args *a) {
     uint16_t *k_group = a->k_group, *v_group = a->v_group;
@@ -237,8 +230,8 @@ MU_INLINE void bf16_scores_group(const mu_attention_args *a, const float *q, con
         __m256i k_lo = _mm256_loadu_si256((const void *)base);
         __m256i k_hi = _mm256_loadu_si256((const void *)(base + 32));
         __m256 even = _mm256_set1_ps(q[d]), odd = _mm256_set1_ps(q[d + 1]);
-        lo = _mm256_fmadd_ps(odd, bf16_odd(k_lo), _mm256_fmadd_ps(even, bf16_even(k_lo), lo));
-        hi = _mm256_fmadd_ps(odd, bf16_odd(k_hi), _mm256_fmadd_ps(even, bf16_even(k_hi), hi));
+        lo = _mm256_fmadd_ps(odd, mu_bf16_odd(k_lo), _mm256_fmadd_ps(even, mu_bf16_even(k_lo), lo));
+        hi = _mm256_fmadd_ps(odd, mu_bf16_odd(k_hi), _mm256_fmadd_ps(even, mu_bf16_even(k_hi), hi));
     }
     __m256 scale = _mm256_set1_ps(a->scale);
     _mm256_storeu_ps(y, _mm256_mul_ps(lo, scale));
@@ -269,9 +262,9 @@ MU_INLINE void bf16_values_group(const mu_attention_args *a, const float *weight
         uint32_t rest[8] = {0};
         if (n < 8) memcpy(rest, at, n * sizeof(*rest));
         __m256i pairs = _mm256_loadu_si256((const void *)(n < 8 ? (const uint8_t *)rest : at));
-        *sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[p]), bf16_even(pairs), *sum);
+        *sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[p]), mu_bf16_even(pairs), *sum);
         if (p + 1 == n_positions) break; /* the other half was never written */
-        *sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[p + 1]), bf16_odd(pairs), *sum);
+        *sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[p + 1]), mu_bf16_odd(pairs), *sum);
     }
 }
 

@@ -17,9 +17,9 @@ enum { ROWS = 4, INPUTS = MU_QUANT_GROUP / 4 };
 
 /* Exact sums of one group, without the offset. The order of the loops, and an end that the compiler
  * must reach for every row, keep the sums in registers. */
-MU_INLINE
-void q8_dots(const uint8_t *weights, const mu_act_group *const *x, uint32_t g,
-             const uint32_t n_rows, const uint32_t n_vectors, __m256i dot[ROWS][MU_VECTORS]) {
+MU_INLINE void q8_dots(const uint8_t *weights, const mu_act_group *const *x, uint32_t g,
+                       const uint32_t n_rows, const uint32_t n_vectors,
+                       __m256i dot[ROWS][MU_VECTORS]) {
     const __m256i flip = _mm256_set1_epi8((char)0x80), ones = _mm256_set1_epi16(1);
 #pragma GCC unroll 8
     for (uint32_t k = 0; k < INPUTS; k++, weights += (size_t)4 * MU_PANEL) {
@@ -140,11 +140,21 @@ MU_INLINE void q4_tile(mu_tile tile, const uint32_t n_rows, const uint32_t n_vec
 }
 
 static void q8_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, q8_tile, (mu_tile_form){ROWS, ROWS / 2, 2, 1024, sizeof(mu_q8_group)});
+    mu_run_tiles(a, q8_tile,
+                 (mu_tile_form){.most = ROWS,
+                                .wide = ROWS / 2,
+                                .fetching = 2,
+                                .ahead = 1024,
+                                .group_bytes = sizeof(mu_q8_group)});
 }
 
 static void q4_run(const mu_matmul_args *a) {
-    mu_run_tiles(a, q4_tile, (mu_tile_form){ROWS, ROWS / 2, 2, 2048, sizeof(mu_q4_group)});
+    mu_run_tiles(a, q4_tile,
+                 (mu_tile_form){.most = ROWS,
+                                .wide = ROWS / 2,
+                                .fetching = 2,
+                                .ahead = 2048,
+                                .group_bytes = sizeof(mu_q4_group)});
 }
 
 /* The reference's rounding, 32 inputs at a time. */

@@ -25,6 +25,22 @@ static inline void mu_store_f32x8(float *x, size_t n, __m256 v) {
     }
 }
 
+/* v with what is past the n elements that are left replaced. */
+static inline __m256 mu_keep_f32x8(__m256 v, size_t n, __m256 rest) {
+    if (n >= 8) return v;
+    return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(mu_lanes_below(n)));
+}
+
+/* A bf16 is the upper half of an f32, so a vector of pairs is two vectors of f32: the first of each
+ * pair shifted up, the second masked. */
+static inline __m256 mu_bf16_even(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+}
+
+static inline __m256 mu_bf16_odd(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000u)));
+}
+
 static inline float mu_sum_f32x8(__m256 v) {
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     four = _mm_add_ps(four, _mm_movehl_ps(four, four));

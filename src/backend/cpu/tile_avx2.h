@@ -12,8 +12,6 @@
 
 #include "backend/cpu/kernels.h"
 
-#define MU_INLINE static inline __attribute__((always_inline))
-
 enum { MU_LINE = 64, MU_VECTORS = MU_PANEL / 8 };
 
 typedef struct mu_tile {

@@ -13,8 +13,6 @@
 
 enum { MU_TILE_ROWS = 12 };
 
-#define MU_INLINE static inline __attribute__((always_inline))
-
 /* Add bias, and what y held, and store one row of a tile. */
 MU_INLINE void mu_tile_store(const mu_matmul_args *a, uint32_t row, __m512 lo, __m512 hi) {
     float *y = a->y + row * a->y_stride;
