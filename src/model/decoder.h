@@ -21,6 +21,7 @@ typedef enum mu_activation {
     MU_ACTIVATION_GELU_TANH, /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
     MU_ACTIVATION_GELU_ERF,  /* 0.5 x (1 + erf(x / sqrt(2))) */
     MU_ACTIVATION_RELU,
+    MU_ACTIVATION_SILU, /* x / (1 + exp(-x)) */
     MU_N_ACTIVATIONS
 } mu_activation;
 

@@ -108,10 +108,30 @@ static void run_map(const rate_bench *b, const kernel_call *call) {
     call->map(b->y, (size_t)b->n_rows * call->n_in);
 }
 
-static void run_norm(const rate_bench *b, const kernel_call *call) {
+static void run_multiply(const rate_bench *b, const kernel_call *call) {
+    memcpy(b->y, b->x, (size_t)b->n_rows * call->n_in * sizeof(float));
+    b->kernels.multiply(b->y, b->x, (size_t)b->n_rows * call->n_in);
+}
+
+static void run_layer_norm(const rate_bench *b, const kernel_call *call) {
     for (uint32_t r = 0; r < b->n_rows; r++) {
         size_t at = (size_t)r * call->n_in;
         b->kernels.layer_norm(b->y + at, b->x + at, b->x, b->x, call->n_in, 1e-5f);
+    }
+}
+
+static void run_rms_norm(const rate_bench *b, const kernel_call *call) {
+    for (uint32_t r = 0; r < b->n_rows; r++) {
+        size_t at = (size_t)r * call->n_in;
+        b->kernels.rms_norm(b->y + at, b->x + at, b->x, call->n_in, 1e-5f);
+    }
+}
+
+/* One head a row, all of it turned. Any values do for cosines and sines. */
+static void run_rotate(const rate_bench *b, const kernel_call *call) {
+    memcpy(b->y, b->x, (size_t)b->n_rows * call->n_in * sizeof(float));
+    for (uint32_t r = 0; r < b->n_rows; r++) {
+        b->kernels.rotate(b->y + (size_t)r * call->n_in, b->x, call->n_in / 2);
     }
 }
 
@@ -207,16 +227,28 @@ static bool measure_attention(rate_bench *b, int form) {
 static bool measure_maps(rate_bench *b) {
     static const char *const names[MU_N_ACTIVATIONS] = {[MU_ACTIVATION_GELU_TANH] = "gelu_tanh",
                                                         [MU_ACTIVATION_GELU_ERF] = "gelu_erf",
-                                                        [MU_ACTIVATION_RELU] = "relu"};
-    double rows = b->n_rows, hidden = b->spec->hidden_dim, ffn = b->spec->ffn_dim;
-    kernel_call norm = {.run = run_norm, .n_in = b->spec->hidden_dim};
-    kernel_call softmax = {.run = run_softmax, .n_in = HEAD_POSITIONS};
-    if (!report(b, "layer_norm", &norm, 0.0, 8 * rows * hidden, MU_F32)) return false;
-    if (!report(b, "softmax", &softmax, 0.0, 8 * rows * HEAD_POSITIONS, MU_F32)) return false;
+                                                        [MU_ACTIVATION_RELU] = "relu",
+                                                        [MU_ACTIVATION_SILU] = "silu"};
+    const struct {
+        const char *name;
+        void (*run)(const rate_bench *b, const kernel_call *call);
+        uint32_t n_in;
+        double elem_bytes; /* moved for each element of a row */
+    } rows[] = {{"layer_norm", run_layer_norm, b->spec->hidden_dim, 8},
+                {"rms_norm", run_rms_norm, b->spec->hidden_dim, 8},
+                {"rotate", run_rotate, b->spec->head_dim, 8},
+                {"softmax", run_softmax, HEAD_POSITIONS, 8},
+                {"multiply", run_multiply, b->spec->ffn_dim, 12}};
+    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
+        kernel_call call = {.run = rows[i].run, .n_in = rows[i].n_in};
+        double bytes = rows[i].elem_bytes * b->n_rows * rows[i].n_in;
+        if (!report(b, rows[i].name, &call, 0.0, bytes, MU_F32)) return false;
+    }
     for (int i = 0; i < MU_N_ACTIVATIONS; i++) {
         kernel_call map = {
             .run = run_map, .n_in = b->spec->ffn_dim, .map = b->kernels.activation[i]};
-        if (!report(b, names[i], &map, 0.0, 8 * rows * ffn, MU_F32)) return false;
+        double bytes = 8.0 * b->n_rows * b->spec->ffn_dim;
+        if (!report(b, names[i], &map, 0.0, bytes, MU_F32)) return false;
     }
     return true;
 }

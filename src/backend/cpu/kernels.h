@@ -165,8 +165,20 @@ typedef struct mu_kernels {
     void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n,
                        float eps);
 
+    /* y[i] = x[i] / sqrt(mean of squares + eps) * w[i].   all: [n] f32; y may be x */
+    void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
+
+    /* In place: the first 2 n_pairs elements of a head are turned by an angle a pair. A pair is
+     * elements i and i + n_pairs; what is past the pairs stays (partial rotary positions).
+     *     x[i], x[i + n_pairs] = x[i] c - x[i + n_pairs] s, x[i + n_pairs] c + x[i] s
+     * cos_sin: [n_pairs] c, then [n_pairs] s */
+    void (*rotate)(float *x, const float *cos_sin, size_t n_pairs);
+
     /* In place, [n] f32. */
     void (*activation[MU_N_ACTIVATIONS])(float *x, size_t n);
+
+    /* x[i] *= y[i], [n] f32: an activated gate times what it lets through. */
+    void (*multiply)(float *x, const float *y, size_t n);
 
     /* x[0 .. n) becomes exp(x - max) / sum of them; x[n .. n_padded) becomes 0. n > 0 */
     void (*softmax)(float *x, size_t n, size_t n_padded);

@@ -123,6 +123,33 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
     }
 }
 
+/* As in layer_norm, the lanes' sums are added in an order that n alone decides. */
+static void rms_norm(float *y, const float *x, const float *w, size_t n, float eps) {
+    __m256 squares = _mm256_setzero_ps();
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 v = mu_load_f32x8(x + i, n - i);
+        squares = _mm256_fmadd_ps(v, v, squares);
+    }
+    __m256 mean = _mm256_set1_ps(mu_sum_f32x8(squares) / (float)n + eps);
+    __m256 scale = _mm256_div_ps(_mm256_set1_ps(1.0f), _mm256_sqrt_ps(mean));
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 v = _mm256_mul_ps(mu_load_f32x8(x + i, n - i), scale);
+        mu_store_f32x8(y + i, n - i, _mm256_mul_ps(v, mu_load_f32x8(w + i, n - i)));
+    }
+}
+
+static void rotate(float *x, const float *cos_sin, size_t n_pairs) {
+    for (size_t i = 0; i < n_pairs; i += 8) {
+        size_t left = n_pairs - i;
+        __m256 c = mu_load_f32x8(cos_sin + i, left);
+        __m256 s = mu_load_f32x8(cos_sin + n_pairs + i, left);
+        __m256 a = mu_load_f32x8(x + i, left);
+        __m256 b = mu_load_f32x8(x + n_pairs + i, left);
+        mu_store_f32x8(x + i, left, _mm256_fmsub_ps(a, c, _mm256_mul_ps(b, s)));
+        mu_store_f32x8(x + n_pairs + i, left, _mm256_fmadd_ps(b, c, _mm256_mul_ps(a, s)));
+    }
+}
+
 MU_INLINE __m256 gelu_tanh_of(__m256 v) { /* v / (1 + exp(-2 inner)) is v (1 + tanh(inner)) / 2 */
     const __m256 c = _mm256_set1_ps(-2.0f * 0.7978845608028654f);
     __m256 cubic = _mm256_mul_ps(_mm256_mul_ps(v, v), v);
@@ -141,6 +168,11 @@ MU_INLINE __m256 relu_of(__m256 v) { /* the second operand: not-a-number is 0 */
     return _mm256_max_ps(v, _mm256_setzero_ps());
 }
 
+MU_INLINE __m256 silu_of(__m256 v) {
+    __m256 e = mu_exp_f32x8(_mm256_xor_ps(v, _mm256_set1_ps(-0.0f)));
+    return _mm256_div_ps(v, _mm256_add_ps(_mm256_set1_ps(1.0f), e));
+}
+
 MU_INLINE void each(float *x, size_t n, __m256 (*f)(__m256)) {
     for (size_t i = 0; i < n; i += 8) {
         mu_store_f32x8(x + i, n - i, f(mu_load_f32x8(x + i, n - i)));
@@ -155,6 +187,16 @@ static void gelu_erf(float *x, size_t n) {
 }
 static void relu(float *x, size_t n) {
     each(x, n, relu_of);
+}
+static void silu(float *x, size_t n) {
+    each(x, n, silu_of);
+}
+
+static void multiply(float *x, const float *y, size_t n) {
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 v = mu_load_f32x8(x + i, n - i);
+        mu_store_f32x8(x + i, n - i, _mm256_mul_ps(v, mu_load_f32x8(y + i, n - i)));
+    }
 }
 
 static void softmax(float *x, size_t n, size_t n_padded) {
@@ -182,8 +224,12 @@ void mu_kernels_init_avx2(mu_kernels *k) {
     k->matmul[MU_FORM_F32].run = f32_run;
     k->matmul[MU_FORM_BF16].run = bf16_run;
     k->layer_norm = layer_norm;
+    k->rms_norm = rms_norm;
+    k->rotate = rotate;
     k->activation[MU_ACTIVATION_GELU_TANH] = gelu_tanh;
     k->activation[MU_ACTIVATION_GELU_ERF] = gelu_erf;
     k->activation[MU_ACTIVATION_RELU] = relu;
+    k->activation[MU_ACTIVATION_SILU] = silu;
+    k->multiply = multiply;
     k->softmax = softmax;
 }

@@ -388,6 +388,26 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
     }
 }
 
+static void rms_norm(float *y, const float *x, const float *w, size_t n, float eps) {
+    float squares = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        squares += x[i] * x[i];
+    }
+    float scale = 1.0f / sqrtf(squares / (float)n + eps);
+    for (size_t i = 0; i < n; i++) {
+        y[i] = x[i] * scale * w[i];
+    }
+}
+
+static void rotate(float *x, const float *cos_sin, size_t n_pairs) {
+    for (size_t i = 0; i < n_pairs; i++) {
+        float c = cos_sin[i], s = cos_sin[n_pairs + i];
+        float a = x[i], b = x[n_pairs + i];
+        x[i] = a * c - b * s;
+        x[n_pairs + i] = b * c + a * s;
+    }
+}
+
 static void gelu_tanh(float *x, size_t n) {
     const float c = 0.7978845608028654f; /* sqrt(2 / pi) */
     for (size_t i = 0; i < n; i++) {
@@ -405,6 +425,18 @@ static void gelu_erf(float *x, size_t n) {
 static void relu(float *x, size_t n) {
     for (size_t i = 0; i < n; i++) {
         x[i] = x[i] > 0.0f ? x[i] : 0.0f;
+    }
+}
+
+static void silu(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        x[i] = x[i] / (1.0f + expf(-x[i]));
+    }
+}
+
+static void multiply(float *x, const float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        x[i] *= y[i];
     }
 }
 
@@ -437,9 +469,13 @@ void mu_kernels_init_ref(mu_kernels *k) {
                [MU_KV_BF16] = {bf16_write, bf16_scores, bf16_values},
                [MU_KV_F16] = {f16_write, f16_scores, f16_values}},
         .layer_norm = layer_norm,
+        .rms_norm = rms_norm,
+        .rotate = rotate,
         .activation = {[MU_ACTIVATION_GELU_TANH] = gelu_tanh,
                        [MU_ACTIVATION_GELU_ERF] = gelu_erf,
-                       [MU_ACTIVATION_RELU] = relu},
+                       [MU_ACTIVATION_RELU] = relu,
+                       [MU_ACTIVATION_SILU] = silu},
+        .multiply = multiply,
         .softmax = softmax,
     };
 }

@@ -369,10 +369,149 @@ static void layer_norm_matches_the_reference(void **state) {
     }
 }
 
+static void rms_norm_matches_double_arithmetic(void **state) {
+    (void)state;
+    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+        mu_kernels k = mu_kernels_get((mu_isa)isa);
+        for (size_t n = 1; n <= 131; n++) {
+            float *x = random_floats(n, 3), *w = random_floats(n, 1), *y = guarded(n);
+            double squares = 0.0;
+            for (size_t i = 0; i < n; i++) {
+                squares += (double)x[i] * (double)x[i];
+            }
+            double scale = 1.0 / sqrt(squares / (double)n + 1e-5);
+            k.rms_norm(y, x, w, n, 1e-5f);
+            for (size_t i = 0; i < n; i++) {
+                double want = (double)x[i] * scale * (double)w[i];
+                assert_true(fabs((double)y[i] - want) <= 1e-6 * (1 + fabs(want)));
+            }
+            float *in_place = guarded(n); /* and from where no vector is aligned */
+            memcpy(in_place, x, n * sizeof(float));
+            k.rms_norm(in_place, in_place, w, n, 1e-5f);
+            assert_memory_equal(in_place, y, n * sizeof(float));
+            free_guarded(in_place, n);
+            free_guarded(y, n);
+            mu_free(x), mu_free(w);
+        }
+    }
+}
+
+/* Heads of every size, turned whole and in part; cosines and sines of any angle. */
+static void rotation_turns_the_pairs_and_leaves_the_rest(void **state) {
+    (void)state;
+    enum { REST = 5 };
+    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+        mu_kernels k = mu_kernels_get((mu_isa)isa);
+        for (size_t n_pairs = 0; n_pairs <= 67; n_pairs++) {
+            size_t n = 2 * n_pairs + REST;
+            float *x = random_floats(n, 10), *cos_sin = guarded(2 * n_pairs), *y = guarded(n);
+            memcpy(y, x, n * sizeof(float));
+            for (size_t i = 0; i < n_pairs; i++) {
+                float angle = 1000.0f * random_unit();
+                cos_sin[i] = cosf(angle);
+                cos_sin[n_pairs + i] = sinf(angle);
+            }
+            k.rotate(y, cos_sin, n_pairs);
+            for (size_t i = 0; i < n_pairs; i++) {
+                double a = (double)x[i], b = (double)x[n_pairs + i];
+                double c = (double)cos_sin[i], s = (double)cos_sin[n_pairs + i];
+                assert_true(fabs((double)y[i] - (a * c - b * s)) <= 3e-6);
+                assert_true(fabs((double)y[n_pairs + i] - (b * c + a * s)) <= 3e-6);
+            }
+            assert_memory_equal(y + 2 * n_pairs, x + 2 * n_pairs, REST * sizeof(float));
+            free_guarded(y, n);
+            free_guarded(cos_sin, 2 * n_pairs);
+            mu_free(x);
+        }
+    }
+}
+
+static void multiply_is_exact(void **state) {
+    (void)state;
+    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+        mu_kernels k = mu_kernels_get((mu_isa)isa);
+        for (size_t n = 0; n <= 67; n++) {
+            float *x = random_floats(n + 1, 3), *y = random_floats(n + 1, 3), *got = guarded(n);
+            memcpy(got, x, n * sizeof(float));
+            k.multiply(got, y, n);
+            for (size_t i = 0; i < n; i++) {
+                assert_true(got[i] == x[i] * y[i]);
+            }
+            free_guarded(got, n);
+            mu_free(x), mu_free(y);
+        }
+    }
+}
+
+/* What is not a number, infinite, too large to square or too small to be normal gives at every
+ * level what it gives in the reference: an answer that is garbage is garbage everywhere. */
+static void assert_same_kind(const float *got, const float *want, size_t n, const char *isa,
+                             const char *kernel) {
+    for (size_t i = 0; i < n; i++) {
+        bool is_same = isnan(want[i]) ? isnan(got[i])
+                       : isinf(want[i])
+                           ? got[i] == want[i]
+                           : fabsf(got[i] - want[i]) <= 1e-6f * fabsf(want[i]) + 1e-37f;
+        if (!is_same) {
+            fail_msg("%s %s: element %zu is %.9g, the reference has %.9g", isa, kernel, i, got[i],
+                     want[i]);
+        }
+    }
+}
+
+static void extreme_values_give_what_the_reference_gives(void **state) {
+    (void)state;
+    enum { N = 21, N_ROUNDS = 4000 };
+    static const float kinds[] = {0.0f,   -0.0f,    1e-45f,    -1e-30f, 87.5f,  88.8f,
+                                  -87.5f, -88.8f,   1e15f,     1e20f,   -1e20f, 3.4e38f,
+                                  NAN,    INFINITY, -INFINITY, -104.0f, 1e-20f, 150.5f};
+    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
+    size_t n_isas = levels(isas);
+    for (size_t round = 0; round < N_ROUNDS * n_isas; round++) {
+        const mu_kernels *k = &isas[round % n_isas];
+        float x[N], y[N], got[N], want[N];
+        uint64_t n_kinds = 1 + mu_rng_below(&rng, MU_COUNTOF(kinds));
+        for (size_t i = 0; i < N; i++) {
+            x[i] = mu_rng_below(&rng, 4) ? random_unit() : kinds[mu_rng_below(&rng, n_kinds)];
+            y[i] = mu_rng_below(&rng, 4) ? random_unit() : kinds[mu_rng_below(&rng, n_kinds)];
+        }
+        k->rms_norm(got, x, y, N, 1e-5f);
+        ref.rms_norm(want, x, y, N, 1e-5f);
+        assert_same_kind(got, want, N, k->isa, "rms_norm");
+        memcpy(got, x, sizeof(x)), memcpy(want, x, sizeof(x));
+        k->multiply(got, y, N);
+        ref.multiply(want, y, N);
+        assert_same_kind(got, want, N, k->isa, "multiply");
+        memcpy(got, x, sizeof(x)), memcpy(want, x, sizeof(x));
+        k->activation[MU_ACTIVATION_SILU](got, N);
+        ref.activation[MU_ACTIVATION_SILU](want, N);
+        assert_same_kind(got, want, N, k->isa, "silu");
+    }
+}
+
+static double exact_gelu_tanh(double v) {
+    return 0.5 * v * (1 + tanh(0.7978845608028654 * (v + 0.044715 * v * v * v)));
+}
+static double exact_gelu_erf(double v) {
+    return 0.5 * v * (1 + erf(v / sqrt(2)));
+}
+static double exact_relu(double v) {
+    return v > 0 ? v : 0;
+}
+static double exact_silu(double v) {
+    return v / (1 + exp(-v));
+}
+
 /* Against the C library in double, over the whole range where anything happens. */
 static void activations_are_exact_to_1e6(void **state) {
     (void)state;
     enum { N = 20011 };
+    static double (*const exact[MU_N_ACTIVATIONS])(double v) = {
+        [MU_ACTIVATION_GELU_TANH] = exact_gelu_tanh,
+        [MU_ACTIVATION_GELU_ERF] = exact_gelu_erf,
+        [MU_ACTIVATION_RELU] = exact_relu,
+        [MU_ACTIVATION_SILU] = exact_silu,
+    };
     for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
         mu_kernels k = mu_kernels_get((mu_isa)isa);
         for (int kind = 0; kind < MU_N_ACTIVATIONS; kind++) {
@@ -382,12 +521,7 @@ static void activations_are_exact_to_1e6(void **state) {
             }
             k.activation[kind](y, N);
             for (size_t i = 0; i < N; i++) {
-                double v = (double)(24.0f * (float)i / N - 12.0f);
-                double inner = 0.7978845608028654 * (v + 0.044715 * v * v * v);
-                double want = kind == MU_ACTIVATION_GELU_TANH  ? 0.5 * v * (1 + tanh(inner))
-                              : kind == MU_ACTIVATION_GELU_ERF ? 0.5 * v * (1 + erf(v / sqrt(2)))
-                              : v > 0                          ? v
-                                                               : 0;
+                double want = exact[kind]((double)(24.0f * (float)i / N - 12.0f));
                 assert_true(fabs((double)y[i] - want) <= 1e-6 * (1 + fabs(want)));
             }
             free_guarded(y, N);
@@ -429,7 +563,11 @@ int main(void) {
         cmocka_unit_test(products_match_the_reference_and_are_batch_invariant),
         cmocka_unit_test(attention_matches_double_arithmetic),
         cmocka_unit_test(layer_norm_matches_the_reference),
+        cmocka_unit_test(rms_norm_matches_double_arithmetic),
+        cmocka_unit_test(rotation_turns_the_pairs_and_leaves_the_rest),
+        cmocka_unit_test(multiply_is_exact),
         cmocka_unit_test(activations_are_exact_to_1e6),
+        cmocka_unit_test(extreme_values_give_what_the_reference_gives),
         cmocka_unit_test(softmax_sums_to_one_and_clears_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,6 +205,7 @@ static double product_of(const product *p, const float *x, uint32_t out, double 
 static double activated(mu_activation activation, double x) {
     if (activation == MU_ACTIVATION_RELU) return x > 0.0 ? x : 0.0;
     if (activation == MU_ACTIVATION_GELU_ERF) return 0.5 * x * (1.0 + erf(x * sqrt(0.5)));
+    if (activation == MU_ACTIVATION_SILU) return x / (1.0 + exp(-x));
     return 0.5 * x * (1.0 + tanh(sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 

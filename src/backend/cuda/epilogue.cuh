@@ -74,6 +74,7 @@ __device__ static __forceinline__ float mu_activate(mu_activation activation, fl
     if (activation == MU_ACTIVATION_GELU_ERF) {
         return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
     }
+    if (activation == MU_ACTIVATION_SILU) return x / (1.0f + expf(-x));
     float inner = 0.79788456080286536f * (x + 0.044715f * x * x * x);
     return 0.5f * x * (1.0f + tanhf(inner));
 }
