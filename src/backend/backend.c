@@ -6,12 +6,14 @@ static const mu_backend_ops *ops_of(mu_device device) {
     return device.kind == MU_DEVICE_CUDA ? &mu_cuda_ops : &mu_cpu_ops;
 }
 
-mu_backend_bytes mu_backend_plan(const mu_decoder_spec *spec, bool is_tied,
-                                 const mu_backend_options *options) {
-    return ops_of(options->device)->plan(spec, is_tied, options);
+mu_backend_bytes mu_backend_plan(const mu_model *model, const mu_backend_options *options) {
+    return ops_of(options->device)->plan(model, options);
 }
 
-static mu_status check(const mu_decoder_spec *spec, const mu_backend_options *o, mu_err *err) {
+static mu_status check(const mu_model *model, const mu_backend_options *o, mu_err *err) {
+    const mu_decoder_spec *spec = mu_model_spec(model);
+    const mu_backend_ops *ops = ops_of(o->device);
+    mu_err why;
     MU_ASSERT(o->n_kv_blocks > 0 && o->step_tokens_max > 0 && o->step_rows_max > 0);
     if (o->block_tokens == 0 || o->block_tokens % MU_KV_GROUP != 0) {
         return mu_fail(err, MU_ERR_INVALID, "KV blocks of %u tokens: must be a multiple of %d",
@@ -21,12 +23,17 @@ static mu_status check(const mu_decoder_spec *spec, const mu_backend_options *o,
         return mu_fail(err, MU_ERR_LIMIT, "context of %u tokens: the model has %u positions",
                        o->n_ctx, spec->n_ctx);
     }
+    mu_status status = mu_decoder_check(spec, ops->features, ops->name, &why);
+    if (status != MU_OK) {
+        return mu_fail(err, status, "%s models: %s%s", mu_model_architecture(model), why.text,
+                       o->device.kind == MU_DEVICE_CPU ? "" : "; --device cpu may run it");
+    }
     return MU_OK;
 }
 
 mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
                           mu_backend **out, mu_err *err) {
-    mu_status status = check(mu_model_spec(model), options, err);
+    mu_status status = check(model, options, err);
     return status == MU_OK ? ops_of(options->device)->open(model, options, out, err) : status;
 }
 

@@ -38,7 +38,8 @@ typedef struct mu_device {
 
 typedef struct mu_backend_options {
     mu_device device;
-    mu_dtype weight_type;  /* one that mu_weight_type_name() knows; CUDA: MU_F32 or MU_BF16 */
+    mu_dtype weight_type;  /* one that mu_weight_type_name() knows; CUDA: MU_F32 or MU_BF16; CPU
+                              also MU_AS_FILE, each matrix by itself */
     mu_dtype kv_type;      /* MU_F32, MU_BF16 or MU_F16; CUDA: as the weights */
     uint32_t n_threads;    /* 0: as many as the process may use; CUDA: for packing only */
     mu_isa isa_max;        /* MU_ISA_AVX512: the best the CPU has */
@@ -94,9 +95,8 @@ typedef struct mu_backend_bytes {
     uint64_t scratch;
 } mu_backend_bytes;
 
-/* What open() would allocate, computed from the spec alone. */
-mu_backend_bytes mu_backend_plan(const mu_decoder_spec *spec, bool is_tied,
-                                 const mu_backend_options *options);
+/* What open() would allocate, computed from what the files say of themselves. */
+mu_backend_bytes mu_backend_plan(const mu_model *model, const mu_backend_options *options);
 
 /* Packs the weights and lets go of the file pages behind them; model may be closed afterwards. */
 mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
@@ -144,14 +144,14 @@ mu_status mu_machine_rates_measure(mu_device device, uint32_t n_threads, mu_isa 
 
 /* One kernel at one shape, alone on one thread, its data in cache where it fits. */
 typedef struct mu_kernel_rate {
-    const char *kernel; /* "matmul q8", "scores f16", "layer_norm": static */
-    const char *isa;    /* the level asked for and present: static */
-    uint32_t n_rows;    /* activations, queries */
-    uint32_t n_in;      /* inputs of an output; positions for attention */
-    uint32_t n_out;     /* outputs; 0 where the kernel maps rows to rows */
-    double seconds;     /* of the fastest call */
-    double ops;         /* arithmetic of a call; 0 where it is not what bounds it */
-    double bytes;       /* that a call must read and write */
+    char kernel[24]; /* "matmul q8", "scores f16", "layer_norm" */
+    const char *isa; /* the level asked for and present: static */
+    uint32_t n_rows; /* activations, queries */
+    uint32_t n_in;   /* inputs of an output; positions for attention */
+    uint32_t n_out;  /* outputs; 0 where the kernel maps rows to rows */
+    double seconds;  /* of the fastest call */
+    double ops;      /* arithmetic of a call; 0 where it is not what bounds it */
+    double bytes;    /* that a call must read and write */
     mu_dtype peak; /* whose peak rate bounds ops: MU_F32, MU_BF16, MU_Q8_0 (int8), MU_Q4_0 (int4) */
 } mu_kernel_rate;
 

@@ -6,8 +6,9 @@
 #include "backend/backend.h"
 
 typedef struct mu_backend_ops {
-    mu_backend_bytes (*plan)(const mu_decoder_spec *spec, bool is_tied,
-                             const mu_backend_options *options);
+    const char *name;     /* for errors */
+    mu_features features; /* of decoders that it computes */
+    mu_backend_bytes (*plan)(const mu_model *model, const mu_backend_options *options);
     mu_status (*open)(const mu_model *model, const mu_backend_options *options, mu_backend **out,
                       mu_err *err);
     void (*close)(mu_backend *backend);

@@ -166,7 +166,7 @@ mu_status mu_bench_engine(const mu_model *model, const mu_bench_engine_options *
     mu_engine_options e = engine_options(o);
     mu_status status = mu_machine_rates_measure(e.device, e.n_threads, e.isa_max, &out->rates, err);
     if (status != MU_OK) return status;
-    s.limits = (mu_limit_args){mu_model_spec(model), e.weight_type, e.kv_type, &out->rates};
+    s.limits = (mu_limit_args){model, e.weight_type, e.kv_type, &out->rates};
 
     uint64_t start = mu_now_ns();
     status = mu_engine_open(model, &e, &s.engine, err);

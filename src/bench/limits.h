@@ -1,14 +1,9 @@
 /* limits.h - how fast a model could run on a machine: the denominators of every speed figure.
  *
- * Work is what the forward pass really does. With L layers, width h, FFN width f, vocabulary V and
- * n tokens at an average of p positions to attend to:
- *
- *     matrix operations of a layer and token    2 (4 h h + 2 h f)
- *     attention of a layer and token            4 h p
- *     output projection of a row                2 V h
- *
- * The last layer computes only Q, K and V for rows without logits. Bytes of a decode step are all
- * matrices once, and K and V of every sequence.
+ * Work is what the forward pass really does: two operations for every weight of the matrices that
+ * a row meets (decoder.h lists them), four for every dimension of a query and position that it
+ * sees. The last layer computes only Q, K and V for rows without logits. Bytes of a decode step are
+ * all matrices once, and K and V of every sequence.
  *
  * Pure functions; no state, any thread.
  */
@@ -18,7 +13,7 @@
 #include "backend/backend.h"
 
 typedef struct mu_limit_args {
-    const mu_decoder_spec *spec;
+    const mu_model *model;
     mu_dtype weight_type, kv_type;
     const mu_machine_rates *rates;
 } mu_limit_args;

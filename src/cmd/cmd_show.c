@@ -11,7 +11,7 @@
 static mu_backend_bytes plan(const mu_model *model, mu_dtype weight_type) {
     const mu_decoder_spec *spec = mu_model_spec(model);
     mu_engine_options o = mu_engine_options_default();
-    return mu_backend_plan(spec, mu_model_is_tied(model),
+    return mu_backend_plan(model,
                            &(mu_backend_options){
                                .weight_type = weight_type,
                                .kv_type = o.kv_type,
@@ -25,11 +25,12 @@ static mu_backend_bytes plan(const mu_model *model, mu_dtype weight_type) {
 }
 
 static uint64_t kv_token_bytes(const mu_decoder_spec *spec, mu_dtype type) {
-    return 2ull * spec->n_layers * spec->hidden_dim * mu_dtype_get(type)->block_bytes;
+    return mu_decoder_kv_values(spec) * mu_dtype_get(type)->block_bytes;
 }
 
 static mu_status print_json(const mu_model *model, mu_err *err) {
     const mu_decoder_spec *spec = mu_model_spec(model);
+    const mu_layer_kind *kind = &spec->kinds[0];
     uint64_t n_tensors[MU_N_DTYPES], bytes[MU_N_DTYPES];
     mu_model_bytes_by_type(model, n_tensors, bytes);
     json_t *types = json_object();
@@ -40,22 +41,46 @@ static mu_status print_json(const mu_model *model, mu_err *err) {
                                       (json_int_t)bytes[i]));
     }
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, "
+        "{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:o, "
+        "s:{s:I, "
         "s:I, s:I, s:I, s:I}}",
         "name", mu_model_name(model), "source", mu_model_source(model), "architecture",
         mu_model_architecture(model), "parameters", (json_int_t)mu_model_n_parameters(model),
-        "file_bytes", (json_int_t)mu_model_file_bytes(model), "tied_output",
-        (int)mu_model_is_tied(model), "tokenizer",
-        mu_model_has_own_tokenizer(model) ? "own" : "bytes", "shape", "n_layers",
-        (int)spec->n_layers, "n_heads", (int)spec->n_heads, "head_dim", (int)spec->head_dim,
-        "hidden_dim", (int)spec->hidden_dim, "ffn_dim", (int)spec->ffn_dim, "vocab_size",
-        (int)spec->vocab_size, "n_ctx", (int)spec->n_ctx, "file_types", types, "memory_bytes",
-        "f32_weights", (json_int_t)plan(model, MU_F32).weights, "bf16_weights",
-        (json_int_t)plan(model, MU_BF16).weights, "q8_weights",
+        "file_bytes", (json_int_t)mu_model_file_bytes(model), "tied_output", (int)spec->is_tied,
+        "tokenizer", mu_model_has_own_tokenizer(model) ? "own" : "bytes", "shape", "n_layers",
+        (int)spec->n_layers, "n_heads", (int)kind->n_heads, "n_kv_heads", (int)kind->n_kv_heads,
+        "head_dim", (int)kind->head_dim, "hidden_dim", (int)spec->hidden_dim, "ffn_dim",
+        (int)kind->ffn_dim, "vocab_size", (int)spec->vocab_size, "n_ctx", (int)spec->n_ctx,
+        "file_types", types, "memory_bytes", "f32_weights", (json_int_t)plan(model, MU_F32).weights,
+        "bf16_weights", (json_int_t)plan(model, MU_BF16).weights, "q8_weights",
         (json_int_t)plan(model, MU_Q8_0).weights, "q4_weights",
         (json_int_t)plan(model, MU_Q4_0).weights, "kv_per_token_f32",
         (json_int_t)kv_token_bytes(spec, MU_F32));
     return mu_print_json(json, JSON_INDENT(2), err);
+}
+
+static void print_heads(const mu_layer_kind *kind) {
+    printf("%u heads of %u", kind->n_heads, kind->head_dim);
+    if (kind->n_kv_heads != kind->n_heads) printf(" on %u of K and V", kind->n_kv_heads);
+    if (kind->window > 0) printf(", window %u", kind->window);
+}
+
+static void print_shape(const mu_decoder_spec *spec) {
+    const mu_layer_kind *kind = spec->kinds;
+    printf("shape         %u layers, ", spec->n_layers);
+    if (spec->n_kinds == 1) print_heads(kind);
+    printf("%swidth %u", spec->n_kinds == 1 ? ", " : "", spec->hidden_dim);
+    if (spec->n_kinds == 1) printf(", FFN %u", kind->ffn_dim);
+    printf("\n");
+    for (uint32_t i = 0; spec->n_kinds > 1 && i < spec->n_kinds; i++, kind++) {
+        uint32_t n = 0;
+        for (uint32_t layer = 0; layer < spec->n_layers; layer++) {
+            n += spec->kind_of[layer] == i;
+        }
+        printf("              %u of them ", n);
+        print_heads(kind);
+        printf(", FFN %u\n", kind->ffn_dim);
+    }
 }
 
 static void print_text(const mu_model *model) {
@@ -69,9 +94,8 @@ static void print_text(const mu_model *model) {
     }
     printf("\narchitecture  %s, %.1f million parameters, output %s\n", mu_model_architecture(model),
            (double)mu_model_n_parameters(model) / 1e6,
-           mu_model_is_tied(model) ? "tied to the embedding" : "its own matrix");
-    printf("shape         %u layers, %u heads of %u, width %u, FFN %u\n", spec->n_layers,
-           spec->n_heads, spec->head_dim, spec->hidden_dim, spec->ffn_dim);
+           spec->is_tied ? "tied to the embedding" : "its own matrix");
+    print_shape(spec);
     printf("              vocabulary %u, context %u tokens\n", spec->vocab_size, spec->n_ctx);
     printf("tokenizer     %s, %u tokens\n",
            mu_model_has_own_tokenizer(model) ? "the model's own" : "built-in bytes",

@@ -44,9 +44,8 @@ static uint32_t blocks_for(const mu_engine *e, uint32_t n_tokens) {
 }
 
 static uint64_t block_bytes(const mu_engine *e) {
-    const mu_decoder_spec *spec = mu_model_spec(e->model);
     uint64_t elem_bytes = mu_dtype_get(e->options.kv_type)->block_bytes;
-    return 2 * elem_bytes * spec->n_layers * spec->hidden_dim * e->options.block_tokens;
+    return mu_decoder_kv_values(mu_model_spec(e->model)) * elem_bytes * e->options.block_tokens;
 }
 
 /* The upper ends are far above what is useful, and low enough that no size computed from them

@@ -80,7 +80,7 @@ typedef struct mu_seq_options {
     uint32_t n_output_min; /* before, stop tokens are banned and stop strings do not count */
     mu_sampling sampling;
     bool ignore_eos;
-    const mu_token *stop_tokens; /* [n_stop_tokens], besides the model's eos; copied */
+    const mu_token *stop_tokens; /* [n_stop_tokens], besides the model's own; copied */
     uint32_t n_stop_tokens;
     const char *const *stop_strings; /* [n_stop_strings], copied; not part of the text given out */
     uint32_t n_stop_strings;
@@ -92,7 +92,7 @@ typedef enum mu_seq_state { MU_SEQ_WAITING, MU_SEQ_RUNNING, MU_SEQ_FINISHED } mu
 
 typedef enum mu_finish {
     MU_FINISH_NONE,   /* not finished */
-    MU_FINISH_STOP,   /* eos, a stop token or a stop string */
+    MU_FINISH_STOP,   /* end of text, a stop token or a stop string */
     MU_FINISH_LENGTH, /* n_output_max or n_ctx */
     MU_FINISH_CANCELED,
     MU_FINISH_ERROR,

@@ -15,10 +15,12 @@ static void *copy(const void *from, size_t n, size_t elem_size, bool *failed) {
     return memcpy(to, from, n * elem_size);
 }
 
-static bool copy_tokens(mu_seq *seq, const mu_seq_options *o, mu_token eos) {
+static bool copy_tokens(mu_seq *seq, const mu_seq_options *o, const mu_model *model) {
     bool failed = false;
+    uint32_t n_ends;
+    const mu_token *ends = mu_model_end_tokens(model, &n_ends);
     seq->tokens = MU_ALLOC(mu_token, (size_t)o->n_prompt + o->n_output_max);
-    seq->stop_tokens = MU_ALLOC(mu_token, (size_t)o->n_stop_tokens + 1);
+    seq->stop_tokens = MU_ALLOC(mu_token, (size_t)o->n_stop_tokens + n_ends + 1);
     seq->biases = copy(o->sampling.biases, o->sampling.n_biases, sizeof(*seq->biases), &failed);
     if (failed || !seq->tokens || !seq->stop_tokens) return false;
     memcpy(seq->tokens, o->prompt, o->n_prompt * sizeof(*seq->tokens));
@@ -26,7 +28,9 @@ static bool copy_tokens(mu_seq *seq, const mu_seq_options *o, mu_token eos) {
         memcpy(seq->stop_tokens, o->stop_tokens, o->n_stop_tokens * sizeof(*seq->stop_tokens));
     }
     seq->n_stop_tokens = o->n_stop_tokens;
-    if (eos != MU_TOKEN_NONE && !o->ignore_eos) seq->stop_tokens[seq->n_stop_tokens++] = eos;
+    for (uint32_t i = 0; i < n_ends && !o->ignore_eos; i++) {
+        seq->stop_tokens[seq->n_stop_tokens++] = ends[i];
+    }
     return true;
 }
 
@@ -56,8 +60,7 @@ mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,
     seq->options = *options;
     mu_status status =
         mu_stop_init(&seq->stop, options->stop_strings, options->n_stop_strings, err);
-    if (status == MU_OK &&
-        (!copy_tokens(seq, options, mu_model_eos(model)) || !make_room(seq, room))) {
+    if (status == MU_OK && (!copy_tokens(seq, options, model) || !make_room(seq, room))) {
         status = mu_fail(err, MU_ERR_NOMEM, "sequence of %u + %u tokens", options->n_prompt,
                          options->n_output_max);
     }

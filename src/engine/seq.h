@@ -21,7 +21,7 @@ struct mu_seq {
     mu_seq_options options; /* pointers replaced by owned copies or NULL */
     mu_token *tokens;       /* [n_prompt + n_output_max], owned */
     mu_logit_bias *biases;  /* owned */
-    mu_token *stop_tokens;  /* [n_stop_tokens], eos included, owned */
+    mu_token *stop_tokens;  /* [n_stop_tokens], the model's own included, owned */
     uint32_t n_stop_tokens;
     float *logprobs;  /* [n_output_max] when asked for, owned */
     mu_logprob *tops; /* [n_output_max, n_logprobs], owned */

@@ -62,14 +62,26 @@ static void assert_same_blocks(const mu_weight *a, const mu_weight *b, mu_dtype 
     }
 }
 
+static void assert_same_kind(const mu_layer_kind *x, const mu_layer_kind *y) {
+    assert_int_equal(x->n_heads, y->n_heads);
+    assert_int_equal(x->n_kv_heads, y->n_kv_heads);
+    assert_int_equal(x->head_dim, y->head_dim);
+    assert_int_equal(x->activation, y->activation);
+    assert_int_equal(x->is_gated, y->is_gated);
+    assert_true(x->attn_scale == y->attn_scale);
+    assert_int_equal(x->attn_scale_by_layer, y->attn_scale_by_layer);
+    assert_int_equal(x->rope.n_dims, y->rope.n_dims);
+    assert_true(x->rope.base == y->rope.base);
+}
+
 static void assert_same_model(const mu_model *a, const mu_model *b, mu_dtype dtype) {
     const mu_decoder_spec *x = mu_model_spec(a), *y = mu_model_spec(b);
     assert_int_equal(x->n_layers, y->n_layers);
     assert_int_equal(x->vocab_size, y->vocab_size);
-    assert_int_equal(x->activation, y->activation);
-    assert_true(x->norm_eps == y->norm_eps && x->attn_scale == y->attn_scale);
-    assert_int_equal(x->attn_scale_by_layer, y->attn_scale_by_layer);
-    assert_int_equal(mu_model_is_tied(a), mu_model_is_tied(b));
+    assert_true(x->norm_eps == y->norm_eps);
+    assert_int_equal(x->is_tied, y->is_tied);
+    assert_int_equal(x->n_kinds, y->n_kinds);
+    assert_same_kind(&x->kinds[0], &y->kinds[0]);
     for (uint32_t layer = 0; layer < x->n_layers; layer++) {
         for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
             assert_same_blocks(mu_model_layer_weight(a, layer, (mu_layer_slot)slot),

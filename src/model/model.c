@@ -11,54 +11,37 @@
 #include "format/hf_tokenizer.h"
 #include "format/safetensors.h"
 #include "hub/builtin.h"
-#include "model/architectures.h"
+#include "model/family.h"
+#include "model/synthetic.h"
 
 struct mu_model {
     char name[256];
     char source[32];
     char folder[MU_REF_TEXT_MAX]; /* of a model in HF layout; else "" */
-    const mu_architecture *architecture;
+    const mu_family *family;
     mu_decoder_spec spec;
     mu_bindings bindings;
     mu_tokenizer *tokenizer; /* owned */
     bool has_own_tokenizer;
-    mu_token eos;
+    mu_token end_tokens[MU_END_TOKENS_MAX];
+    uint32_t n_end_tokens;
     mu_safetensors *safetensors; /* owned, as below: the files that weights borrow */
     mu_hf_config *config;
     mu_gguf *gguf;
     const mu_builtin *builtin; /* NULL: a file */
 };
 
-/* Shapes of the GPT-2 family (Radford et al. 2019), and a small one for tests. */
-static const struct {
-    const char *name;
-    uint32_t n_layers, hidden_dim, n_heads, vocab_size, n_ctx;
-} synthetic_shapes[] = {
-    {"gpt2", 12, 768, 12, 50257, 1024},
-    {"gpt2-medium", 24, 1024, 16, 50257, 1024},
-    {"gpt2-large", 36, 1280, 20, 50257, 1024},
-    {"gpt2-xl", 48, 1600, 25, 50257, 1024},
-    {"gpt2-test", 2, 64, 4, 517, 128},
-    {"gpt2-mini", 4, 256, 4, 50257, 1024}, /* steps of about a millisecond, for tests */
-};
-
-static mu_status bind(mu_model *model, mu_naming naming, const mu_metadata *metadata,
-                      const mu_tensor_set *tensors, mu_err *err) {
-    model->bindings.layers = mu_alloc_array(model->spec.n_layers, sizeof(*model->bindings.layers));
-    if (!model->bindings.layers) return mu_fail(err, MU_ERR_NOMEM, "%s", model->name);
-    return mu_architecture_bind(model->architecture, naming, metadata, tensors, &model->spec,
-                                &model->bindings, err);
-}
-
 /* The spec and the weights out of what a file says. */
 static mu_status understand(mu_model *model, mu_naming naming, const mu_metadata *metadata,
                             const mu_tensor_set *tensors, mu_err *err) {
-    mu_status status = mu_architecture_find(metadata, naming, &model->architecture, err);
+    mu_status status = mu_family_find(metadata, naming, &model->family, err);
+    if (status == MU_OK) {
+        status = mu_family_spec(model->family, naming, metadata, tensors, &model->spec, err);
+    }
     if (status != MU_OK) return status;
-    status =
-        mu_architecture_spec(model->architecture, naming, metadata, tensors, &model->spec, err);
-    if (status != MU_OK) return status;
-    return bind(model, naming, metadata, tensors, err);
+    model->bindings.layers = mu_alloc_array(model->spec.n_layers, sizeof(*model->bindings.layers));
+    if (!model->bindings.layers) return mu_fail(err, MU_ERR_NOMEM, "%s", model->name);
+    return mu_family_bind(model->family, naming, tensors, &model->spec, &model->bindings, err);
 }
 
 /* A model without a tokenizer of its own still takes text, as bytes. */
@@ -73,43 +56,46 @@ static mu_status settle_tokenizer(mu_model *model, mu_status opened, mu_err *err
     return mu_tokenizer_open_bytes(&model->tokenizer, err);
 }
 
-static void settle_eos(mu_model *model, const mu_metadata *metadata, const char *key) {
-    int64_t eos = MU_TOKEN_NONE;
-    if (!metadata || !mu_metadata_int(metadata, key, &eos)) {
-        eos = mu_tokenizer_eos(model->tokenizer);
+static void add_end_token(mu_model *model, int64_t token) {
+    if (token < 0 || token >= model->spec.vocab_size) return;
+    for (uint32_t i = 0; i < model->n_end_tokens; i++) {
+        if (model->end_tokens[i] == token) return;
     }
-    bool is_valid = eos >= 0 && eos < model->spec.vocab_size;
-    model->eos = is_valid ? (mu_token)eos : MU_TOKEN_NONE;
+    if (model->n_end_tokens == MU_END_TOKENS_MAX) return;
+    model->end_tokens[model->n_end_tokens++] = (mu_token)token;
+}
+
+/* One token or a list of them. */
+static void add_end_tokens(mu_model *model, const mu_metadata *metadata, const char *key) {
+    const mu_meta_value *value = metadata ? mu_metadata_find(metadata, key) : NULL;
+    if (!value) return;
+    if (value->kind == MU_META_INT) add_end_token(model, value->i);
+    for (size_t i = 0; value->kind == MU_META_ARRAY && value->ints && i < value->n_elems; i++) {
+        add_end_token(model, value->ints[i]);
+    }
+}
+
+/* metadata: what the model's own file says; the tokenizer's word counts where that is silent. */
+static void settle_end_tokens(mu_model *model, const mu_metadata *metadata, const char *const *keys,
+                              size_t n_keys) {
+    for (size_t i = 0; i < n_keys; i++) {
+        add_end_tokens(model, metadata, keys[i]);
+    }
+    if (model->n_end_tokens == 0) add_end_token(model, mu_tokenizer_eos(model->tokenizer));
 }
 
 static mu_status open_synthetic(mu_model *model, const mu_ref *ref, const mu_hub_env *env,
                                 mu_err *err) {
-    size_t i = 0;
-    while (i < MU_COUNTOF(synthetic_shapes) && strcmp(ref->path, synthetic_shapes[i].name) != 0) {
-        i++;
-    }
-    if (i == MU_COUNTOF(synthetic_shapes)) {
-        return mu_fail(err, MU_ERR_NOT_FOUND,
-                       "synthetic:%.80s: known are gpt2, gpt2-medium, gpt2-large, gpt2-xl",
+    const char *config = mu_synthetic_config(ref->path);
+    if (!config) {
+        return mu_fail(err, MU_ERR_NOT_FOUND, "synthetic:%.80s: `muai list` names those there are",
                        ref->path);
     }
-    uint32_t head_dim = synthetic_shapes[i].hidden_dim / synthetic_shapes[i].n_heads;
-    model->architecture = mu_architecture_gpt2();
-    model->spec = (mu_decoder_spec){
-        .n_layers = synthetic_shapes[i].n_layers,
-        .n_heads = synthetic_shapes[i].n_heads,
-        .head_dim = head_dim,
-        .hidden_dim = synthetic_shapes[i].hidden_dim,
-        .ffn_dim = 4 * synthetic_shapes[i].hidden_dim,
-        .vocab_size = synthetic_shapes[i].vocab_size,
-        .n_ctx = synthetic_shapes[i].n_ctx,
-        .activation = MU_ACTIVATION_GELU_TANH,
-        .norm_eps = 1e-5f,
-        .attn_scale = head_dim == 64 ? 0.125f : 0.25f, /* 1 / sqrt(64), 1 / sqrt(16) */
-    };
-    snprintf(model->source, sizeof(model->source), "synthetic");
-    mu_status status = bind(model, MU_NAMING_HF, NULL, NULL, err);
+    mu_status status = mu_hf_config_parse(config, strlen(config), &model->config, err);
     if (status != MU_OK) return status;
+    status = understand(model, MU_NAMING_HF, mu_hf_config_metadata(model->config), NULL, err);
+    if (status != MU_OK) return status;
+    snprintf(model->source, sizeof(model->source), "synthetic");
 
     char folder[MU_REF_TEXT_MAX];
     status = MU_ERR_NOT_FOUND;
@@ -119,8 +105,21 @@ static mu_status open_synthetic(mu_model *model, const mu_ref *ref, const mu_hub
         status = mu_hf_tokenizer_open(folder, &model->tokenizer, err);
     }
     status = settle_tokenizer(model, status, err);
-    if (status == MU_OK) settle_eos(model, NULL, NULL);
+    if (status == MU_OK) settle_end_tokens(model, NULL, NULL, 0);
     return status;
+}
+
+/* generation_config.json may name more tokens that end a text, such as those that end a turn. */
+static mu_status add_generation_config(mu_model *model, mu_err *err) {
+    char path[MU_REF_TEXT_MAX + 64];
+    mu_hf_config *config = NULL;
+    snprintf(path, sizeof(path), "%s/generation_config.json", model->folder);
+    if (access(path, F_OK) != 0) return MU_OK;
+    mu_status status = mu_hf_config_open(path, &config, err);
+    if (status != MU_OK) return status;
+    add_end_tokens(model, mu_hf_config_metadata(config), "eos_token_id");
+    mu_hf_config_close(config);
+    return MU_OK;
 }
 
 static mu_status open_folder(mu_model *model, const mu_ref *ref, mu_err *err) {
@@ -150,8 +149,10 @@ static mu_status open_folder(mu_model *model, const mu_ref *ref, mu_err *err) {
     if (status != MU_OK) return mu_fail(err, status, "%s: %s", ref->path, inner.text);
     status = mu_hf_tokenizer_open(ref->path, &model->tokenizer, err);
     status = settle_tokenizer(model, status, err);
-    if (status == MU_OK) settle_eos(model, metadata, "eos_token_id");
-    return status;
+    if (status != MU_OK) return status;
+    static const char *const end_keys[] = {"eos_token_id"};
+    settle_end_tokens(model, metadata, end_keys, MU_COUNTOF(end_keys));
+    return add_generation_config(model, err);
 }
 
 /* A GGUF file, or the same bytes in the program. */
@@ -175,7 +176,10 @@ static mu_status open_gguf(mu_model *model, const mu_ref *ref, mu_err *err) {
             model, mu_gguf_tokenizer_open(metadata, &model->tokenizer, &inner), &inner);
     }
     if (status != MU_OK) return mu_fail(err, status, "%s: %s", ref->path, inner.text);
-    settle_eos(model, metadata, "tokenizer.ggml.eos_token_id");
+    static const char *const end_keys[] = {"tokenizer.ggml.eos_token_id",
+                                           "tokenizer.ggml.eot_token_id",
+                                           "tokenizer.ggml.eom_token_id"};
+    settle_end_tokens(model, metadata, end_keys, MU_COUNTOF(end_keys));
     return MU_OK;
 }
 
@@ -214,7 +218,7 @@ const char *mu_model_name(const mu_model *model) {
 }
 
 const char *mu_model_architecture(const mu_model *model) {
-    return mu_architecture_name(model->architecture);
+    return model->family->name;
 }
 
 const char *mu_model_source(const mu_model *model) {
@@ -232,10 +236,6 @@ const mu_weight *mu_model_weight(const mu_model *model, mu_model_slot slot) {
 const mu_weight *mu_model_layer_weight(const mu_model *model, uint32_t layer, mu_layer_slot slot) {
     MU_ASSERT(layer < model->spec.n_layers);
     return &model->bindings.layers[layer][slot];
-}
-
-bool mu_model_is_tied(const mu_model *model) {
-    return model->bindings.is_tied;
 }
 
 /* A fault maps neighbouring pages as well, so tensors that were let go come back in part when those
@@ -261,8 +261,13 @@ bool mu_model_has_own_tokenizer(const mu_model *model) {
     return model->has_own_tokenizer;
 }
 
+const mu_token *mu_model_end_tokens(const mu_model *model, uint32_t *out_n) {
+    *out_n = model->n_end_tokens;
+    return model->n_end_tokens > 0 ? model->end_tokens : NULL;
+}
+
 mu_token mu_model_eos(const mu_model *model) {
-    return model->eos;
+    return model->n_end_tokens > 0 ? model->end_tokens[0] : MU_TOKEN_NONE;
 }
 
 bool mu_model_temperature(const mu_model *model, float *out) {
@@ -281,10 +286,6 @@ mu_status mu_model_chat_template(const mu_model *model, mu_buf *out, mu_err *err
     return out->failed ? mu_fail(err, MU_ERR_NOMEM, "%s: chat template", model->name) : MU_OK;
 }
 
-const char *mu_model_synthetic_at(uint32_t i) {
-    return i < MU_COUNTOF(synthetic_shapes) ? synthetic_shapes[i].name : NULL;
-}
-
 static uint64_t n_values(const mu_weight *w) {
     return (uint64_t)w->n_out * w->n_in;
 }
@@ -292,7 +293,7 @@ static uint64_t n_values(const mu_weight *w) {
 uint64_t mu_model_n_parameters(const mu_model *model) {
     uint64_t n = 0;
     for (int slot = 0; slot < MU_N_MODEL_SLOTS; slot++) {
-        bool is_counted = slot != MU_OUTPUT || !model->bindings.is_tied;
+        bool is_counted = slot != MU_ROPE_FACTORS && (slot != MU_OUTPUT || !model->spec.is_tied);
         if (is_counted) n += n_values(&model->bindings.model[slot]);
     }
     for (uint32_t layer = 0; layer < model->spec.n_layers; layer++) {
@@ -303,32 +304,55 @@ uint64_t mu_model_n_parameters(const mu_model *model) {
     return n;
 }
 
-typedef struct held_types {
-    uint32_t n, n_q4_0, n_quantized, n_bf16; /* matrices */
-} held_types;
+/* Values of the matrices by the type they are packed as. */
+typedef struct type_values {
+    uint64_t n[MU_N_DTYPES];
+} type_values;
 
-static void count_type(held_types *held, const mu_weight *w) {
-    mu_dtype dtype = w->tensor ? w->tensor->dtype : MU_F32;
-    bool has_blocks = mu_dtype_get(dtype)->block_elems > 1;
-    held->n++;
-    held->n_q4_0 += dtype == MU_Q4_0;
-    held->n_quantized += has_blocks;
-    held->n_bf16 += dtype == MU_BF16;
+static void count_type(type_values *values, const mu_weight *w, mu_dtype wanted) {
+    values->n[mu_weight_type_of(w, wanted)] += n_values(w);
+}
+
+static type_values count_types(const mu_model *model, mu_dtype wanted) {
+    type_values values = {{0}};
+    count_type(&values, &model->bindings.model[MU_OUTPUT], wanted);
+    for (uint32_t layer = 0; layer < model->spec.n_layers; layer++) {
+        mu_matrix matrices[MU_LAYER_MATRICES_MAX];
+        uint32_t n = mu_layer_matrices(&model->spec, layer, matrices);
+        for (uint32_t i = 0; i < n; i++) {
+            count_type(&values, &model->bindings.layers[layer][matrices[i].weight], wanted);
+        }
+    }
+    return values;
 }
 
 mu_dtype mu_model_weight_type(const mu_model *model) {
-    static const mu_layer_slot matrices[] = {MU_Q_W, MU_K_W, MU_V_W, MU_O_W, MU_UP_W, MU_DOWN_W};
-    held_types held = {0};
-    count_type(&held, &model->bindings.model[MU_EMBED]);
-    count_type(&held, &model->bindings.model[MU_OUTPUT]);
-    for (uint32_t layer = 0; layer < model->spec.n_layers; layer++) {
-        for (size_t i = 0; i < MU_COUNTOF(matrices); i++) {
-            count_type(&held, &model->bindings.layers[layer][matrices[i]]);
-        }
+    type_values values = count_types(model, MU_AS_FILE);
+    count_type(&values, &model->bindings.model[MU_EMBED], MU_AS_FILE);
+    mu_dtype type = mu_model_main_type(model, MU_AS_FILE);
+    for (int i = 0; i < MU_N_DTYPES; i++) {
+        if (values.n[i] > 0 && i != (int)type) return MU_AS_FILE;
     }
-    if (held.n_q4_0 == held.n) return MU_Q4_0;
-    if (held.n_quantized == held.n) return MU_Q8_0;
-    return held.n_bf16 == held.n ? MU_BF16 : MU_F32;
+    return type;
+}
+
+double mu_model_matrix_bytes(const mu_model *model, mu_dtype wanted) {
+    type_values values = count_types(model, wanted);
+    double bytes = 0.0;
+    for (int i = 0; i < MU_N_DTYPES; i++) {
+        const mu_dtype_info *info = mu_dtype_get((mu_dtype)i);
+        bytes += (double)values.n[i] * info->block_bytes / info->block_elems;
+    }
+    return bytes;
+}
+
+mu_dtype mu_model_main_type(const mu_model *model, mu_dtype wanted) {
+    type_values values = count_types(model, wanted);
+    mu_dtype most = MU_F32;
+    for (int i = 0; i < MU_N_DTYPES; i++) {
+        if (values.n[i] > values.n[most]) most = (mu_dtype)i;
+    }
+    return most;
 }
 
 uint64_t mu_model_file_bytes(const mu_model *model) {
@@ -347,4 +371,8 @@ void mu_model_bytes_by_type(const mu_model *model, uint64_t *out_n_tensors, uint
         out_n_tensors[set->tensors[i].dtype]++;
         out_bytes[set->tensors[i].dtype] += set->tensors[i].n_bytes;
     }
+}
+
+const mu_family *mu_model_family(const mu_model *model) {
+    return model->family;
 }

@@ -48,6 +48,27 @@ static void read_run(const mu_tensor *tensor, uint64_t first, uint32_t n, float 
     }
 }
 
+mu_dtype mu_weight_type_of(const mu_weight *w, mu_dtype wanted) {
+    if (wanted != MU_AS_FILE) return wanted;
+    return w->tensor ? mu_dtype_get(w->tensor->dtype)->packed_as : MU_F32;
+}
+
+uint32_t mu_interleaved_row(uint32_t interleaved_dim, uint32_t out) {
+    uint32_t in_head = out % interleaved_dim, half = interleaved_dim / 2;
+    return out - in_head + 2 * (in_head % half) + in_head / half;
+}
+
+uint32_t mu_interleaved_output(uint32_t interleaved_dim, uint32_t row) {
+    uint32_t in_head = row % interleaved_dim, half = interleaved_dim / 2;
+    return row - in_head + in_head % 2 * half + in_head / 2;
+}
+
+/* Where an output is among those of the tensor. */
+static uint64_t row_of(const mu_weight *w, uint32_t out) {
+    if (w->interleaved_dim > 0) out = mu_interleaved_row(w->interleaved_dim, out);
+    return (uint64_t)w->first_out + out;
+}
+
 static uint64_t n_tensor_outputs(const mu_weight *w) {
     return w->is_transposed ? w->tensor->dims[w->tensor->n_dims - 1]
                             : mu_tensor_n_elems(w->tensor) / w->n_in;
@@ -62,7 +83,7 @@ static void read_inputs(const mu_weight *w, uint32_t out, uint32_t first_in, uin
         }
         return;
     }
-    uint64_t row = (uint64_t)w->first_out + out;
+    uint64_t row = row_of(w, out);
     if (!w->is_transposed) {
         read_run(w->tensor, row * w->n_in + first_in, n, dst);
         return;
@@ -143,14 +164,16 @@ static bool copy_blocks(const mu_weight *w, mu_dtype dtype, uint32_t first_out, 
     if (!w->tensor || w->is_transposed || w->n_in % QUANT_BLOCK != 0) return false;
     mu_dtype held = w->tensor->dtype;
     if (held != dtype && !(held == MU_Q4_0 && dtype == MU_Q8_0)) return false;
-    size_t row_blocks = w->n_in / QUANT_BLOCK, n_blocks = n * row_blocks;
-    size_t first_block = ((size_t)w->first_out + first_out) * row_blocks;
-    const uint8_t *src =
-        (const uint8_t *)w->tensor->data + first_block * mu_dtype_get(held)->block_bytes;
-    if (held == dtype) {
-        memcpy(dst, src, n_blocks * mu_dtype_get(held)->block_bytes);
-    } else {
-        widen_q4_0(src, n_blocks, dst);
+    size_t row_blocks = w->n_in / QUANT_BLOCK, held_bytes = mu_dtype_get(held)->block_bytes;
+    for (uint32_t j = 0; j < n; j++) {
+        size_t block = (size_t)row_of(w, first_out + j) * row_blocks;
+        const uint8_t *src = (const uint8_t *)w->tensor->data + block * held_bytes;
+        uint8_t *to = dst + j * row_blocks * mu_dtype_get(dtype)->block_bytes;
+        if (held == dtype) {
+            memcpy(to, src, row_blocks * held_bytes);
+        } else {
+            widen_q4_0(src, row_blocks, to);
+        }
     }
     return true;
 }

@@ -17,9 +17,21 @@ typedef struct mu_weight {
     const mu_tensor *tensor; /* borrowed; NULL: synthetic, computed from seed */
     uint32_t first_out;      /* of the tensor's outputs (Q, K, V are thirds of one tensor) */
     bool is_transposed;      /* the tensor is [n_in, all outputs] (GPT-2's Conv1D) */
-    uint64_t seed;           /* synthetic: value(out, in) is a hash of seed and index ... */
-    float mean, deviation;   /* ... approximately normal with these */
+    /* Not 0: the rows of each head of so many, an even number, lie in the file as 0, d / 2, 1, d /
+     * 2
+     * + 1, ... (rotary positions that pair neighbours, rope.h); they are read in order. */
+    uint32_t interleaved_dim;
+    uint64_t seed;         /* synthetic: value(out, in) is a hash of seed and index ... */
+    float mean, deviation; /* ... approximately normal with these */
 } mu_weight;
+
+/* What a matrix is packed as: the type wanted, or with MU_AS_FILE that which suits its own. */
+mu_dtype mu_weight_type_of(const mu_weight *w, mu_dtype wanted);
+
+/* Output `out` of a matrix with rows so interleaved is at this row of the file, and the other way
+ * round. */
+uint32_t mu_interleaved_row(uint32_t interleaved_dim, uint32_t out);
+uint32_t mu_interleaved_output(uint32_t interleaved_dim, uint32_t row);
 
 /* dst[i][j] = w[first_out + j][i] for i < n_in, j < width; zero where first_out + j >= n_out.
  * dst: [n_in, width] f32. */

@@ -5,14 +5,14 @@
 /* One row per type, and the byte counts come from the structs the readers use. A number typed by
  * hand here could disagree with the layout and nobody would notice until a model spoke nonsense. */
 static const mu_dtype_info dtypes[] = {
-    [MU_F32] = {"f32", 1, 4},
-    [MU_F16] = {"f16", 1, 2},
-    [MU_BF16] = {"bf16", 1, 2},
-    [MU_Q8_0] = {"q8_0", 32, sizeof(mu_block_q8_0)},
-    [MU_Q4_0] = {"q4_0", 32, sizeof(mu_block_q4_0)},
-    [MU_Q4_1] = {"q4_1", 32, sizeof(mu_block_q4_1)},
-    [MU_Q4_K] = {"q4_k", 256, sizeof(mu_block_q4_k)},
-    [MU_Q6_K] = {"q6_k", 256, sizeof(mu_block_q6_k)},
+    [MU_F32] = {"f32", 1, 4, MU_F32, "f32"},
+    [MU_F16] = {"f16", 1, 2, MU_F32, NULL},
+    [MU_BF16] = {"bf16", 1, 2, MU_BF16, "bf16"},
+    [MU_Q8_0] = {"q8_0", 32, sizeof(mu_block_q8_0), MU_Q8_0, "q8"},
+    [MU_Q4_0] = {"q4_0", 32, sizeof(mu_block_q4_0), MU_Q4_0, "q4"},
+    [MU_Q4_1] = {"q4_1", 32, sizeof(mu_block_q4_1), MU_Q8_0, NULL},
+    [MU_Q4_K] = {"q4_k", 256, sizeof(mu_block_q4_k), MU_Q8_0, NULL},
+    [MU_Q6_K] = {"q6_k", 256, sizeof(mu_block_q6_k), MU_Q8_0, NULL},
 };
 
 _Static_assert(MU_COUNTOF(dtypes) == MU_N_DTYPES, "every dtype has a row");
@@ -27,24 +27,19 @@ const mu_dtype_info *mu_dtype_get(mu_dtype dtype) {
     return &dtypes[dtype];
 }
 
-static const struct {
-    const char *name;
-    mu_dtype dtype;
-} weight_types[] = {{"f32", MU_F32}, {"bf16", MU_BF16}, {"q8", MU_Q8_0}, {"q4", MU_Q4_0}};
+static const mu_dtype weight_types[] = {MU_F32, MU_BF16, MU_Q8_0,
+                                        MU_Q4_0}; /* as people list them */
 
 _Static_assert(MU_COUNTOF(weight_types) == MU_N_WEIGHT_TYPES, "the count in the header");
 
 const char *mu_weight_type_name(mu_dtype dtype) {
-    for (size_t i = 0; i < MU_COUNTOF(weight_types); i++) {
-        if (weight_types[i].dtype == dtype) return weight_types[i].name;
-    }
-    return NULL;
+    return dtype == MU_AS_FILE ? "mixed" : mu_dtype_get(dtype)->weight_name;
 }
 
 bool mu_weight_type_parse(const char *name, mu_dtype *out) {
     for (size_t i = 0; i < MU_COUNTOF(weight_types); i++) {
-        if (strcmp(weight_types[i].name, name) != 0) continue;
-        *out = weight_types[i].dtype;
+        if (strcmp(mu_weight_type_name(weight_types[i]), name) != 0) continue;
+        *out = weight_types[i];
         return true;
     }
     return false;
@@ -52,7 +47,7 @@ bool mu_weight_type_parse(const char *name, mu_dtype *out) {
 
 mu_dtype mu_weight_type_at(uint32_t i) {
     MU_ASSERT(i < MU_N_WEIGHT_TYPES);
-    return weight_types[i].dtype;
+    return weight_types[i];
 }
 
 bool mu_dtype_bytes(mu_dtype dtype, uint64_t n_elems, uint64_t *out_bytes) {

@@ -14,7 +14,8 @@ typedef enum mu_dtype {
     MU_Q4_1,
     MU_Q4_K,
     MU_Q6_K,
-    MU_N_DTYPES
+    MU_N_DTYPES,
+    MU_AS_FILE = MU_N_DTYPES /* no type: each matrix as its file holds it, or nearly so */
 } mu_dtype;
 
 typedef struct mu_block_q8_0 {
@@ -51,12 +52,14 @@ typedef struct mu_dtype_info {
     const char *name; /* "f32", "q4_k", ... */
     uint32_t block_elems;
     uint32_t block_bytes;
+    mu_dtype packed_as;      /* the weight type that a matrix so held is best computed in */
+    const char *weight_name; /* as a weight type people know it by this name; NULL: it is none */
 } mu_dtype_info;
 
 const mu_dtype_info *mu_dtype_get(mu_dtype dtype);
 
 /* The types that weights may be packed as, by the names people give them: f32, bf16, q8, q4 (the
- * last two hold the blocks of MU_Q8_0 and MU_Q4_0). */
+ * last two hold the blocks of MU_Q8_0 and MU_Q4_0); MU_AS_FILE is "mixed". */
 enum { MU_N_WEIGHT_TYPES = 4 };
 const char *mu_weight_type_name(mu_dtype dtype); /* NULL: not one of them */
 bool mu_weight_type_parse(const char *name, mu_dtype *out) MU_MUST_USE;

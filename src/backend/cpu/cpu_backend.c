@@ -10,19 +10,6 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 
-static mu_weight_form form_of(mu_dtype dtype) {
-    switch (dtype) {
-    case MU_BF16:
-        return MU_FORM_BF16;
-    case MU_Q8_0:
-        return MU_FORM_Q8;
-    case MU_Q4_0:
-        return MU_FORM_Q4;
-    default:
-        return MU_FORM_F32;
-    }
-}
-
 static mu_kv_form kv_form_of(mu_dtype dtype) {
     if (dtype == MU_BF16) return MU_KV_BF16;
     return dtype == MU_F16 ? MU_KV_F16 : MU_KV_F32;
@@ -41,46 +28,92 @@ static float *take_floats(mu_region *region, size_t n) {
     return mu_region_take(region, n * sizeof(float));
 }
 
-static void lay_out_layer(const mu_cpu_backend *b, mu_cpu_layer *layer, mu_region *region) {
-    const mu_decoder_spec *spec = &b->spec;
-    const mu_matmul *matmul = &b->kernels.matmul[b->form];
-    uint32_t hidden = spec->hidden_dim;
-    layer->attn_norm_w = take_floats(region, hidden);
-    layer->attn_norm_b = take_floats(region, hidden);
-    layer->ffn_norm_w = take_floats(region, hidden);
-    layer->ffn_norm_b = take_floats(region, hidden);
-    mu_packed_layout(&layer->qkv, matmul, 3, hidden, hidden, region);
-    mu_packed_layout(&layer->o, matmul, 1, hidden, hidden, region);
-    mu_packed_layout(&layer->up, matmul, 1, spec->ffn_dim, hidden, region);
-    mu_packed_layout(&layer->down, matmul, 1, hidden, spec->ffn_dim, region);
+/* A matrix in the type that was asked for, or in the one that suits how the file holds it. */
+static void lay_out_matrix(const mu_cpu_backend *b, mu_packed *packed, const mu_weight *w,
+                           mu_region *region) {
+    mu_dtype type = mu_weight_type_of(w, b->options.weight_type);
+    mu_packed_layout(packed, &b->kernels.matmul[type], w->n_out, w->n_in, region);
 }
 
-static void lay_out_weights(mu_cpu_backend *b, bool is_tied, mu_region *region) {
+/* The layer's rope among those of the backend, which grow when it is a new one. */
+static uint32_t rope_of(mu_cpu_backend *b, const mu_rope *rope, mu_region *region) {
+    mu_cpu_weights *w = &b->weights;
+    for (uint32_t i = 0; i < w->n_ropes; i++) {
+        if (mu_rope_equal(&w->ropes[i].rope, rope)) return i;
+    }
+    MU_ASSERT(w->n_ropes < MU_LAYER_KINDS_MAX);
+    w->ropes[w->n_ropes] = (mu_cpu_rope){
+        .rope = *rope,
+        .frequencies = take_floats(region, rope->n_dims / 2),
+        .at = b->scratch.rotations_stride,
+    };
+    b->scratch.rotations_stride += rope->n_dims;
+    return w->n_ropes++;
+}
+
+static void lay_out_layer(mu_cpu_backend *b, const mu_model *model, uint32_t index,
+                          mu_cpu_layer *layer, mu_region *region) {
+    mu_matrix matrices[MU_LAYER_MATRICES_MAX];
+    uint32_t n = mu_layer_matrices(&b->spec, index, matrices);
+    bool is_bias[MU_N_LAYER_SLOTS] = {false};
+    *layer = (mu_cpu_layer){.kind = mu_layer_kind_of(&b->spec, index)};
+    for (uint32_t i = 0; i < n; i++) {
+        is_bias[matrices[i].bias] = true;
+    }
+    for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
+        mu_slot_shape shape = mu_layer_slot_shape(&b->spec, index, (mu_layer_slot)slot);
+        if (shape.n_in != 1 || is_bias[slot]) continue;
+        layer->vector[slot] = take_floats(region, shape.n_out);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const mu_weight *w = mu_model_layer_weight(model, index, matrices[i].weight);
+        mu_packed *packed = &layer->matrix[matrices[i].weight];
+        lay_out_matrix(b, packed, w, region);
+        layer->forms[matrices[i].feed] |= 1u << packed->matmul->acts;
+    }
+    for (int feed = 0; feed < MU_N_FEEDS; feed++) {
+        b->forms[feed] |= layer->forms[feed];
+    }
+    if (layer->kind->rope.n_dims > 0) layer->rope = rope_of(b, &layer->kind->rope, region);
+}
+
+static void lay_out_weights(mu_cpu_backend *b, const mu_model *model, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
-    const mu_matmul *matmul = &b->kernels.matmul[b->form];
     mu_cpu_weights *w = &b->weights;
     mu_cpu_layer counted; /* while counting there are no layers to write to */
     for (uint32_t i = 0; i < spec->n_layers; i++) {
-        lay_out_layer(b, w->layers ? &w->layers[i] : &counted, region);
+        lay_out_layer(b, model, i, w->layers ? &w->layers[i] : &counted, region);
     }
-    w->positions = take_floats(region, (size_t)spec->n_ctx * spec->hidden_dim);
+    if (spec->has_positions) {
+        w->positions = take_floats(region, (size_t)spec->n_ctx * spec->hidden_dim);
+    }
     w->out_norm_w = take_floats(region, spec->hidden_dim);
-    w->out_norm_b = take_floats(region, spec->hidden_dim);
-    mu_packed_layout(&w->output, matmul, 1, spec->vocab_size, spec->hidden_dim, region);
+    if (spec->out_norm == MU_NORM_LAYER) w->out_norm_b = take_floats(region, spec->hidden_dim);
+    lay_out_matrix(b, &w->output, mu_model_weight(model, MU_OUTPUT), region);
     w->embed = w->output;
-    if (!is_tied) {
-        mu_packed_layout(&w->embed, matmul, 1, spec->vocab_size, spec->hidden_dim, region);
-    }
+    if (!spec->is_tied) lay_out_matrix(b, &w->embed, mu_model_weight(model, MU_EMBED), region);
+    b->forms[MU_FEED_ATTN_NORM] |= 1u << w->output.matmul->acts;
+}
+
+static size_t kv_head_bytes(const mu_cpu_backend *b, const mu_layer_kind *kind) {
+    size_t elem_bytes = b->kv_form == MU_KV_F32 ? 4 : 2;
+    /* whole pairs of dimensions; a multiple of 64 */
+    return (size_t)whole(kind->head_dim, 2) * MU_KV_GROUP * elem_bytes;
 }
 
 static void lay_out_kv(mu_cpu_backend *b, mu_region *region) {
-    const mu_decoder_spec *spec = &b->spec;
     mu_kv_store *kv = &b->kv;
-    size_t elem_bytes = b->kv_form == MU_KV_F32 ? 4 : 2;
-    /* whole pairs of dimensions; a multiple of 64 */
-    kv->head_bytes = (size_t)whole(spec->head_dim, 2) * MU_KV_GROUP * elem_bytes;
-    kv->layer_bytes = 2 * spec->n_heads * kv->head_bytes;
-    kv->group_bytes = (spec->n_layers * kv->layer_bytes + 63) / 64 * 64;
+    size_t at = 0;
+    for (uint32_t i = 0; i < b->spec.n_layers; i++) {
+        const mu_layer_kind *kind = mu_layer_kind_of(&b->spec, i);
+        size_t head_bytes = kv_head_bytes(b, kind);
+        if (b->weights.layers) {
+            b->weights.layers[i].kv_at = at;
+            b->weights.layers[i].kv_head_bytes = head_bytes;
+        }
+        at += 2 * kind->n_kv_heads * head_bytes;
+    }
+    kv->group_bytes = (at + 63) / 64 * 64;
     kv->groups_per_block = b->options.block_tokens / MU_KV_GROUP;
     kv->base = mu_region_take(region, (size_t)b->options.n_kv_blocks * kv->groups_per_block *
                                           kv->group_bytes);
@@ -97,41 +130,79 @@ static void lay_out_plan(mu_cpu_backend *b, mu_region *region) {
     plan->last_tiles = mu_region_take(region, n_tokens * sizeof(*plan->last_tiles));
 }
 
-static mu_acts take_acts(const mu_cpu_backend *b, uint32_t n_in, mu_region *region) {
-    size_t row_bytes = ((b->kernels.matmul[b->form].act_bytes(n_in) + 63) / 64 | 1) * 64;
-    return (mu_acts){
-        .rows = mu_region_take(region, b->options.step_tokens_max * row_bytes),
-        .row_bytes = row_bytes,
-    };
+/* n_rows rows of n_in inputs in all of the forms. */
+static mu_acts take_acts(const mu_cpu_backend *b, uint32_t forms, uint32_t n_rows, uint32_t n_in,
+                         mu_region *region) {
+    mu_acts acts = {{NULL}, {0}};
+    for (int form = 0; form < MU_N_ACT_FORMS; form++) {
+        if (!(forms & 1u << form)) continue;
+        acts.row_bytes[form] = ((b->kernels.acts[form].bytes(n_in) + 63) / 64 | 1) * 64;
+        acts.rows[form] = mu_region_take(region, n_rows * acts.row_bytes[form]);
+    }
+    return acts;
+}
+
+static uint32_t norm_forms(const mu_cpu_backend *b) {
+    return b->forms[MU_FEED_ATTN_NORM] | b->forms[MU_FEED_FFN_NORM];
+}
+
+static uint32_t greater(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+/* The widest that rows of each kind of layer are. */
+typedef struct row_widths {
+    uint32_t qkv, attended, head, ffn;
+} row_widths;
+
+static row_widths widths_of(const mu_decoder_spec *spec) {
+    row_widths widths = {0, 0, 0, 0};
+    for (uint32_t i = 0; i < spec->n_kinds; i++) {
+        const mu_layer_kind *kind = &spec->kinds[i];
+        uint32_t q = whole(kind->n_heads * kind->head_dim, MU_PANEL);
+        uint32_t kv = whole(kind->n_kv_heads * kind->head_dim, MU_PANEL);
+        widths.qkv = greater(widths.qkv, q + 2 * kv);
+        widths.attended = greater(widths.attended, q);
+        widths.head = greater(widths.head, kind->head_dim);
+        widths.ffn = greater(widths.ffn, kind->ffn_dim);
+    }
+    return widths;
 }
 
 static void lay_out_thread(const mu_cpu_backend *b, mu_thread_scratch *t, mu_region *region) {
-    t->scores = take_floats(region, (size_t)MU_KV_GROUP * whole(b->options.n_ctx, MU_KV_GROUP));
+    uint32_t head = widths_of(&b->spec).head;
+    t->scores = take_floats(region, (size_t)MU_QUERIES_MAX * whole(b->options.n_ctx, MU_KV_GROUP));
+    t->queries = take_floats(region, (size_t)MU_QUERIES_MAX * head);
+    t->values = take_floats(region, (size_t)MU_QUERIES_MAX * head);
     t->tile = take_floats(region, MU_ROW_BLOCK * MU_PANEL);
-    t->own = mu_region_take(region, MU_OWN_ROWS * b->scratch.normed.row_bytes);
+    t->gate = take_floats(region, MU_ROW_BLOCK * MU_PANEL);
+    t->row = take_floats(region, mu_packed_scratch_floats(mu_decoder_row_max(&b->spec)));
+    t->own = take_acts(b, norm_forms(b), MU_OWN_ROWS, b->spec.hidden_dim, region);
 }
 
 static void lay_out_scratch(mu_cpu_backend *b, uint32_t n_threads, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
-    size_t n_tokens = b->options.step_tokens_max;
-    uint32_t widest = spec->ffn_dim > spec->hidden_dim ? spec->ffn_dim : spec->hidden_dim;
+    uint32_t n_tokens = b->options.step_tokens_max, hidden = spec->hidden_dim;
+    row_widths widths = widths_of(spec);
     mu_scratch *s = &b->scratch;
-    s->x_stride = whole(spec->hidden_dim, MU_PANEL);
-    s->qkv_stride = 3 * s->x_stride;
+    s->x_stride = whole(hidden, MU_PANEL);
+    s->qkv_stride = widths.qkv;
+    s->attended_stride = widths.attended;
     s->x = take_floats(region, n_tokens * s->x_stride);
+    if (mu_cpu_has_branch(spec)) s->branch = take_floats(region, n_tokens * s->x_stride);
     s->qkv = take_floats(region, n_tokens * s->qkv_stride);
-    s->attended = take_floats(region, n_tokens * s->x_stride);
-    s->normed = take_acts(b, spec->hidden_dim, region);
-    s->heads = take_acts(b, spec->hidden_dim, region);
-    s->ffn = take_acts(b, spec->ffn_dim, region);
+    s->attended = take_floats(region, n_tokens * s->attended_stride);
+    s->rotations = take_floats(region, n_tokens * s->rotations_stride);
+    s->normed = take_acts(b, norm_forms(b), n_tokens, hidden, region);
+    s->heads = take_acts(b, b->forms[MU_FEED_ATTENDED], n_tokens, widths.attended, region);
+    s->ffn = take_acts(b, b->forms[MU_FEED_ACTIVATED], n_tokens, widths.ffn, region);
     s->logits = take_floats(region, (size_t)b->options.step_rows_max * spec->vocab_size);
     s->threads = mu_region_take(region, n_threads * sizeof(*s->threads));
-    s->rows = mu_region_take(region, n_threads * sizeof(*s->rows));
+    s->packing = mu_region_take(region, n_threads * sizeof(*s->packing));
     mu_thread_scratch counted;
     for (uint32_t i = 0; i < n_threads; i++) {
-        float *row = take_floats(region, mu_packed_scratch_floats(widest));
-        if (s->rows) s->rows[i] = row;
         lay_out_thread(b, s->threads ? &s->threads[i] : &counted, region);
+        if (s->packing) s->packing[i] = s->threads[i].row;
     }
     lay_out_plan(b, region);
 }
@@ -143,18 +214,16 @@ static void init(mu_cpu_backend *b, const mu_decoder_spec *spec,
         .spec = *spec,
         .options = *options,
         .kernels = mu_kernels_get(options->isa_max),
-        .form = form_of(options->weight_type),
         .kv_form = kv_form_of(options->kv_type),
     };
     b->options.n_threads = mu_cpu_threads(options->n_threads);
 }
 
-static mu_backend_bytes plan(const mu_decoder_spec *spec, bool is_tied,
-                             const mu_backend_options *options) {
+static mu_backend_bytes plan(const mu_model *model, const mu_backend_options *options) {
     mu_cpu_backend b;
     mu_region weights = {0}, kv = {0}, scratch = {0};
-    init(&b, spec, options);
-    lay_out_weights(&b, is_tied, &weights);
+    init(&b, mu_model_spec(model), options);
+    lay_out_weights(&b, model, &weights);
     lay_out_kv(&b, &kv);
     lay_out_scratch(&b, b.options.n_threads, &scratch);
     return (mu_backend_bytes){weights.used, kv.used, scratch.used};
@@ -165,23 +234,31 @@ static void pack_vector(float *dst, const mu_weight *w) {
 }
 
 static void pack_layer(mu_cpu_backend *b, const mu_model *model, uint32_t index) {
-    static const mu_layer_slot qkv[3][2] = {{MU_Q_W, MU_Q_B}, {MU_K_W, MU_K_B}, {MU_V_W, MU_V_B}};
-    mu_cpu_layer *layer = &b->weights.layers[index];
-    const mu_weight *w[MU_N_LAYER_SLOTS];
+    const mu_cpu_layer *layer = &b->weights.layers[index];
+    mu_matrix matrices[MU_LAYER_MATRICES_MAX];
+    uint32_t n = mu_layer_matrices(&b->spec, index, matrices);
     for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
-        w[slot] = mu_model_layer_weight(model, index, (mu_layer_slot)slot);
+        if (!layer->vector[slot]) continue;
+        pack_vector(layer->vector[slot], mu_model_layer_weight(model, index, (mu_layer_slot)slot));
     }
-    pack_vector(layer->attn_norm_w, w[MU_ATTN_NORM_W]);
-    pack_vector(layer->attn_norm_b, w[MU_ATTN_NORM_B]);
-    pack_vector(layer->ffn_norm_w, w[MU_FFN_NORM_W]);
-    pack_vector(layer->ffn_norm_b, w[MU_FFN_NORM_B]);
-    for (uint32_t part = 0; part < 3; part++) {
-        mu_packed_fill(&layer->qkv, part, w[qkv[part][0]], w[qkv[part][1]], b->pool,
-                       b->scratch.rows);
+    for (uint32_t i = 0; i < n; i++) {
+        mu_packed_fill(&layer->matrix[matrices[i].weight],
+                       mu_model_layer_weight(model, index, matrices[i].weight),
+                       mu_model_layer_weight(model, index, matrices[i].bias), b->pool,
+                       b->scratch.packing);
     }
-    mu_packed_fill(&layer->o, 0, w[MU_O_W], w[MU_O_B], b->pool, b->scratch.rows);
-    mu_packed_fill(&layer->up, 0, w[MU_UP_W], w[MU_UP_B], b->pool, b->scratch.rows);
-    mu_packed_fill(&layer->down, 0, w[MU_DOWN_W], w[MU_DOWN_B], b->pool, b->scratch.rows);
+}
+
+/* The factors of the file, or none. */
+static void pack_ropes(mu_cpu_backend *b, const mu_model *model) {
+    const mu_weight *w = mu_model_weight(model, MU_ROPE_FACTORS);
+    float *factors = w->n_out > 0 ? b->scratch.packing[0] : NULL;
+    if (factors) mu_weight_read_rows(w, 0, w->n_out, factors);
+    for (uint32_t i = 0; i < b->weights.n_ropes; i++) {
+        const mu_cpu_rope *rope = &b->weights.ropes[i];
+        bool is_meant = rope->rope.n_dims / 2 == w->n_out;
+        mu_rope_frequencies(&rope->rope, is_meant ? factors : NULL, rope->frequencies);
+    }
 }
 
 static void pack(mu_cpu_backend *b, const mu_model *model) {
@@ -189,23 +266,27 @@ static void pack(mu_cpu_backend *b, const mu_model *model) {
     for (uint32_t i = 0; i < b->spec.n_layers; i++) {
         pack_layer(b, model, i);
     }
-    const mu_weight *positions = mu_model_weight(model, MU_POSITIONS);
-    mu_weight_read_rows(positions, 0, positions->n_out, w->positions);
-    mu_weight_drop(positions, 0, positions->n_out);
+    if (w->positions) {
+        const mu_weight *positions = mu_model_weight(model, MU_POSITIONS);
+        mu_weight_read_rows(positions, 0, positions->n_out, w->positions);
+        mu_weight_drop(positions, 0, positions->n_out);
+    }
+    pack_ropes(b, model);
     pack_vector(w->out_norm_w, mu_model_weight(model, MU_OUT_NORM_W));
     pack_vector(w->out_norm_b, mu_model_weight(model, MU_OUT_NORM_B));
-    mu_packed_fill(&w->output, 0, mu_model_weight(model, MU_OUTPUT), NULL, b->pool,
-                   b->scratch.rows);
-    if (!mu_model_is_tied(model)) {
-        mu_packed_fill(&w->embed, 0, mu_model_weight(model, MU_EMBED), NULL, b->pool,
-                       b->scratch.rows);
+    mu_packed_fill(&w->output, mu_model_weight(model, MU_OUTPUT), NULL, b->pool,
+                   b->scratch.packing);
+    if (!b->spec.is_tied) {
+        mu_packed_fill(&w->embed, mu_model_weight(model, MU_EMBED), NULL, b->pool,
+                       b->scratch.packing);
     }
     mu_model_drop_pages(model);
 }
 
 static void check(const mu_cpu_backend *b) {
     const mu_backend_options *o = &b->options;
-    MU_ASSERT(mu_weight_type_name(o->weight_type) && b->spec.head_dim <= MU_HEAD_DIM_MAX);
+    MU_ASSERT(o->weight_type == MU_AS_FILE || mu_weight_type_name(o->weight_type));
+    MU_ASSERT(widths_of(&b->spec).head <= MU_HEAD_DIM_MAX);
     MU_ASSERT(o->kv_type == MU_F32 || o->kv_type == MU_BF16 || o->kv_type == MU_F16);
 }
 
@@ -234,10 +315,9 @@ static mu_status open_backend(const mu_model *model, const mu_backend_options *o
     mu_cpu_backend *b = mu_alloc(sizeof(*b));
     if (!b) return mu_fail(err, MU_ERR_NOMEM, "backend");
     init(b, mu_model_spec(model), options);
-    bool is_tied = mu_model_is_tied(model);
     check(b);
 
-    mu_backend_bytes bytes = plan(&b->spec, is_tied, &b->options);
+    mu_backend_bytes bytes = plan(model, &b->options);
     b->weights.layers = MU_ALLOC(mu_cpu_layer, b->spec.n_layers);
     mu_status status = b->weights.layers ? MU_OK : mu_fail(err, MU_ERR_NOMEM, "backend");
     if (status == MU_OK)
@@ -248,7 +328,7 @@ static mu_status open_backend(const mu_model *model, const mu_backend_options *o
     if (status == MU_OK) status = mu_pool_open(b->options.n_threads, &b->pool, err);
     if (status != MU_OK) goto fail;
 
-    lay_out_weights(b, is_tied, &b->weights_region);
+    lay_out_weights(b, model, &b->weights_region);
     lay_out_kv(b, &b->kv_region);
     lay_out_scratch(b, b->options.n_threads, &b->scratch_region);
     MU_ASSERT(b->weights_region.used == bytes.weights);
@@ -281,6 +361,10 @@ const char *mu_isa_best(mu_isa max) {
 }
 
 const mu_backend_ops mu_cpu_ops = {
+    .name = "the CPU back end",
+    .features = (1u << MU_N_FEATURES) - 1 - (1u << MU_FEATURE_QK_ROW_NORM) -
+                (1u << MU_FEATURE_SINKS) - (1u << MU_FEATURE_SHARED_KV) -
+                (1u << MU_FEATURE_EXPERTS) - (1u << MU_FEATURE_RECURRENT),
     .plan = plan,
     .open = open_backend,
     .close = close_backend,

@@ -9,28 +9,39 @@ enum {
     MU_ROW_BLOCK = 192, /* rows of one matrix task: a multiple of every tile height */
 };
 
+/* What a layer's list of matrices and its vectors became. */
 typedef struct mu_cpu_layer {
-    float *attn_norm_w, *attn_norm_b, *ffn_norm_w, *ffn_norm_b; /* [hidden_dim] */
-    mu_packed qkv;                                              /* three parts: Q, K, V */
-    mu_packed o, up, down;
+    const mu_layer_kind *kind;          /* of the backend's own spec */
+    mu_packed matrix[MU_N_LAYER_SLOTS]; /* by weight slot; matmul NULL where there is none */
+    float *vector[MU_N_LAYER_SLOTS];    /* norms; NULL where there is none */
+    uint32_t forms[MU_N_FEEDS];         /* 1 << mu_act_form of every matrix that is fed, or-ed */
+    uint32_t rope;                      /* of mu_cpu_weights.ropes, when the kind's turns */
+    size_t kv_at, kv_head_bytes;        /* where in a KV group; K of one head */
 } mu_cpu_layer;
+
+/* Rotary positions that some layers share. */
+typedef struct mu_cpu_rope {
+    mu_rope rope;
+    float *frequencies; /* [n_dims / 2] */
+    size_t at;          /* floats: where in a row of mu_scratch.rotations */
+} mu_cpu_rope;
 
 typedef struct mu_cpu_weights {
     mu_cpu_layer *layers; /* [n_layers], owned */
     mu_packed embed;      /* the same panels as output when tied */
     mu_packed output;
-    float *positions;               /* [n_ctx, hidden_dim] */
-    float *out_norm_w, *out_norm_b; /* [hidden_dim] */
+    float *positions;               /* [n_ctx, hidden_dim], or NULL */
+    float *out_norm_w, *out_norm_b; /* [hidden_dim]; b NULL: none */
+    mu_cpu_rope ropes[MU_LAYER_KINDS_MAX];
+    uint32_t n_ropes;
 } mu_cpu_weights;
 
 /* Where K and V are. A group is MU_KV_GROUP positions of all layers and heads, contiguous, so that
- * a sequence touches as little memory as it has tokens: group: [n_layers][K, V][n_heads][head_dim *
- * MU_KV_GROUP] */
+ * a sequence touches as little memory as it has tokens: group: of each layer [K, V][n_kv_heads]
+ * [head_dim * MU_KV_GROUP] */
 typedef struct mu_kv_store {
     uint8_t *base;
     size_t group_bytes; /* multiple of 64 */
-    size_t layer_bytes; /* K and V of all heads */
-    size_t head_bytes;  /* K of one head */
     uint32_t groups_per_block;
 } mu_kv_store;
 
@@ -71,27 +82,35 @@ typedef struct mu_step_plan {
 
 enum { MU_OWN_ROWS = 2 }; /* so few rows are normalised by every thread for itself: no barrier */
 
-typedef struct mu_thread_scratch {
-    float *scores; /* [MU_KV_GROUP, n_ctx whole groups] */
-    float *tile;   /* [MU_ROW_BLOCK, MU_PANEL] outputs of a panel on their way elsewhere */
-    uint8_t *own;  /* [MU_OWN_ROWS] normalised rows, packed */
-} mu_thread_scratch;
-
-/* Packed activations: what a matrix product takes. */
+/* Packed activations: what a matrix product takes, in each form that some matrix wants. */
 typedef struct mu_acts {
-    uint8_t *rows;    /* [step_tokens_max, row_bytes] */
-    size_t row_bytes; /* an odd number of cache lines: rows do not meet in one cache set */
+    uint8_t *rows[MU_N_ACT_FORMS];    /* [step_tokens_max, row_bytes]; NULL: nobody wants it */
+    size_t row_bytes[MU_N_ACT_FORMS]; /* odd numbers of cache lines: rows do not meet in one set */
 } mu_acts;
 
+/* Queries that go through K and V together: rows of a tile times query heads of a KV head. */
+enum { MU_QUERIES_MAX = MU_KV_GROUP };
+
+typedef struct mu_thread_scratch {
+    float *scores;           /* [MU_QUERIES_MAX, n_ctx whole groups] */
+    float *queries, *values; /* [MU_QUERIES_MAX, head_dim] of several rows and heads */
+    float *tile, *gate; /* [MU_ROW_BLOCK, MU_PANEL] outputs of a panel on their way elsewhere */
+    float *row;         /* the widest row; also scratch of packing weights */
+    mu_acts own;        /* [MU_OWN_ROWS] normalised rows */
+} mu_thread_scratch;
+
 typedef struct mu_scratch {
-    size_t x_stride, qkv_stride; /* floats, whole panels */
-    float *x;                    /* [step_tokens_max, x_stride] residual stream */
-    float *qkv;                  /* [step_tokens_max, qkv_stride] */
-    float *attended;             /* [step_tokens_max, x_stride] */
-    mu_acts normed, heads, ffn;  /* into QKV, UP and the output; into O; into DOWN */
-    float *logits;               /* [step_rows_max, vocab_size] */
-    float **rows;                /* [n_threads], the widest row; also scratch of packing weights */
-    mu_thread_scratch *threads;  /* [n_threads] */
+    size_t x_stride, qkv_stride, attended_stride; /* floats, whole panels */
+    size_t rotations_stride;
+    float *x;                   /* [step_tokens_max, x_stride] residual stream */
+    float *branch;              /* [step_tokens_max, x_stride] on its way to a norm; or NULL */
+    float *qkv;                 /* [step_tokens_max, qkv_stride]: Q, K, V of whole panels each */
+    float *attended;            /* [step_tokens_max, attended_stride] */
+    float *rotations;           /* [step_tokens_max]: of each rope, cosines then sines */
+    mu_acts normed, heads, ffn; /* into Q to V, GATE, UP and the output; into O; into DOWN */
+    float *logits;              /* [step_rows_max, vocab_size] */
+    float **packing;            /* [n_threads]: each thread's row */
+    mu_thread_scratch *threads; /* [n_threads] */
 } mu_scratch;
 
 typedef struct mu_cpu_backend {
@@ -100,14 +119,19 @@ typedef struct mu_cpu_backend {
     mu_backend_options options;
     mu_kernels kernels;
     mu_pool *pool;
-    mu_weight_form form;
     mu_kv_form kv_form;
+    uint32_t forms[MU_N_FEEDS]; /* of all layers, or-ed; those of the output are in ATTN_NORM's */
     mu_cpu_weights weights;
     mu_kv_store kv;
     mu_step_plan plan;
     mu_scratch scratch;
     mu_region weights_region, kv_region, scratch_region; /* owned pages */
 } mu_cpu_backend;
+
+/* What attention and FFN give is not simply added to the residual stream. */
+static inline bool mu_cpu_has_branch(const mu_decoder_spec *spec) {
+    return spec->kinds[0].has_norms_after || spec->residual_scale != 1.0f;
+}
 
 /* As in mu_backend_ops. */
 mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,

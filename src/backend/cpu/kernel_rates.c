@@ -1,6 +1,7 @@
 /* Each kernel alone, on one thread, over the shapes that a decoder gives it. A call is repeated
  * until it has run for a while; the fastest batch of calls counts.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/cpu/packed.h"
@@ -70,8 +71,8 @@ static void run_matmul(const rate_bench *b, const kernel_call *call) {
 
 static void run_pack_acts(const rate_bench *b, const kernel_call *call) {
     for (uint32_t r = 0; r < b->n_rows; r++) {
-        call->matmul->pack_acts(b->acts + r * b->act_bytes, b->x + (size_t)r * call->n_in,
-                                call->n_in);
+        b->kernels.acts[call->matmul->acts].pack(b->acts + r * b->act_bytes,
+                                                 b->x + (size_t)r * call->n_in, call->n_in);
     }
 }
 
@@ -145,7 +146,6 @@ static void run_softmax(const rate_bench *b, const kernel_call *call) {
 static bool report(const rate_bench *b, const char *name, const kernel_call *call, double ops,
                    double bytes, mu_dtype peak) {
     mu_kernel_rate rate = {
-        .kernel = name,
         .isa = b->kernels.isa,
         .n_rows = b->n_rows,
         .n_in = call->n_in,
@@ -155,6 +155,7 @@ static bool report(const rate_bench *b, const char *name, const kernel_call *cal
         .bytes = bytes,
         .peak = peak,
     };
+    snprintf(rate.kernel, sizeof(rate.kernel), "%s", name);
     return b->each(b->ctx, &rate);
 }
 
@@ -177,32 +178,45 @@ static void fill_panels(const rate_bench *b, const mu_matmul *matmul, uint32_t n
     }
 }
 
-static bool measure_form(rate_bench *b, int form) {
-    static const char *const names[MU_N_FORMS][2] = {{"matmul f32", "pack_acts f32"},
-                                                     {"matmul bf16", "pack_acts bf16"},
-                                                     {"matmul q8", "pack_acts q8"},
-                                                     {"matmul q4", "pack_acts q4"}};
-    static const mu_dtype peaks[MU_N_FORMS] = {MU_F32, MU_BF16, MU_Q8_0, MU_Q4_0};
-    const mu_matmul *matmul = &b->kernels.matmul[form];
-    uint32_t hidden = b->spec->hidden_dim, ffn = b->spec->ffn_dim;
-    const uint32_t shapes[][2] = {{hidden, hidden}, {hidden, ffn}, {ffn, hidden}};
-    for (size_t i = 0; i < MU_COUNTOF(shapes); i++) {
+/* Shapes of the matrices of a layer of the first kind, each once: [n_in, n_out]. */
+static uint32_t shapes_of(const mu_decoder_spec *spec, uint32_t out[MU_LAYER_MATRICES_MAX][2]) {
+    mu_matrix matrices[MU_LAYER_MATRICES_MAX];
+    uint32_t n_matrices = mu_layer_matrices(spec, 0, matrices), n = 0;
+    for (uint32_t i = 0; i < n_matrices; i++) {
+        bool is_known = false;
+        for (uint32_t k = 0; k < n; k++) {
+            is_known |= out[k][0] == matrices[i].n_in && out[k][1] == matrices[i].n_out;
+        }
+        if (is_known) continue;
+        out[n][0] = matrices[i].n_in;
+        out[n++][1] = matrices[i].n_out;
+    }
+    return n;
+}
+
+static bool measure_type(rate_bench *b, mu_dtype type) {
+    char name[2][24];
+    const mu_matmul *matmul = &b->kernels.matmul[type];
+    const mu_act_packing *packing = &b->kernels.acts[matmul->acts];
+    uint32_t shapes[MU_LAYER_MATRICES_MAX][2], n_shapes = shapes_of(b->spec, shapes);
+    snprintf(name[0], sizeof(name[0]), "matmul %s", mu_weight_type_name(type));
+    snprintf(name[1], sizeof(name[1]), "pack_acts %s", mu_weight_type_name(type));
+    for (uint32_t i = 0; i < n_shapes; i++) {
         kernel_call call = {.matmul = matmul, .n_in = shapes[i][0], .n_out = shapes[i][1]};
         double rows = b->n_rows, n_in = call.n_in, n_out = call.n_out;
         uint32_t n_panels = mu_panels_of(call.n_out);
-        b->act_bytes = (matmul->act_bytes(call.n_in) / 64 | 1) * 64;
+        b->act_bytes = (packing->bytes(call.n_in) / 64 | 1) * 64;
         call.run = run_pack_acts;
-        double packed = rows * (double)matmul->act_bytes(call.n_in);
-        if (i != 1 && !report(b, names[form][1], &call, 0.0, rows * n_in * 4 + packed, MU_F32)) {
+        double packed = rows * (double)packing->bytes(call.n_in);
+        bool is_new = i == 0 || shapes[i - 1][0] != call.n_in;
+        if (is_new && !report(b, name[1], &call, 0.0, rows * n_in * 4 + packed, MU_F32)) {
             return false;
         }
         fill_panels(b, matmul, call.n_in, n_panels);
         call.run = run_matmul;
         double bytes =
             (double)matmul->panel_bytes(call.n_in) * n_panels + packed + rows * n_out * 4;
-        if (!report(b, names[form][0], &call, 2 * rows * n_in * n_out, bytes, peaks[form])) {
-            return false;
-        }
+        if (!report(b, name[0], &call, 2 * rows * n_in * n_out, bytes, type)) return false;
     }
     return true;
 }
@@ -215,7 +229,7 @@ static bool measure_attention(rate_bench *b, int form) {
         kernel_call call = {.run = is_values ? run_values : run_scores,
                             .kv = &b->kernels.kv[form],
                             .n_in = HEAD_POSITIONS,
-                            .n_out = b->spec->head_dim};
+                            .n_out = b->spec->kinds[0].head_dim};
         double elem_bytes = form == MU_KV_F32 ? 4 : 2, n = (double)call.n_in * call.n_out;
         if (!report(b, names[form][is_values], &call, 2.0 * rows * n, n * elem_bytes, MU_F32)) {
             return false;
@@ -236,9 +250,9 @@ static bool measure_maps(rate_bench *b) {
         double elem_bytes; /* moved for each element of a row */
     } rows[] = {{"layer_norm", run_layer_norm, b->spec->hidden_dim, 8},
                 {"rms_norm", run_rms_norm, b->spec->hidden_dim, 8},
-                {"rotate", run_rotate, b->spec->head_dim, 8},
+                {"rotate", run_rotate, b->spec->kinds[0].head_dim, 8},
                 {"softmax", run_softmax, HEAD_POSITIONS, 8},
-                {"multiply", run_multiply, b->spec->ffn_dim, 12}};
+                {"multiply", run_multiply, b->spec->kinds[0].ffn_dim, 12}};
     for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
         kernel_call call = {.run = rows[i].run, .n_in = rows[i].n_in};
         double bytes = rows[i].elem_bytes * b->n_rows * rows[i].n_in;
@@ -246,19 +260,19 @@ static bool measure_maps(rate_bench *b) {
     }
     for (int i = 0; i < MU_N_ACTIVATIONS; i++) {
         kernel_call map = {
-            .run = run_map, .n_in = b->spec->ffn_dim, .map = b->kernels.activation[i]};
-        double bytes = 8.0 * b->n_rows * b->spec->ffn_dim;
+            .run = run_map, .n_in = b->spec->kinds[0].ffn_dim, .map = b->kernels.activation[i]};
+        double bytes = 8.0 * b->n_rows * b->spec->kinds[0].ffn_dim;
         if (!report(b, names[i], &map, 0.0, bytes, MU_F32)) return false;
     }
     return true;
 }
 
 static bool measure_all(rate_bench *b) {
-    for (int form = 0; form < MU_N_FORMS; form++) {
-        if (!measure_form(b, form)) return false;
+    for (uint32_t i = 0; i < MU_N_WEIGHT_TYPES; i++) {
+        if (!measure_type(b, mu_weight_type_at(i))) return false;
     }
     mu_rng rng = {11};
-    for (size_t i = 0; i < (size_t)2 * HEAD_POSITIONS * b->spec->head_dim; i++) {
+    for (size_t i = 0; i < (size_t)2 * HEAD_POSITIONS * b->spec->kinds[0].head_dim; i++) {
         ((uint16_t *)(void *)b->panels)[i] = (uint16_t)(0x3800 + mu_rng_below(&rng, 0x400));
     }
     for (int form = 0; form < MU_N_KV_FORMS; form++) {
@@ -270,12 +284,12 @@ static bool measure_all(rate_bench *b) {
 mu_status mu_kernel_rates_measure(const mu_decoder_spec *spec, mu_isa isa, uint32_t n_rows,
                                   bool (*each)(void *ctx, const mu_kernel_rate *rate), void *ctx,
                                   mu_err *err) {
-    uint32_t widest = spec->ffn_dim > spec->hidden_dim ? spec->ffn_dim : spec->hidden_dim;
+    uint32_t widest = mu_decoder_row_max(spec), head_dim = spec->kinds[0].head_dim;
     size_t n_values = (size_t)n_rows * (widest > HEAD_POSITIONS ? widest : HEAD_POSITIONS);
-    size_t n_scores = (size_t)MU_KV_GROUP * (HEAD_POSITIONS + spec->head_dim);
+    size_t n_scores = (size_t)MU_KV_GROUP * (HEAD_POSITIONS + head_dim);
     if (n_values < n_scores) n_values = n_scores;
     size_t matrix = (size_t)mu_panels_of(widest) * MU_PANEL * (widest + MU_QUANT_GROUP) * 4;
-    size_t head = (size_t)2 * HEAD_POSITIONS * spec->head_dim * sizeof(float);
+    size_t head = (size_t)2 * HEAD_POSITIONS * head_dim * sizeof(float);
     rate_bench b = {
         .kernels = mu_kernels_get(isa),
         .spec = spec,

@@ -45,13 +45,15 @@ enum { MU_PANEL = 32, MU_QUANT_GROUP = 32 };
 enum { MU_HEAD_DIM_MAX = 1024 };               /* the architecture table allows no more */
 enum { MU_Q8_OFFSET = 128, MU_Q4_OFFSET = 8 }; /* stored weight = value + offset */
 
-typedef enum mu_weight_form {
-    MU_FORM_F32,
-    MU_FORM_BF16,
-    MU_FORM_Q8,
-    MU_FORM_Q4,
-    MU_N_FORMS
-} mu_weight_form;
+/* How the inputs of a product are rounded: a property of the product, so that matrices of several
+ * types may take the same row. */
+typedef enum mu_act_form {
+    MU_ACTS_F32,
+    MU_ACTS_BF16,
+    MU_ACTS_Q8, /* mu_act_group */
+    MU_N_ACT_FORMS
+} mu_act_form;
+
 typedef enum mu_kv_form { MU_KV_F32, MU_KV_BF16, MU_KV_F16, MU_N_KV_FORMS } mu_kv_form;
 
 /* 32 inputs of a panel, 8 bits each. Input 4 k + i of output j is quants[k][j][i]. */
@@ -71,8 +73,14 @@ typedef struct mu_q4_group {
 typedef struct mu_act_group {
     int8_t quants[MU_QUANT_GROUP]; /* -127 to 127 */
     int32_t exponent;              /* times 2^23: where an f32 has its exponent */
-    int32_t offset;                /* minus the stored weights' offset times the sum of quants */
+    /* Minus the sum of quants times what is added to stored weights: the products' first terms. */
+    int32_t offset_q8, offset_q4;
 } mu_act_group;
+
+static inline void mu_act_group_sum(mu_act_group *group, int32_t sum) {
+    group->offset_q8 = -MU_Q8_OFFSET * sum;
+    group->offset_q4 = -MU_Q4_OFFSET * sum;
+}
 
 /* Inputs 4 k to 4 k + 3 of a group, as what the byte products broadcast. */
 static inline int32_t mu_act_inputs(const mu_act_group *group, uint32_t k) {
@@ -111,16 +119,21 @@ typedef struct mu_matmul_args {
     const void *next; /* the panel that comes next, to fetch on the way, or NULL; a hint */
 } mu_matmul_args;
 
-/* One weight form: how its panels and its activations are stored, and the product of the two. */
+/* One form of activations. */
+typedef struct mu_act_packing {
+    size_t (*bytes)(size_t n_in);
+    void (*pack)(void *dst, const float *x, size_t n_in); /* one row */
+} mu_act_packing;
+
+/* One weight type: how its panels are stored, what activations they take, and the product. */
 typedef struct mu_matmul {
     size_t (*panel_bytes)(size_t n_in);
-    size_t (*act_bytes)(size_t n_in);
+    mu_act_form acts;
     mu_dtype source; /* what pack_panel() takes: MU_F32, MU_Q8_0 or MU_Q4_0 */
     /* src: f32 [n_in][MU_PANEL], or rows of blocks [MU_PANEL][ceil(n_in / 32)]. */
     void (*pack_panel)(void *dst, const void *src, size_t n_in);
     /* One column of a panel back as f32 [n_in]: an embedding row. */
     void (*unpack_column)(float *dst, const void *panel, size_t n_in, uint32_t column);
-    void (*pack_acts)(void *dst, const float *x, size_t n_in); /* one row */
     void (*run)(const mu_matmul_args *args);
 } mu_matmul;
 
@@ -158,7 +171,8 @@ typedef struct mu_kv_kernels {
 
 typedef struct mu_kernels {
     const char *isa;
-    mu_matmul matmul[MU_N_FORMS];
+    mu_matmul matmul[MU_N_DTYPES]; /* run NULL: no weight type */
+    mu_act_packing acts[MU_N_ACT_FORMS];
     mu_kv_kernels kv[MU_N_KV_FORMS];
 
     /* y[i] = (x[i] - mean) / sqrt(variance + eps) * w[i] + b[i].   all: [n] f32; y may be x */

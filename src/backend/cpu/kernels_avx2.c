@@ -221,8 +221,8 @@ static void softmax(float *x, size_t n, size_t n_padded) {
 
 void mu_kernels_init_avx2(mu_kernels *k) {
     k->isa = "avx2";
-    k->matmul[MU_FORM_F32].run = f32_run;
-    k->matmul[MU_FORM_BF16].run = bf16_run;
+    k->matmul[MU_F32].run = f32_run;
+    k->matmul[MU_BF16].run = bf16_run;
     k->layer_norm = layer_norm;
     k->rms_norm = rms_norm;
     k->rotate = rotate;

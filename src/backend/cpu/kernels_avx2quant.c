@@ -107,7 +107,7 @@ MU_INLINE void quant_tile(const quant_bits bits, mu_tile tile, const uint32_t n_
         for (uint32_t r = 0; r < n_rows; r++) {
 #pragma GCC unroll 4
             for (uint32_t v = 0; v < n_vectors; v++) { /* signed weights need no offset */
-                dot[r][v] = _mm256_set1_epi32(bits == Q8 ? 0 : x[r][g].offset);
+                dot[r][v] = _mm256_set1_epi32(bits == Q8 ? 0 : x[r][g].offset_q4);
             }
         }
         const uint8_t *weights = group + (size_t)tile.column * 4;
@@ -158,7 +158,7 @@ static void q4_run(const mu_matmul_args *a) {
 }
 
 /* The reference's rounding, 32 inputs at a time. */
-MU_INLINE void pack_act_group(mu_act_group *dst, const float *x, int offset) {
+MU_INLINE void pack_act_group(mu_act_group *dst, const float *x) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     __m256 v[4], most = _mm256_setzero_ps();
     for (int i = 0; i < 4; i++) {
@@ -186,32 +186,23 @@ MU_INLINE void pack_act_group(mu_act_group *dst, const float *x, int offset) {
     halves = _mm_add_epi32(halves, _mm_shuffle_epi32(halves, 0x4e));
     halves = _mm_add_epi32(halves, _mm_shuffle_epi32(halves, 0xb1));
     dst->exponent = scale.exponent;
-    dst->offset = -offset * _mm_cvtsi128_si32(halves);
+    mu_act_group_sum(dst, _mm_cvtsi128_si32(halves));
 }
 
-MU_INLINE void pack_quant_acts(void *dst, const float *x, size_t n_in, int offset) {
+static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
     mu_act_group *groups = dst;
     size_t i = 0;
     for (; i + MU_QUANT_GROUP <= n_in; i += MU_QUANT_GROUP) {
-        pack_act_group(groups++, x + i, offset);
+        pack_act_group(groups++, x + i);
     }
     if (i == n_in) return;
     float rest[MU_QUANT_GROUP] = {0};
     memcpy(rest, x + i, (n_in - i) * sizeof(*x));
-    pack_act_group(groups, rest, offset);
-}
-
-static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
-    pack_quant_acts(dst, x, n_in, MU_Q8_OFFSET);
-}
-
-static void q4_pack_acts(void *dst, const float *x, size_t n_in) {
-    pack_quant_acts(dst, x, n_in, MU_Q4_OFFSET);
+    pack_act_group(groups, rest);
 }
 
 void mu_kernels_init_avx2quant(mu_kernels *k) {
-    k->matmul[MU_FORM_Q8].run = q8_run;
-    k->matmul[MU_FORM_Q8].pack_acts = q8_pack_acts;
-    k->matmul[MU_FORM_Q4].run = q4_run;
-    k->matmul[MU_FORM_Q4].pack_acts = q4_pack_acts;
+    k->matmul[MU_Q8_0].run = q8_run;
+    k->acts[MU_ACTS_Q8].pack = q8_pack_acts;
+    k->matmul[MU_Q4_0].run = q4_run;
 }

@@ -301,7 +301,7 @@ static void bf16_pack_acts(void *dst, const float *x, size_t n_in) {
 
 /* The reference's rounding, 32 inputs at a time. min and max take their second operand for
  * not-a-number. */
-MU_INLINE void pack_act_group(mu_act_group *dst, __m512 lo, __m512 hi, int offset) {
+MU_INLINE void pack_act_group(mu_act_group *dst, __m512 lo, __m512 hi) {
     const __m512 limit = _mm512_set1_ps(127.0f), zero = _mm512_setzero_ps();
     __m512 most = _mm512_max_ps(_mm512_abs_ps(hi), _mm512_max_ps(_mm512_abs_ps(lo), zero));
     mu_act_scale scale = mu_act_scale_of(_mm512_reduce_max_ps(most));
@@ -312,28 +312,20 @@ MU_INLINE void pack_act_group(mu_act_group *dst, __m512 lo, __m512 hi, int offse
     _mm_storeu_si128((__m128i *)(void *)dst->quants, _mm512_cvtepi32_epi8(q_lo));
     _mm_storeu_si128((__m128i *)(void *)(dst->quants + 16), _mm512_cvtepi32_epi8(q_hi));
     dst->exponent = scale.exponent;
-    dst->offset = -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(q_lo, q_hi));
+    mu_act_group_sum(dst, _mm512_reduce_add_epi32(_mm512_add_epi32(q_lo, q_hi)));
 }
 
-MU_INLINE void pack_quant_acts(void *dst, const float *x, size_t n_in, int offset) {
+static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
     mu_act_group *groups = dst;
     size_t i = 0;
     for (; i + MU_QUANT_GROUP <= n_in; i += MU_QUANT_GROUP) {
-        pack_act_group(groups++, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16), offset);
+        pack_act_group(groups++, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16));
     }
     if (i == n_in) return;
     size_t left = n_in - i;
     __m512 hi = _mm512_setzero_ps();
     if (left > 16) hi = _mm512_maskz_loadu_ps(mu_tail_mask(left - 16), x + i + 16);
-    pack_act_group(groups, _mm512_maskz_loadu_ps(mu_tail_mask(left), x + i), hi, offset);
-}
-
-static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
-    pack_quant_acts(dst, x, n_in, MU_Q8_OFFSET);
-}
-
-static void q4_pack_acts(void *dst, const float *x, size_t n_in) {
-    pack_quant_acts(dst, x, n_in, MU_Q4_OFFSET);
+    pack_act_group(groups, _mm512_maskz_loadu_ps(mu_tail_mask(left), x + i), hi);
 }
 
 /* Sums go through 16 lanes whatever n is, so they depend on the row alone. */
@@ -406,12 +398,11 @@ static void softmax(float *x, size_t n, size_t n_padded) {
 
 void mu_kernels_init_avx512(mu_kernels *k) {
     k->isa = "avx512";
-    k->matmul[MU_FORM_F32].run = f32_run;
-    k->matmul[MU_FORM_BF16].run = bf16_run;
-    k->matmul[MU_FORM_BF16].pack_panel = bf16_pack_panel;
-    k->matmul[MU_FORM_BF16].pack_acts = bf16_pack_acts;
-    k->matmul[MU_FORM_Q8].pack_acts = q8_pack_acts;
-    k->matmul[MU_FORM_Q4].pack_acts = q4_pack_acts;
+    k->matmul[MU_F32].run = f32_run;
+    k->matmul[MU_BF16].run = bf16_run;
+    k->matmul[MU_BF16].pack_panel = bf16_pack_panel;
+    k->acts[MU_ACTS_BF16].pack = bf16_pack_acts;
+    k->acts[MU_ACTS_Q8].pack = q8_pack_acts;
     k->kv[MU_KV_F32].write = f32_write;
     k->kv[MU_KV_F32].scores = f32_scores;
     k->kv[MU_KV_F32].values = f32_values;

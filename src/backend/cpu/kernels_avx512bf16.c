@@ -214,6 +214,6 @@ static void bf16_values(const mu_attention_args *a) {
 
 void mu_kernels_init_avx512bf16(mu_kernels *k) {
     k->isa = "avx512bf16";
-    k->matmul[MU_FORM_BF16].run = bf16_run;
+    k->matmul[MU_BF16].run = bf16_run;
     k->kv[MU_KV_BF16] = (mu_kv_kernels){bf16_write, bf16_scores, bf16_values};
 }

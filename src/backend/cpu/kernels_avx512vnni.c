@@ -52,7 +52,8 @@ MU_INLINE void tile(const quant_bits bits, const mu_matmul_args *a, fetch ahead,
         __m512i dot_lo[ROWS], dot_hi[ROWS];
 #pragma GCC unroll 6
         for (uint32_t r = 0; r < n_rows; r++) {
-            dot_lo[r] = dot_hi[r] = _mm512_set1_epi32(x[r][g].offset);
+            int32_t offset = bits == Q8 ? x[r][g].offset_q8 : x[r][g].offset_q4;
+            dot_lo[r] = dot_hi[r] = _mm512_set1_epi32(offset);
         }
 #pragma GCC unroll 8
         for (uint32_t k = 0; k < INPUTS; k++) {
@@ -128,6 +129,6 @@ static void q4_run(const mu_matmul_args *a) {
 
 void mu_kernels_init_avx512vnni(mu_kernels *k) {
     k->isa = "avx512vnni";
-    k->matmul[MU_FORM_Q8].run = q8_run;
-    k->matmul[MU_FORM_Q4].run = q4_run;
+    k->matmul[MU_Q8_0].run = q8_run;
+    k->matmul[MU_Q4_0].run = q4_run;
 }

@@ -204,7 +204,7 @@ static void q4_unpack_column(float *dst, const void *panel, size_t n_in, uint32_
     quant_unpack_column(&q4_layout, dst, panel, n_in, column);
 }
 
-static void pack_act_group(mu_act_group *dst, const float *x, size_t n, int offset) {
+static void pack_act_group(mu_act_group *dst, const float *x, size_t n) {
     float most = 0.0f;
     for (size_t i = 0; i < n; i++) {
         most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
@@ -219,23 +219,15 @@ static void pack_act_group(mu_act_group *dst, const float *x, size_t n, int offs
         dst->quants[i] = (int8_t)rintf(v);
         sum += dst->quants[i];
     }
-    dst->offset = -offset * sum;
-}
-
-static void pack_quant_acts(void *dst, const float *x, size_t n_in, int offset) {
-    mu_act_group *groups = dst;
-    for (size_t i = 0; i < n_in; i += MU_QUANT_GROUP) {
-        size_t n = n_in - i < MU_QUANT_GROUP ? n_in - i : MU_QUANT_GROUP;
-        pack_act_group(&groups[i / MU_QUANT_GROUP], x + i, n, offset);
-    }
+    mu_act_group_sum(dst, sum);
 }
 
 static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
-    pack_quant_acts(dst, x, n_in, MU_Q8_OFFSET);
-}
-
-static void q4_pack_acts(void *dst, const float *x, size_t n_in) {
-    pack_quant_acts(dst, x, n_in, MU_Q4_OFFSET);
+    mu_act_group *groups = dst;
+    for (size_t i = 0; i < n_in; i += MU_QUANT_GROUP) {
+        size_t n = n_in - i < MU_QUANT_GROUP ? n_in - i : MU_QUANT_GROUP;
+        pack_act_group(&groups[i / MU_QUANT_GROUP], x + i, n);
+    }
 }
 
 static void quant_run(const quant_layout *layout, const mu_matmul_args *a) {
@@ -246,9 +238,9 @@ static void quant_run(const quant_layout *layout, const mu_matmul_args *a) {
             float sum = 0.0f;
             for (size_t g = 0; g < quant_groups(a->n_in); g++) {
                 const uint8_t *group = (const uint8_t *)a->panel + g * layout->group_bytes;
-                int dot = x[g].offset;
+                int dot = 0;
                 for (size_t i = 0; i < MU_QUANT_GROUP; i++) {
-                    dot += layout->stored(group, i, j) * x[g].quants[i];
+                    dot += (layout->stored(group, i, j) - layout->offset) * x[g].quants[i];
                 }
                 float scale = ldexpf(weight_scale(layout, group, j), x[g].exponent / (1 << 23));
                 sum = fmaf((float)dot, scale, sum);
@@ -457,14 +449,17 @@ static void softmax(float *x, size_t n, size_t n_padded) {
 void mu_kernels_init_ref(mu_kernels *k) {
     *k = (mu_kernels){
         .isa = "ref",
-        .matmul = {[MU_FORM_F32] = {f32_panel_bytes, f32_act_bytes, MU_F32, f32_pack_panel,
-                                    f32_unpack_column, f32_pack_acts, f32_run},
-                   [MU_FORM_BF16] = {bf16_panel_bytes, bf16_act_bytes, MU_F32, bf16_pack_panel,
-                                     bf16_unpack_column, bf16_pack_acts, bf16_run},
-                   [MU_FORM_Q8] = {q8_panel_bytes, quant_act_bytes, MU_Q8_0, q8_pack_panel,
-                                   q8_unpack_column, q8_pack_acts, q8_run},
-                   [MU_FORM_Q4] = {q4_panel_bytes, quant_act_bytes, MU_Q4_0, q4_pack_panel,
-                                   q4_unpack_column, q4_pack_acts, q4_run}},
+        .matmul = {[MU_F32] = {f32_panel_bytes, MU_ACTS_F32, MU_F32, f32_pack_panel,
+                               f32_unpack_column, f32_run},
+                   [MU_BF16] = {bf16_panel_bytes, MU_ACTS_BF16, MU_F32, bf16_pack_panel,
+                                bf16_unpack_column, bf16_run},
+                   [MU_Q8_0] = {q8_panel_bytes, MU_ACTS_Q8, MU_Q8_0, q8_pack_panel,
+                                q8_unpack_column, q8_run},
+                   [MU_Q4_0] = {q4_panel_bytes, MU_ACTS_Q8, MU_Q4_0, q4_pack_panel,
+                                q4_unpack_column, q4_run}},
+        .acts = {[MU_ACTS_F32] = {f32_act_bytes, f32_pack_acts},
+                 [MU_ACTS_BF16] = {bf16_act_bytes, bf16_pack_acts},
+                 [MU_ACTS_Q8] = {quant_act_bytes, q8_pack_acts}},
         .kv = {[MU_KV_F32] = {f32_write, f32_scores, f32_values},
                [MU_KV_BF16] = {bf16_write, bf16_scores, bf16_values},
                [MU_KV_F16] = {f16_write, f16_scores, f16_values}},

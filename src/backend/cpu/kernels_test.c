@@ -106,9 +106,11 @@ static void *source_of(const mu_matmul *matmul, const float *w, size_t n_in) {
     return blocks;
 }
 
-static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, product_case c) {
-    const mu_matmul *matmul = &k->matmul[form];
-    size_t act_bytes = matmul->act_bytes(c.n_in), stride = MU_PANEL + 3;
+static void check_product(const mu_kernels *k, const mu_kernels *ref, mu_dtype type,
+                          product_case c) {
+    const mu_matmul *matmul = &k->matmul[type];
+    const mu_act_packing *packing = &k->acts[matmul->acts];
+    size_t act_bytes = packing->bytes(c.n_in), stride = MU_PANEL + 3;
     size_t n_y = (c.n_rows - 1) * stride + MU_PANEL;
     float *w = random_floats(c.n_in * MU_PANEL, 1), *x = random_floats(c.n_in * c.n_rows, 1);
     float *bias = random_floats(MU_PANEL, 1), *before = random_floats(n_y, 1);
@@ -121,12 +123,12 @@ static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, 
     void *source = source_of(matmul, w, c.n_in);
     matmul->pack_panel(panel, source, c.n_in);
     for (uint32_t r = 0; r < c.n_rows; r++) {
-        matmul->pack_acts(acts + r * act_bytes, x + r * c.n_in, c.n_in);
+        packing->pack(acts + r * act_bytes, x + r * c.n_in, c.n_in);
     }
     uint8_t *ref_panel = mu_alloc_aligned(matmul->panel_bytes(c.n_in), 64);
     uint8_t *ref_acts = mu_alloc_aligned(act_bytes, 64);
-    ref->matmul[form].pack_panel(ref_panel, source, c.n_in);
-    ref->matmul[form].pack_acts(ref_acts, x, c.n_in);
+    ref->matmul[type].pack_panel(ref_panel, source, c.n_in);
+    ref->acts[matmul->acts].pack(ref_acts, x, c.n_in);
     assert_memory_equal(panel, ref_panel, matmul->panel_bytes(c.n_in)); /* one layout for all */
     assert_memory_equal(acts, ref_acts, act_bytes);
     mu_free(ref_panel), mu_free(ref_acts);
@@ -139,7 +141,7 @@ static void check_product(const mu_kernels *k, const mu_kernels *ref, int form, 
                            .y = want,
                            .y_stride = stride,
                            .accumulate = c.accumulate};
-    ref->matmul[form].run(&args);
+    ref->matmul[type].run(&args);
     args.y = got;
     matmul->run(&args);
     assert_near(got, want, n_y, 2e-6 * (c.n_in + 2), k->isa);
@@ -167,9 +169,9 @@ static void products_match_the_reference_and_are_batch_invariant(void **state) {
     mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
     size_t n_isas = levels(isas), n = 0;
     for (size_t isa = 0; isa < n_isas; isa++) {
-        for (int form = 0; form < MU_N_FORMS; form++) {
+        for (uint32_t t = 0; t < MU_N_WEIGHT_TYPES; t++) {
             for (size_t i = 0; i < MU_COUNTOF(n_ins) * MU_COUNTOF(n_rows); i++, n++) {
-                check_product(&isas[isa], &ref, form,
+                check_product(&isas[isa], &ref, mu_weight_type_at(t),
                               (product_case){n_ins[i % MU_COUNTOF(n_ins)],
                                              n_rows[i / MU_COUNTOF(n_ins)], i % 2 != 0});
             }
@@ -179,11 +181,11 @@ static void products_match_the_reference_and_are_batch_invariant(void **state) {
 }
 
 /* Input i as the product sees it, checked against x. */
-static float stored_act(int form, const void *acts, const float *x, size_t i) {
+static float stored_act(mu_act_form form, const void *acts, const float *x, size_t i) {
     float stored = x[i];
-    if (form == MU_FORM_BF16) {
+    if (form == MU_ACTS_BF16) {
         stored = mu_bf16_to_f32(mu_f32_to_bf16(x[i]));
-    } else if (form != MU_FORM_F32) {
+    } else if (form == MU_ACTS_Q8) {
         const mu_act_group *group = (const mu_act_group *)acts + i / MU_QUANT_GROUP;
         stored = ldexpf(group->quants[i % MU_QUANT_GROUP], group->exponent / (1 << 23));
     }
@@ -196,18 +198,21 @@ static void reference_product_is_the_formula(void **state) {
     (void)state;
     enum { N_IN = 50 };
     /* of weights of at most 1: rounding, then half a step of 1 / 127, a step of 1 / 8 and some */
-    static const float weight_error[MU_N_FORMS] = {0.0f, 1.0f / 256, 0.51f / 127, 0.15f};
+    static const float weight_error[MU_N_DTYPES] = {
+        [MU_BF16] = 1.0f / 256, [MU_Q8_0] = 0.51f / 127, [MU_Q4_0] = 0.15f};
     mu_kernels ref = mu_kernels_get(MU_ISA_REF);
-    for (int form = 0; form < MU_N_FORMS; form++) {
-        const mu_matmul *matmul = &ref.matmul[form];
+    for (uint32_t t = 0; t < MU_N_WEIGHT_TYPES; t++) {
+        mu_dtype type = mu_weight_type_at(t);
+        const mu_matmul *matmul = &ref.matmul[type];
+        const mu_act_packing *packing = &ref.acts[matmul->acts];
         float *w = random_floats(N_IN * MU_PANEL, 1), *x = random_floats(N_IN, 1);
         float bias[MU_PANEL] = {0}, y[MU_PANEL], column[N_IN];
         uint8_t *panel = mu_alloc_aligned(matmul->panel_bytes(N_IN), 64);
-        uint8_t *acts = mu_alloc_aligned(matmul->act_bytes(N_IN), 64);
+        uint8_t *acts = mu_alloc_aligned(packing->bytes(N_IN), 64);
         bias[3] = 5.0f;
         void *source = source_of(matmul, w, N_IN);
         matmul->pack_panel(panel, source, N_IN);
-        matmul->pack_acts(acts, x, N_IN);
+        packing->pack(acts, x, N_IN);
         matmul->run(&(mu_matmul_args){.panel = panel,
                                       .acts = acts,
                                       .n_rows = 1,
@@ -221,8 +226,8 @@ static void reference_product_is_the_formula(void **state) {
             for (size_t i = 0; i < N_IN; i++) {
                 bool is_zeroed = matmul->source != MU_F32 && j == 0 && i < MU_QUANT_GROUP;
                 float weight = is_zeroed ? 0.0f : w[i * MU_PANEL + j];
-                assert_true(fabsf(column[i] - weight) <= weight_error[form]);
-                want += (double)stored_act(form, acts, x, i) * (double)column[i];
+                assert_true(fabsf(column[i] - weight) <= weight_error[type]);
+                want += (double)stored_act(matmul->acts, acts, x, i) * (double)column[i];
             }
             assert_true(fabs(want - (double)y[j]) < 1e-5);
         }
@@ -246,15 +251,13 @@ static void activations_of_every_kind_are_packed_alike(void **state) {
             float kind = kinds[mu_rng_below(&rng, MU_COUNTOF(kinds))];
             x[i] = mu_rng_below(&rng, 16) < round % 17 ? random_unit() : kind;
         }
-        for (int form = MU_FORM_Q8; form <= MU_FORM_Q4; form++) {
-            mu_act_group want[4], got[4];
-            memset(want, 0x55, sizeof(want));
-            ref.matmul[form].pack_acts(want, x, N);
-            for (size_t isa = 0; isa < n_isas; isa++) {
-                memset(got, 0x55, sizeof(got));
-                isas[isa].matmul[form].pack_acts(got, x, N);
-                assert_memory_equal(got, want, sizeof(want));
-            }
+        mu_act_group want[4], got[4];
+        memset(want, 0x55, sizeof(want));
+        ref.acts[MU_ACTS_Q8].pack(want, x, N);
+        for (size_t isa = 0; isa < n_isas; isa++) {
+            memset(got, 0x55, sizeof(got));
+            isas[isa].acts[MU_ACTS_Q8].pack(got, x, N);
+            assert_memory_equal(got, want, sizeof(want));
         }
     }
 }

@@ -11,12 +11,13 @@ enum {
     SLICE_PANELS = 128, /* 4096 outputs: 12 MB of a 768-wide f32 matrix between two drops */
 };
 
-void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_parts, uint32_t n_out,
-                      uint32_t n_in, mu_region *region) {
+void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_out, uint32_t n_in,
+                      mu_region *region) {
     size_t panel_bytes = (matmul->panel_bytes(n_in) + ALIGN - 1) / ALIGN * ALIGN;
-    uint32_t n_panels = n_parts * mu_panels_of(n_out);
+    uint32_t n_panels = mu_panels_of(n_out);
     *packed = (mu_packed){
         .matmul = matmul,
+        .n_out = n_out,
         .n_in = n_in,
         .n_panels = n_panels,
         .panel_bytes = panel_bytes,
@@ -39,15 +40,13 @@ typedef struct fill_job {
     const mu_weight *w;
     mu_pool *pool;
     float *const *scratch;
-    uint32_t first_panel; /* of the part, in the packed matrix */
-    uint32_t n_panels;    /* of the part */
 } fill_job;
 
-/* Panel `panel` of the part, through the scratch that mu_packed_scratch_floats() speaks of. */
+/* Panel `panel`, through the scratch that mu_packed_scratch_floats() speaks of. */
 static void pack_panel(const fill_job *job, uint32_t panel, float *scratch) {
     const mu_packed *packed = job->packed;
     const mu_matmul *matmul = packed->matmul;
-    uint8_t *dst = packed->panels + (job->first_panel + panel) * packed->panel_bytes;
+    uint8_t *dst = packed->panels + panel * packed->panel_bytes;
     if (matmul->source == MU_F32) {
         mu_weight_read_panel(job->w, panel * MU_PANEL, MU_PANEL, scratch);
         matmul->pack_panel(dst, scratch, packed->n_in);
@@ -61,8 +60,8 @@ static void pack_panel(const fill_job *job, uint32_t panel, float *scratch) {
 static void fill_panels(void *ctx, uint32_t thread, uint32_t n_threads) {
     (void)n_threads;
     const fill_job *job = ctx;
-    for (uint32_t slice = 0; slice < job->n_panels; slice += SLICE_PANELS) {
-        uint32_t n = job->n_panels - slice;
+    for (uint32_t slice = 0; slice < job->packed->n_panels; slice += SLICE_PANELS) {
+        uint32_t n = job->packed->n_panels - slice;
         if (n > SLICE_PANELS) n = SLICE_PANELS;
         uint32_t i, end;
         while (mu_pool_next(job->pool, thread, n, 1, &i, &end)) {
@@ -73,23 +72,14 @@ static void fill_panels(void *ctx, uint32_t thread, uint32_t n_threads) {
     }
 }
 
-void mu_packed_fill(mu_packed *packed, uint32_t part, const mu_weight *w, const mu_weight *bias,
+void mu_packed_fill(const mu_packed *packed, const mu_weight *w, const mu_weight *bias,
                     mu_pool *pool, float *const *scratch) {
-    MU_ASSERT(w->n_in == packed->n_in);
-    fill_job job = {
-        .packed = packed,
-        .w = w,
-        .pool = pool,
-        .scratch = scratch,
-        .first_panel = part * mu_panels_of(w->n_out),
-        .n_panels = mu_panels_of(w->n_out),
-    };
-    MU_ASSERT(job.first_panel + job.n_panels <= packed->n_panels);
+    MU_ASSERT(w->n_in == packed->n_in && w->n_out == packed->n_out);
+    fill_job job = {.packed = packed, .w = w, .pool = pool, .scratch = scratch};
     mu_pool_run(pool, fill_panels, &job);
     if (bias && bias->n_out > 0) {
         MU_ASSERT(bias->n_out == w->n_out);
-        float *dst = packed->bias + (size_t)job.first_panel * MU_PANEL;
-        mu_weight_read_rows(bias, 0, bias->n_out, dst);
+        mu_weight_read_rows(bias, 0, bias->n_out, packed->bias);
     }
 }
 

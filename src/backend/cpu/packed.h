@@ -11,8 +11,8 @@
 #include "base/pool.h"
 
 typedef struct mu_packed {
-    const mu_matmul *matmul; /* borrowed from the backend's kernel table */
-    uint32_t n_in;
+    const mu_matmul *matmul; /* borrowed from the backend's kernel table; NULL: no matrix */
+    uint32_t n_out, n_in;
     uint32_t n_panels;
     size_t panel_bytes; /* multiple of 64 */
     uint8_t *panels;    /* [n_panels][panel_bytes] */
@@ -23,19 +23,18 @@ static inline uint32_t mu_panels_of(uint32_t n_out) {
     return (n_out + MU_PANEL - 1) / MU_PANEL;
 }
 
-/* Take memory for a matrix of n_parts parts of n_out outputs each, side by side; every part starts
- * at a panel of its own. */
-void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_parts, uint32_t n_out,
-                      uint32_t n_in, mu_region *region);
+/* Take memory for a matrix. */
+void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_out, uint32_t n_in,
+                      mu_region *region);
 
 /* Floats of scratch that a thread needs to pack panels of n_in inputs: a panel as f32 and as
  * blocks. */
 size_t mu_packed_scratch_floats(uint32_t n_in);
 
-/* Fill part `part` from a weight and its bias (an empty slot is zeros), by all threads of the pool.
+/* Fill it from a weight and its bias (an empty slot is zeros), by all threads of the pool.
  * scratch: mu_packed_scratch_floats(n_in) for each thread. Lets go of the file pages it has read.
  */
-void mu_packed_fill(mu_packed *packed, uint32_t part, const mu_weight *w, const mu_weight *bias,
+void mu_packed_fill(const mu_packed *packed, const mu_weight *w, const mu_weight *bias,
                     mu_pool *pool, float *const *scratch);
 
 /* Output `column`'s weights, dst: [n_in]. */

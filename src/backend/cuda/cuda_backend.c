@@ -40,7 +40,7 @@ static void lay_out_scratch(const mu_cuda_backend *b, mu_cuda_scratch *d, mu_reg
     d->q = mu_region_take(region, n_values * mu_cuda_elem_bytes(b->type));
     d->normed = take_acts(b, spec->hidden_dim, region);
     d->attended = take_acts(b, spec->hidden_dim, region);
-    d->ffn = take_acts(b, spec->ffn_dim, region);
+    d->ffn = take_acts(b, spec->kinds[0].ffn_dim, region);
 }
 
 static void lay_out_staging(mu_cuda_backend *b, mu_region *region) {
@@ -49,8 +49,8 @@ static void lay_out_staging(mu_cuda_backend *b, mu_region *region) {
 }
 
 static uint64_t kv_bytes(const mu_cuda_backend *b) {
-    return (uint64_t)b->options.n_kv_blocks * b->options.block_tokens * b->spec.n_layers * 2 *
-           b->spec.hidden_dim * mu_cuda_elem_bytes(b->type);
+    return (uint64_t)b->options.n_kv_blocks * b->options.block_tokens *
+           mu_decoder_kv_values(&b->spec) * mu_cuda_elem_bytes(b->type);
 }
 
 static void init(mu_cuda_backend *b, const mu_decoder_spec *spec,
@@ -63,12 +63,11 @@ static void init(mu_cuda_backend *b, const mu_decoder_spec *spec,
     };
 }
 
-static mu_backend_bytes plan(const mu_decoder_spec *spec, bool is_tied,
-                             const mu_backend_options *options) {
+static mu_backend_bytes plan(const mu_model *model, const mu_backend_options *options) {
     mu_cuda_backend b;
     mu_region weights = {0}, scratch = {0};
-    init(&b, spec, options);
-    mu_cuda_weights_lay_out(&b, is_tied, &weights);
+    init(&b, mu_model_spec(model), options);
+    mu_cuda_weights_lay_out(&b, &weights);
     lay_out_scratch(&b, &b.d, &scratch);
     return (mu_backend_bytes){weights.used, kv_bytes(&b), scratch.used};
 }
@@ -130,8 +129,8 @@ static mu_status open_host(mu_cuda_backend *b, mu_err *err) {
     return mu_fail(err, MU_ERR_NOMEM, "backend");
 }
 
-static void lay_out(mu_cuda_backend *b, bool is_tied) {
-    mu_cuda_weights_lay_out(b, is_tied, &b->weights_region);
+static void lay_out(mu_cuda_backend *b) {
+    mu_cuda_weights_lay_out(b, &b->weights_region);
     lay_out_scratch(b, &b->d, &b->scratch_region);
     b->kv_region.used = b->kv_region.cap;
     MU_ASSERT(b->weights_region.used == b->weights_region.cap);
@@ -139,8 +138,8 @@ static void lay_out(mu_cuda_backend *b, bool is_tied) {
     b->kv = (mu_cuda_kv){.d_base = b->kv_region.base,
                          .type = b->type,
                          .n_layers = b->spec.n_layers,
-                         .n_heads = b->spec.n_heads,
-                         .head_dim = b->spec.head_dim,
+                         .n_heads = b->spec.kinds[0].n_heads,
+                         .head_dim = b->spec.kinds[0].head_dim,
                          .block_tokens = b->options.block_tokens};
     b->batch = (mu_cuda_batch){.d_rows = b->d.step.rows,
                                .d_tiles = b->d.step.tiles,
@@ -171,8 +170,7 @@ static mu_status open_backend(const mu_model *model, const mu_backend_options *o
     mu_cuda_backend *b = mu_alloc(sizeof(*b));
     if (!b) return mu_fail(err, MU_ERR_NOMEM, "backend");
     init(b, mu_model_spec(model), options);
-    bool is_tied = mu_model_is_tied(model);
-    mu_backend_bytes bytes = plan(&b->spec, is_tied, options);
+    mu_backend_bytes bytes = plan(model, options);
     mu_status status = check_types(b, err);
     if (status == MU_OK) status = open_device(b, err);
     if (status == MU_OK) status = open_host(b, err);
@@ -181,7 +179,7 @@ static mu_status open_backend(const mu_model *model, const mu_backend_options *o
     if (status == MU_OK) status = open_region(b, &b->scratch_region, bytes.scratch, "scratch", err);
     if (status == MU_OK) status = open_staging(b, err);
     if (status == MU_OK) {
-        lay_out(b, is_tied);
+        lay_out(b);
         status = mu_cuda_weights_fill(b, model, err);
     }
     if (status == MU_OK) {

@@ -74,7 +74,7 @@ typedef struct mu_cuda_backend {
 } mu_cuda_backend;
 
 /* The same code counts, with a region that has no memory, and lays out. */
-void mu_cuda_weights_lay_out(mu_cuda_backend *b, bool is_tied, mu_region *region);
+void mu_cuda_weights_lay_out(mu_cuda_backend *b, mu_region *region);
 /* Packs and uploads; lets go of the file pages it has read. */
 mu_status mu_cuda_weights_fill(mu_cuda_backend *b, const mu_model *model, mu_err *err);
 

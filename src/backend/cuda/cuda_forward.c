@@ -40,8 +40,8 @@ static mu_status add_qkv(mu_cuda_backend *b, const mu_cuda_layer *layer, const m
 }
 
 static mu_status add_attention(mu_cuda_backend *b, const mu_cuda_kv *kv, mu_err *err) {
-    float scale = b->spec.attn_scale;
-    if (b->spec.attn_scale_by_layer) scale /= (float)(kv->layer + 1);
+    float scale = b->spec.kinds[0].attn_scale;
+    if (b->spec.kinds[0].attn_scale_by_layer) scale /= (float)(kv->layer + 1);
     return b->api->attention(
         b->stream,
         &(mu_cuda_attention){
@@ -63,7 +63,7 @@ static mu_status add_up(mu_cuda_backend *b, const mu_cuda_layer *layer, mu_err *
     mu_cuda_matmul product = product_of(b, &layer->up, b->d.normed, &norm);
     product.output = MU_CUDA_TO_ACTS;
     product.d_y_acts = b->d.ffn;
-    product.activation = b->spec.activation;
+    product.activation = b->spec.kinds[0].activation;
     return b->api->matmul(b->stream, &product, err);
 }
 

@@ -38,7 +38,7 @@ static mu_cuda_matrix take_matrix(const mu_cuda_backend *b, uint32_t n_out, uint
 }
 
 static mu_cuda_layer take_layer(const mu_cuda_backend *b, mu_region *region) {
-    uint32_t hidden = b->spec.hidden_dim, ffn = b->spec.ffn_dim;
+    uint32_t hidden = b->spec.hidden_dim, ffn = b->spec.kinds[0].ffn_dim;
     return (mu_cuda_layer){
         .d_attn_norm_w = take_floats(region, hidden),
         .d_attn_norm_b = take_floats(region, hidden),
@@ -51,7 +51,7 @@ static mu_cuda_layer take_layer(const mu_cuda_backend *b, mu_region *region) {
     };
 }
 
-void mu_cuda_weights_lay_out(mu_cuda_backend *b, bool is_tied, mu_region *region) {
+void mu_cuda_weights_lay_out(mu_cuda_backend *b, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
     mu_cuda_weights *w = &b->weights;
     for (uint32_t i = 0; i < spec->n_layers; i++) {
@@ -63,7 +63,7 @@ void mu_cuda_weights_lay_out(mu_cuda_backend *b, bool is_tied, mu_region *region
     w->d_out_norm_b = take_floats(region, spec->hidden_dim);
     w->output = take_matrix(b, spec->vocab_size, spec->hidden_dim, region);
     w->embed = w->output;
-    if (!is_tied) w->embed = take_matrix(b, spec->vocab_size, spec->hidden_dim, region);
+    if (!spec->is_tied) w->embed = take_matrix(b, spec->vocab_size, spec->hidden_dim, region);
 }
 
 /* Everything that filling needs; what stays NULL was not opened. */
@@ -227,7 +227,7 @@ static mu_status fill_all(const filler *f, const mu_model *model) {
     if (status == MU_OK)
         status = fill_vector(f, w->d_out_norm_b, mu_model_weight(model, MU_OUT_NORM_B));
     if (status == MU_OK) status = fill_matrix(f, &w->output, &output, NULL, 1);
-    if (status == MU_OK && !mu_model_is_tied(model)) {
+    if (status == MU_OK && !f->b->spec.is_tied) {
         status = fill_matrix(f, &w->embed, &embed, NULL, 1);
     }
     return status;
@@ -235,7 +235,7 @@ static mu_status fill_all(const filler *f, const mu_model *model) {
 
 static mu_status open_filler(filler *f, uint32_t n_threads) {
     const mu_decoder_spec *spec = &f->b->spec;
-    uint32_t widest = spec->ffn_dim > spec->hidden_dim ? spec->ffn_dim : spec->hidden_dim;
+    uint32_t widest = mu_decoder_row_max(spec);
     mu_status status = mu_pool_open(n_threads, &f->pool, f->err);
     if (status != MU_OK) return status;
     n_threads = mu_pool_n_threads(f->pool);

@@ -88,14 +88,14 @@ static mu_status run_load(const mu_measure_options *o, const mu_schedule *schedu
 static mu_cell_limits limits_of(const mu_measure_options *o) {
     const mu_own_model *own = mu_system_own(o->system);
     if (!own || o->rates.dram_gb_s <= 0) return (mu_cell_limits){0};
-    const mu_limit_args args = {mu_model_spec(own->model), own->weight_type, own->kv_type,
-                                &o->rates};
+    const mu_limit_args args = {own->model, own->weight_type, own->kv_type, &o->rates};
     const mu_decode_cost cost = mu_decode_cost_of(&args);
-    return (mu_cell_limits){.decode_bytes = cost.weight_bytes,
-                            .kv_bytes_per_token = cost.kv_bytes_per_position,
-                            .prefill_ops = mu_prefill_ops(args.spec, o->plan->shape.prompt_tokens),
-                            .dram_gb_s = o->rates.dram_gb_s,
-                            .peak_gops = cost.peak_gops};
+    return (mu_cell_limits){
+        .decode_bytes = cost.weight_bytes,
+        .kv_bytes_per_token = cost.kv_bytes_per_position,
+        .prefill_ops = mu_prefill_ops(mu_model_spec(args.model), o->plan->shape.prompt_tokens),
+        .dram_gb_s = o->rates.dram_gb_s,
+        .peak_gops = cost.peak_gops};
 }
 
 /* The samples from the boundary to the end of the window. */

@@ -184,7 +184,7 @@ static json_t *kv_json(const mu_memory_options *o, const double *tokens, const d
     const mu_decoder_spec *spec = mu_model_spec(own->model);
     const mu_dtype_info *type = mu_dtype_get(own->kv_type);
     double analytic =
-        2.0 * spec->n_layers * spec->hidden_dim * (double)type->block_bytes / type->block_elems;
+        (double)mu_decoder_kv_values(spec) * (double)type->block_bytes / type->block_elems;
     mu_trend trend = {.line = {NAN, NAN}, .slope = {NAN, NAN}};
     const mu_trend_options options = {.seed = o->seed};
     if (n >= MU_TREND_POINTS_MIN && mu_trend_fit(tokens, bytes, n, &options, &trend, NULL) != MU_OK)

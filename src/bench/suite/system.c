@@ -246,7 +246,7 @@ static json_t *model_json(const mu_system *s, const mu_target_info *info) {
                                      .n_kv_blocks = 1,
                                      .step_tokens_max = 1,
                                      .step_rows_max = 1};
-    mu_backend_bytes bytes = mu_backend_plan(spec, mu_model_is_tied(own->model), &plan);
+    mu_backend_bytes bytes = mu_backend_plan(own->model, &plan);
     json_object_set_new(to, "id", text_or_null(own->reference));
     json_object_set_new(to, "architecture", text_or_null(mu_model_architecture(own->model)));
     json_object_set_new(to, "dtype", text_or_null(mu_weight_type_name(own->weight_type)));
