@@ -95,9 +95,9 @@ static void assert_same_model(const mu_model *a, const mu_model *b, mu_dtype dty
 
 static void what_was_written_is_what_was_there(void **state) {
     (void)state;
-    static const char *const models[] = {"synthetic:gpt2-test", "tests/golden/models/wide-f16",
-                                         "tests/golden/models/plain",
-                                         "tests/golden/models/gguf-q8_0/model.gguf"};
+    static const char *const models[] = {
+        "synthetic:gpt2-test", "synthetic:llama-test", "tests/golden/models/wide-f16",
+        "tests/golden/models/plain", "tests/golden/models/gguf-q8_0/model.gguf"};
     uint32_t n = 0;
     for (size_t i = 0; i < MU_COUNTOF(models); i++) {
         for (int bits = 0; bits < 2; bits++, n++) {

@@ -12,7 +12,7 @@
 
 enum { VOCAB_MAX = 1 << 22, HEAD_DIM_MAX = 1024 };
 
-static const mu_family *const families[] = {&mu_family_gpt2};
+static const mu_family *const families[] = {&mu_family_gpt2, &mu_family_llama};
 
 static bool is_of(const mu_family *family, mu_naming naming, mu_meta_string name) {
     if (naming == MU_NAMING_GGUF) return mu_meta_string_is(name, family->name);

@@ -67,6 +67,7 @@ struct mu_family {
 };
 
 extern const mu_family mu_family_gpt2;
+extern const mu_family mu_family_llama;
 
 const mu_family *mu_model_family(const mu_model *model); /* of model.h */
 

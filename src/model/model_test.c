@@ -70,9 +70,9 @@ static mu_status open_model(const char *reference, mu_model **out, mu_err *err) 
 /* Every allocation of opening a model fails in turn: one clean error each time, nothing leaks. */
 static void failed_allocations_leak_nothing(void **state) {
     (void)state;
-    static const char *const models[] = {"tests/golden/models/untied-sharded",
-                                         "tests/golden/models/gguf-q8_0/model.gguf",
-                                         "synthetic:gpt2-test", "muai-tiny"};
+    static const char *const models[] = {
+        "tests/golden/models/untied-sharded", "tests/golden/models/gguf-q8_0/model.gguf",
+        "synthetic:gpt2-test", "synthetic:llama-test", "muai-tiny"};
     for (size_t i = 0; i < MU_COUNTOF(models); i++) {
         int64_t before = mu_alloc_n_alive();
         mu_status status = MU_ERR_NOMEM;
@@ -187,6 +187,10 @@ static void shapes_of_the_families_are_right(void **state) {
         {"synthetic:gpt2-medium", 354823168},
         {"synthetic:gpt2-large", 774030080},
         {"synthetic:gpt2-xl", 1557611200},
+        {"synthetic:smollm2-135m", 134515008},
+        {"synthetic:smollm2-360m", 361821120},
+        {"synthetic:tinyllama-1.1b", 1100048384},
+        {"synthetic:llama-3.2-1b", 1235814400},
     };
     for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
         mu_model *model = NULL;
