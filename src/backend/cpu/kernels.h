@@ -201,13 +201,6 @@ typedef struct mu_kernels {
 /* The best table the CPU can run, not above max. Tests ask for each level in turn. */
 mu_kernels mu_kernels_get(mu_isa max);
 
-/* Each ISA file overwrites its own entries and leaves the rest. */
-void mu_kernels_init_ref(mu_kernels *k);
-void mu_kernels_init_avx2(mu_kernels *k);
-void mu_kernels_init_avx2quant(mu_kernels *k);
-void mu_kernels_init_avx2kv(mu_kernels *k);
-void mu_kernels_init_avx512(mu_kernels *k);
-void mu_kernels_init_avx512vnni(mu_kernels *k);
-void mu_kernels_init_avx512bf16(mu_kernels *k);
+void mu_kernels_init_ref(mu_kernels *k); /* all entries */
 
 #endif

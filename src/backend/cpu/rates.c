@@ -10,6 +10,10 @@
 #include "base/cpu.h"
 #include "base/pool.h"
 
+#if defined(__x86_64__)
+#include "backend/cpu/x86/levels.h"
+#endif
+
 enum {
     READ_BYTES = 512 << 20, /* 16 times a 32 MiB L3 */
     N_PASSES = 7,
@@ -41,17 +45,7 @@ static float f32_ref(uint32_t n_passes) {
 static mu_rate_loops loops_for(mu_isa max) {
     mu_rate_loops loops = {.read = read_ref, .f32 = {16 * 2, f32_ref}};
 #if defined(__x86_64__)
-    bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
-    if (max >= MU_ISA_AVX2 && has_avx2) mu_rate_loops_avx2(&loops);
-    if (max >= MU_ISA_AVX512 && has_avx512) {
-        mu_rate_loops_avx512(&loops);
-        if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")) {
-            mu_rate_loops_avx512bf16(&loops);
-        }
-    }
+    mu_x86_rate_loops(&loops, max);
 #else
     (void)max;
 #endif

@@ -20,8 +20,4 @@ typedef struct mu_rate_loops {
     mu_rate_loop f32, bf16, int8, int4;
 } mu_rate_loops;
 
-void mu_rate_loops_avx2(mu_rate_loops *loops);
-void mu_rate_loops_avx512(mu_rate_loops *loops);
-void mu_rate_loops_avx512bf16(mu_rate_loops *loops); /* with VNNI */
-
 #endif

@@ -50,6 +50,7 @@ static void declare(const mu_decoder_spec *spec, mu_gguf_writer *w) {
 
 // clang-format off
 #define SD(sd) .deviation = sd
+#define TURNED .is_interleaved = true, SD(0.02f)
 #define EACH(name, gguf) .names = {"layers.%u." name, "blk.%u." gguf}
 static const mu_slot_row model_slots[MU_N_MODEL_SLOTS] = {
     [MU_EMBED] = {.names = {"embed_tokens.weight", "token_embd.weight"}, SD(0.02f)},
@@ -60,11 +61,11 @@ static const mu_slot_row model_slots[MU_N_MODEL_SLOTS] = {
 
 static const mu_slot_row layer_slots[MU_N_LAYER_SLOTS] = {
     [MU_ATTN_NORM_W] = {EACH("input_layernorm.weight", "attn_norm.weight"), .mean = 1, SD(0.02f)},
-    [MU_Q_W] = {EACH("self_attn.q_proj.weight", "attn_q.weight"), .is_interleaved = true, SD(0.02f)},
-    [MU_K_W] = {EACH("self_attn.k_proj.weight", "attn_k.weight"), .is_interleaved = true, SD(0.02f)},
+    [MU_Q_W] = {EACH("self_attn.q_proj.weight", "attn_q.weight"), TURNED},
+    [MU_K_W] = {EACH("self_attn.k_proj.weight", "attn_k.weight"), TURNED},
     [MU_V_W] = {EACH("self_attn.v_proj.weight", "attn_v.weight"), SD(0.02f)},
-    [MU_Q_B] = {EACH("self_attn.q_proj.bias", "attn_q.bias"), .is_interleaved = true, SD(0.02f)},
-    [MU_K_B] = {EACH("self_attn.k_proj.bias", "attn_k.bias"), .is_interleaved = true, SD(0.02f)},
+    [MU_Q_B] = {EACH("self_attn.q_proj.bias", "attn_q.bias"), TURNED},
+    [MU_K_B] = {EACH("self_attn.k_proj.bias", "attn_k.bias"), TURNED},
     [MU_V_B] = {EACH("self_attn.v_proj.bias", "attn_v.bias"), SD(0.02f)},
     [MU_O_W] = {EACH("self_attn.o_proj.weight", "attn_output.weight"), SD(0.02f),
                 .is_residual = true},

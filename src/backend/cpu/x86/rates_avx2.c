@@ -2,7 +2,7 @@
  * of vpmaddubsw + vpmaddwd + vpaddd, which is how 8-bit products are added without VNNI; the int4
  * rate is that of vpmaddubsw + vpaddw, because eight products by 4 bits fit before they are
  * widened. With more than eight sums gcc keeps some of them in memory. */
-#include "backend/cpu/rates.h"
+#include "backend/cpu/x86/levels.h"
 
 #include <immintrin.h>
 

@@ -4,8 +4,8 @@
  * broadcast fill the 32 registers. Each accumulator lane is one output, summed over the inputs in
  * index order, so a row's result is the same in a tile of any height.
  */
-#ifndef MU_BACKEND_CPU_TILE_AVX512_H
-#define MU_BACKEND_CPU_TILE_AVX512_H
+#ifndef MU_BACKEND_CPU_X86_TILE_AVX512_H
+#define MU_BACKEND_CPU_X86_TILE_AVX512_H
 
 #include <immintrin.h>
 

@@ -1,11 +1,11 @@
 /* AVX2 attention: scores of queries against K, weights times V, and K and V into their groups. */
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/x86/levels.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-#include "backend/cpu/math_avx2.h"
-#include "backend/cpu/tile_avx2.h"
+#include "backend/cpu/x86/math_avx2.h"
+#include "backend/cpu/x86/tile_avx2.h"
 #include "tensor/half.h"
 
 /* 8 elements of KV storage, f32 or f16, as f32. */

@@ -1,6 +1,6 @@
 /* math_avx2.h - vector helpers of the AVX2 kernel files. */
-#ifndef MU_BACKEND_CPU_MATH_AVX2_H
-#define MU_BACKEND_CPU_MATH_AVX2_H
+#ifndef MU_BACKEND_CPU_X86_MATH_AVX2_H
+#define MU_BACKEND_CPU_X86_MATH_AVX2_H
 
 #include <immintrin.h>
 

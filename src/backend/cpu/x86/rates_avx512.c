@@ -1,5 +1,5 @@
 /* AVX-512, with BF16 and VNNI: sixteen independent accumulators. */
-#include "backend/cpu/rates.h"
+#include "backend/cpu/x86/levels.h"
 
 #include <immintrin.h>
 

@@ -1,9 +1,9 @@
 /* AVX-512 BF16: vdpbf16ps multiplies pairs of bf16 and adds both products to an f32 lane. Only the
  * bf16 product is replaced; the packed layout is the same on every level. */
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/x86/levels.h"
 
-#include "backend/cpu/math_avx512.h"
-#include "backend/cpu/tile_avx512.h"
+#include "backend/cpu/x86/math_avx512.h"
+#include "backend/cpu/x86/tile_avx512.h"
 
 MU_INLINE void bf16_tile(const mu_matmul_args *a, uint32_t row, const uint32_t n_rows) {
     const uint16_t *w = a->panel;

@@ -1,7 +1,7 @@
 /* math_avx512.h - vector helpers shared by the AVX-512 kernel files. static inline: each file that
  * includes it compiles its own copy with its own flags. */
-#ifndef MU_BACKEND_CPU_MATH_AVX512_H
-#define MU_BACKEND_CPU_MATH_AVX512_H
+#ifndef MU_BACKEND_CPU_X86_MATH_AVX512_H
+#define MU_BACKEND_CPU_X86_MATH_AVX512_H
 
 #include <immintrin.h>
 

@@ -4,12 +4,12 @@
  * stored levels times activations, at most 2 * 15 * 127, and eight of them are added before they
  * are widened.
  */
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/x86/levels.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-#include "backend/cpu/tile_avx2.h"
+#include "backend/cpu/x86/tile_avx2.h"
 
 typedef enum quant_bits { Q8, Q4 } quant_bits;
 

@@ -2,13 +2,13 @@
  * files alone are compiled with those flags; nothing in them runs unless mu_kernels_get() has asked
  * the CPU.
  */
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/x86/levels.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-#include "backend/cpu/math_avx2.h"
-#include "backend/cpu/tile_avx2.h"
+#include "backend/cpu/x86/math_avx2.h"
+#include "backend/cpu/x86/tile_avx2.h"
 
 enum { F32_ROWS = 3, F32_INPUTS = 8, F32_GROUP = F32_INPUTS * MU_PANEL * sizeof(float) };
 enum { BF16_ROWS = 4, BF16_PAIRS = 8, BF16_GROUP = BF16_PAIRS * MU_PANEL * 2 * sizeof(uint16_t) };

@@ -5,8 +5,8 @@
  * room for. Each accumulator lane is one output, summed over the inputs in index order, so a row's
  * result is the same in a tile of any shape.
  */
-#ifndef MU_BACKEND_CPU_TILE_AVX2_H
-#define MU_BACKEND_CPU_TILE_AVX2_H
+#ifndef MU_BACKEND_CPU_X86_TILE_AVX2_H
+#define MU_BACKEND_CPU_X86_TILE_AVX2_H
 
 #include <immintrin.h>
 

@@ -5,9 +5,9 @@
  * vectors and a broadcast. Per group an accumulator takes eight vpdpbusd, one conversion, one
  * integer addition that applies the activations' scale to the weights', and one multiply-add.
  */
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/x86/levels.h"
 
-#include "backend/cpu/tile_avx512.h"
+#include "backend/cpu/x86/tile_avx512.h"
 
 enum { ROWS = 6, INPUTS = MU_QUANT_GROUP / 4, LINE = 64 };
 

@@ -1,11 +1,11 @@
 /* AVX-512 (F, BW, DQ, VL). This file alone is compiled with those flags; nothing here runs unless
  * mu_kernels_get() has asked the CPU. */
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/x86/levels.h"
 
 #include <string.h>
 
-#include "backend/cpu/math_avx512.h"
-#include "backend/cpu/tile_avx512.h"
+#include "backend/cpu/x86/math_avx512.h"
+#include "backend/cpu/x86/tile_avx512.h"
 #include "tensor/half.h"
 
 MU_INLINE void f32_tile(const mu_matmul_args *a, uint32_t row, const uint32_t n_rows) {
