@@ -129,7 +129,7 @@ static mu_status run_cells(suite *s) {
 static mu_engine_options engine_options(const mu_bench_engine_options *o) {
     mu_engine_options e = o->engine;
     e.no_prefix_cache = true;
-    e.no_prompt_lookup = true; /* plain decode: guesses would measure the text, not the machine */
+    e.no_prompt_lookup = true; /* plain decode: drafts would measure the text, not the machine */
     e.n_seqs_max = 1;
     uint32_t longest = MU_BENCH_DECODE_PROMPT + o->n_gen + 1;
     for (uint32_t i = 0; i < o->n_batches; i++) {

@@ -177,7 +177,7 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
     }
     snprintf(r->parallel_text, sizeof(r->parallel_text), "%u", o->parallel);
     add_arg(s, "--parallel", r->parallel_text);
-    /* Random weights repeat themselves, and guesses from the text would look better than life. */
+    /* Random weights repeat themselves, and drafts from the text would look better than life. */
     if (r->own.is_synthetic && !o->prompt_lookup) add_arg(s, "--no-prompt-lookup", NULL);
     for (uint32_t i = 0; i < o->serve_arg.n; i++) {
         add_arg(s, o->serve_arg.items[i], NULL);

@@ -353,7 +353,7 @@ static const mu_option options[] = {
     {"prefill-chunk", 0, MU_OPTION_U32, &o.prefill_chunk, 0, 1 << 20, "N",
      "prompt tokens a step at most; 0: 512"},
     {"no-prompt-lookup", 0, MU_OPTION_FLAG, &o.no_prompt_lookup, 0, 0, NULL,
-     "do not guess tokens from the text so far; the output is the same"},
+     "do not draft tokens from the text so far; the output is the same"},
     {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL, "one JSON object at the end"},
 };
 

@@ -361,7 +361,7 @@ static const mu_option options[] = {
     {"no-prefix-cache", 0, MU_OPTION_FLAG, &o.no_prefix_cache, 0, 0, NULL,
      "do not keep KV blocks of prompts"},
     {"no-prompt-lookup", 0, MU_OPTION_FLAG, &o.no_prompt_lookup, 0, 0, NULL,
-     "do not guess tokens; the output is the same"},
+     "do not draft tokens; the output is the same"},
     {"chat-template", 0, MU_OPTION_TEXT, &o.chat_template, 0, 0, "NAME", "plain or chatml"},
     {"api-key", 0, MU_OPTION_TEXTS, &o.api_key, 0, 0, "KEY",
      "ask for KEY (or its \"sha256:...\"); may be repeated"},

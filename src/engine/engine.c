@@ -10,7 +10,7 @@
 #include "engine/scheduler.h"
 #include "engine/seq.h"
 
-enum { GUESSING_SEQS_MAX = 2 }; /* with more of them a step is no longer bound by memory */
+enum { DRAFTING_SEQS_MAX = 2 }; /* with more of them a step is no longer bound by memory */
 
 struct mu_engine {
     const mu_model *model; /* borrowed */
@@ -127,7 +127,7 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     return MU_OK;
 }
 
-/* Logits of a step: of every sequence, or of a few that guess. */
+/* Logits of a step: of every sequence, or of a few with drafts. */
 static uint32_t step_rows_max(const mu_engine *e) {
     const mu_engine_options *o = &e->options;
     uint32_t n = o->no_prompt_lookup ? 1 : 1 + MU_DRAFT_MAX;
@@ -336,48 +336,48 @@ static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report
     }
 }
 
-/* Guess while few sequences decode: a step is then bound by memory, and more rows cost little. */
-static void guess(mu_engine *e) {
+/* Draft while few sequences decode: a step is then bound by memory, and more rows cost little. */
+static void draft(mu_engine *e) {
     uint32_t n_running = e->scheduler.running.n;
-    bool is_few = n_running > 0 && n_running <= GUESSING_SEQS_MAX && !e->scheduler.waiting.first;
+    bool is_few = n_running > 0 && n_running <= DRAFTING_SEQS_MAX && !e->scheduler.waiting.first;
     uint32_t n_max = is_few ? (1 + MU_DRAFT_MAX) / n_running - 1 : 0;
     for (mu_sched_seq *s = e->scheduler.running.first; s; s = s->next) {
         mu_seq *seq = (mu_seq *)s;
         s->n_draft = 0;
         if (n_max == 0 || e->options.no_prompt_lookup || s->n_tokens - s->n_computed != 1) continue;
         uint32_t left = seq->options.n_output_max - mu_seq_n_output(seq) - 1;
-        s->n_draft = mu_lookup_guess(&seq->lookup, seq->tokens, s->n_tokens,
+        s->n_draft = mu_lookup_draft(&seq->lookup, seq->tokens, s->n_tokens,
                                      left < n_max ? left : n_max, seq->tokens + s->n_tokens);
     }
 }
 
-/* One row, then those of guesses while they turn out right. Returns the rows used. */
+/* One row, then those of the draft while its tokens are accepted. Returns the rows used. */
 static uint32_t extend_all(mu_engine *e, const mu_sched_item *item, const mu_step_result *result,
                            uint32_t first_row) {
     mu_seq *seq = (mu_seq *)item->seq;
-    uint32_t n_right = 0;
+    uint32_t n_accepted = 0;
     mu_sched_item one = {.seq = item->seq, .n_tokens = 1};
-    for (;; n_right++) {
-        bool has_guess = n_right < item->n_draft;
-        mu_token guessed = has_guess ? seq->tokens[seq->sched.n_tokens] : MU_TOKEN_NONE;
-        extend(e, seq, result, first_row + n_right);
+    for (;; n_accepted++) {
+        bool has_draft = n_accepted < item->n_draft;
+        mu_token drafted = has_draft ? seq->tokens[seq->sched.n_tokens] : MU_TOKEN_NONE;
+        extend(e, seq, result, first_row + n_accepted);
         if (seq->finish != MU_FINISH_NONE) break;
-        if (seq->tokens[seq->sched.n_tokens - 1] != guessed) break;
+        if (seq->tokens[seq->sched.n_tokens - 1] != drafted) break;
         mu_scheduler_computed(&e->scheduler, &one);
     }
     if (item->n_draft > 0) {
-        mu_lookup_learn(&seq->lookup, item->n_draft, n_right);
+        mu_lookup_learn(&seq->lookup, item->n_draft, n_accepted);
         e->stats.n_draft_tokens += item->n_draft;
-        e->stats.n_accepted_tokens += n_right;
+        e->stats.n_accepted_tokens += n_accepted;
     }
-    return n_right + 1;
+    return n_accepted + 1;
 }
 
 mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
     mu_step_report report = {0};
     uint64_t n_finished = e->stats.n_finished + e->stats.n_canceled;
     end_canceled(e);
-    guess(e);
+    draft(e);
     uint32_t n_items = mu_scheduler_plan(&e->scheduler, e->items);
     make_segments(e, n_items, &report);
     if (n_items > 0) {

@@ -43,7 +43,7 @@ typedef struct mu_engine_options {
     uint32_t block_tokens;      /* positions of a KV block */
     uint64_t kv_cache_bytes;    /* 0: room for n_seqs_max sequences of n_ctx */
     bool no_prefix_cache;
-    bool no_prompt_lookup; /* do not guess tokens; the output is the same */
+    bool no_prompt_lookup; /* do not draft tokens; the output is the same */
 } mu_engine_options;
 
 /* f32 weights and KV, block_tokens 16, 32 sequences, prefix cache on ... open() checks ranges and
@@ -117,7 +117,7 @@ typedef struct mu_engine_stats {
     uint64_t n_prefill_tokens, n_decode_tokens; /* computed */
     uint64_t n_prefix_tokens;                   /* prompt tokens found in the prefix cache */
     uint64_t n_preemptions, n_finished, n_canceled;
-    uint64_t n_draft_tokens, n_accepted_tokens; /* guessed by prompt lookup, and right */
+    uint64_t n_draft_tokens, n_accepted_tokens; /* of prompt lookup; those that were right */
 } mu_engine_stats;
 
 typedef struct mu_step_report {

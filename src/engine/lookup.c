@@ -21,7 +21,7 @@ static uint32_t find(const mu_token *tokens, uint32_t n, uint32_t size) {
     return 0;
 }
 
-uint32_t mu_lookup_guess(mu_lookup *l, const mu_token *tokens, uint32_t n, uint32_t n_max,
+uint32_t mu_lookup_draft(mu_lookup *l, const mu_token *tokens, uint32_t n, uint32_t n_max,
                          mu_token *out) {
     if (l->wait > 0) {
         l->wait--;
@@ -41,11 +41,11 @@ uint32_t mu_lookup_guess(mu_lookup *l, const mu_token *tokens, uint32_t n, uint3
     return 0;
 }
 
-void mu_lookup_learn(mu_lookup *l, uint32_t n_guessed, uint32_t n_right) {
-    MU_ASSERT(n_guessed > 0 && n_right <= n_guessed);
-    if (n_right > 0) {
+void mu_lookup_learn(mu_lookup *l, uint32_t n_drafted, uint32_t n_accepted) {
+    MU_ASSERT(n_drafted > 0 && n_accepted <= n_drafted);
+    if (n_accepted > 0) {
         l->pause = 0;
-        l->length = n_right == n_guessed ? 2 * n_right + 1 : n_right;
+        l->length = n_accepted == n_drafted ? 2 * n_accepted + 1 : n_accepted;
         if (l->length > MU_DRAFT_MAX) l->length = MU_DRAFT_MAX;
         return;
     }

@@ -74,7 +74,7 @@ static uint32_t blocks_for(const mu_scheduler *s, uint32_t n_tokens) {
 static uint32_t grow_table(mu_scheduler *s, mu_sched_seq *seq, uint32_t n) {
     uint32_t total = blocks_for(s, seq->n_computed + n), n_free = mu_kv_blocks_n_free(s->kv);
     uint32_t need =
-        total > seq->n_blocks ? total - seq->n_blocks : 0; /* guesses may have left some */
+        total > seq->n_blocks ? total - seq->n_blocks : 0; /* drafts may have left some */
     if (need > n_free) {
         need = n_free;
         n = (seq->n_blocks + n_free) * mu_kv_blocks_block_tokens(s->kv) - seq->n_computed;
@@ -149,7 +149,7 @@ typedef struct planner {
     uint32_t prefill_left; /* tokens of this step */
 } planner;
 
-/* Guesses that fit the step and the free blocks: nobody loses a block to a guess. */
+/* Draft tokens that fit the step and the free blocks: nobody loses a block to a draft. */
 static uint32_t plan_draft(planner *p, mu_sched_seq *seq) {
     uint32_t n = seq->n_draft < p->prefill_left ? seq->n_draft : p->prefill_left;
     seq->n_draft = 0;

@@ -26,7 +26,7 @@ struct mu_sched_seq {
     uint32_t n_tokens;      /* known tokens; one more after each sampled one */
     mu_kv_block_id *table;  /* [blocks of the longest it may become], written by the scheduler */
     bool use_prefix_cache;
-    uint32_t n_draft; /* guesses behind the last token, tokens[n_tokens ...); set before plan() */
+    uint32_t n_draft; /* tokens drafted behind the last, tokens[n_tokens ...); set before plan() */
     /* the scheduler's */
     bool is_running;
     uint32_t n_computed;   /* tokens whose K and V are in the cache */
@@ -63,8 +63,8 @@ typedef struct mu_scheduler {
 typedef struct mu_sched_item {
     mu_sched_seq *seq;
     uint32_t n_tokens; /* to compute, from seq->n_computed on */
-    uint32_t
-        n_draft; /* guesses to compute after them, all with logits; only after a single token */
+    uint32_t n_draft;  /* draft tokens to compute after them, all with logits; only after a single
+                          token */
     bool wants_logits; /* these are the last known tokens */
 } mu_sched_item;
 
@@ -75,7 +75,7 @@ void mu_scheduler_remove(mu_scheduler *s, mu_sched_seq *seq); /* finished or can
 /* Decide the next step. items: [n_seqs_max]. Returns their number, 0 when there is nothing to do.
  * Every item must be reported by computed() before the next plan(). */
 uint32_t mu_scheduler_plan(mu_scheduler *s, mu_sched_item *items);
-/* n_tokens of the item are in the cache; of guesses that were right, one call each more. */
+/* n_tokens of the item are in the cache; of accepted draft tokens, one call each more. */
 void mu_scheduler_computed(mu_scheduler *s, const mu_sched_item *item);
 
 /* Walk every invariant; asserts. O(n_blocks * blocks held): for tests. */

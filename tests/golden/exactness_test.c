@@ -101,36 +101,36 @@ static void run(mu_engine *engine, uint64_t seed, uint32_t vocab_size, run_resul
     }
 }
 
-static void guesses_change_nothing(void **state) {
+static void drafts_change_nothing(void **state) {
     (void)state;
     mu_model *model = open_model();
     uint32_t vocab_size = mu_model_spec(model)->vocab_size;
     uint64_t n_tokens = 0, n_seqs = 0;
     for (uint32_t type = 0; type < MU_N_WEIGHT_TYPES; type++) {
         mu_engine *plain = open_engine(model, mu_weight_type_at(type), true);
-        mu_engine *guessing = open_engine(model, mu_weight_type_at(type), false);
+        mu_engine *drafting = open_engine(model, mu_weight_type_at(type), false);
         for (uint32_t round = 0; round < N_ROUNDS; round++) {
             run_result want, got;
             run(plain, round, vocab_size, &want);
-            run(guessing, round, vocab_size, &got);
+            run(drafting, round, vocab_size, &got);
             assert_memory_equal(&want, &got, sizeof(want));
             for (uint32_t i = 0; i < N_SEQS; i++) {
                 n_seqs += want.n[i] > 0;
                 n_tokens += want.n[i];
             }
         }
-        mu_engine_stats a = mu_engine_get_stats(plain), b = mu_engine_get_stats(guessing);
+        mu_engine_stats a = mu_engine_get_stats(plain), b = mu_engine_get_stats(drafting);
         assert_int_equal(a.n_draft_tokens, 0);
         assert_true(b.n_accepted_tokens > 0 && b.n_accepted_tokens < b.n_draft_tokens);
         assert_true(b.n_steps < a.n_steps);
         assert_int_equal(a.n_decode_tokens, b.n_decode_tokens);
         assert_int_equal(b.n_kv_blocks_free, b.n_kv_blocks);
-        print_message("%s: %llu steps instead of %llu, %llu of %llu guesses right\n",
+        print_message("%s: %llu steps instead of %llu, %llu of %llu draft tokens right\n",
                       mu_weight_type_name(mu_weight_type_at(type)), (unsigned long long)b.n_steps,
                       (unsigned long long)a.n_steps, (unsigned long long)b.n_accepted_tokens,
                       (unsigned long long)b.n_draft_tokens);
         mu_engine_close(plain);
-        mu_engine_close(guessing);
+        mu_engine_close(drafting);
     }
     print_message("%llu sequences, %llu tokens\n", (unsigned long long)n_seqs,
                   (unsigned long long)n_tokens);
@@ -138,6 +138,6 @@ static void guesses_change_nothing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(guesses_change_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(drafts_change_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
