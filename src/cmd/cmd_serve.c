@@ -204,17 +204,19 @@ static mu_status load(serve *s, mu_err *err) {
     mu_placement_apply(&s->placement, &e);
     status = mu_engine_open(s->model, &e, &s->engine, err);
     if (status != MU_OK) return status;
-    mu_executor_options options = {
+    const mu_resident_options options = {
+        .model = s->model,
+        .engine = s->engine,
         .n_seqs_max = o->parallel,
-        .n_queued_max = o->max_queued,
-        .n_queued_tokens_max = o->max_queued_tokens,
+        .n_waiting_max = o->max_queued,
+        .n_waiting_tokens_max = o->max_queued_tokens,
         .prefill_beside = o->prefill_beside,
+        .weight = 1,
     };
-    status = mu_executor_open(s->engine, &options, &s->executor, err);
-    if (status == MU_OK) {
-        status = mu_server_ready(s->server, s->model, s->engine, s->executor, err);
-    }
-    return status;
+    mu_resident *resident = NULL;
+    status = mu_executor_open(&s->executor, err);
+    if (status == MU_OK) status = mu_executor_add(s->executor, &options, &resident, err);
+    return status == MU_OK ? mu_server_ready(s->server, resident, err) : status;
 }
 
 /* A signal within timeout_ms (-1: wait); 0: none. */

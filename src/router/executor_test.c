@@ -16,11 +16,12 @@
 
 #include "base/alloc.h"
 
-enum { N_SEQS_MAX = 4, N_QUEUED_MAX = 8, N_JOBS = 64 };
+enum { N_SEQS_MAX = 4, N_WAITING_MAX = 8, N_REQUESTS = 64 };
 
 static mu_model *model;
 static mu_engine *engine;
 static mu_executor *ex;
+static mu_resident *resident;
 static const mu_token prompt[] = {1, 2, 3, 4, 5};
 
 typedef struct signal_box {
@@ -39,12 +40,12 @@ static void on_news(void *ctx) {
     pthread_mutex_unlock(&box->lock);
 }
 
-static void wait_done(signal_box *box, mu_job *job) {
+static void wait_done(signal_box *box, mu_request *request) {
     pthread_mutex_lock(&box->lock);
     for (;;) {
         uint32_t n = box->n;
         pthread_mutex_unlock(&box->lock);
-        if (mu_job_get_facts(job).is_done) return;
+        if (mu_request_get_facts(request).is_done) return;
         pthread_mutex_lock(&box->lock);
         while (box->n == n) {
             pthread_cond_wait(&box->changed, &box->lock);
@@ -59,14 +60,18 @@ static int open_all(void **state) {
     mu_engine_options e = mu_engine_options_default();
     e.n_threads = 1;
     e.n_seqs_max = N_SEQS_MAX;
-    mu_executor_options o = {
-        .n_seqs_max = N_SEQS_MAX, .n_queued_max = N_QUEUED_MAX, .n_queued_tokens_max = 1000};
-    return mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) == MU_OK &&
-                   mu_model_open(&ref, &env, &model, NULL) == MU_OK &&
-                   mu_engine_open(model, &e, &engine, NULL) == MU_OK &&
-                   mu_executor_open(engine, &o, &ex, NULL) == MU_OK
-               ? 0
-               : 1;
+    if (mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) != MU_OK ||
+        mu_model_open(&ref, &env, &model, NULL) != MU_OK ||
+        mu_engine_open(model, &e, &engine, NULL) != MU_OK || mu_executor_open(&ex, NULL) != MU_OK) {
+        return 1;
+    }
+    mu_resident_options o = {.model = model,
+                             .engine = engine,
+                             .n_seqs_max = N_SEQS_MAX,
+                             .n_waiting_max = N_WAITING_MAX,
+                             .n_waiting_tokens_max = 1000,
+                             .weight = 1};
+    return mu_executor_add(ex, &o, &resident, NULL) == MU_OK ? 0 : 1;
 }
 
 static int close_all(void **state) {
@@ -80,72 +85,73 @@ static int close_all(void **state) {
     return is_clean ? 0 : 1;
 }
 
-static mu_job_seq usual(uint32_t n_output) {
-    return (mu_job_seq){.options = {.prompt = prompt,
-                                    .n_prompt = MU_COUNTOF(prompt),
-                                    .n_output_max = n_output,
-                                    .ignore_eos = true,
-                                    .sampling = mu_sampling_default()}};
+static mu_request_seq usual(uint32_t n_output) {
+    return (mu_request_seq){.options = {.prompt = prompt,
+                                        .n_prompt = MU_COUNTOF(prompt),
+                                        .n_output_max = n_output,
+                                        .ignore_eos = true,
+                                        .sampling = mu_sampling_default()}};
 }
 
-static mu_status submit(const mu_job_seq *seqs, uint32_t n, signal_box *box, int fd, mu_job **out) {
-    mu_job_options o = {.seqs = seqs,
-                        .n_seqs = n,
-                        .peer_fd = fd,
-                        .is_streaming = true,
-                        .notify = on_news,
-                        .ctx = box};
-    return mu_executor_submit(ex, &o, out, NULL);
+static mu_status submit(const mu_request_seq *seqs, uint32_t n, signal_box *box, int fd,
+                        mu_request **out) {
+    mu_request_options o = {.seqs = seqs,
+                            .n_seqs = n,
+                            .peer_fd = fd,
+                            .is_streaming = true,
+                            .notify = on_news,
+                            .ctx = box};
+    return mu_resident_submit(resident, &o, out, NULL);
 }
 
-static void job_gives_all_tokens_of_all_sequences(void **state) {
+static void request_gives_all_tokens_of_all_sequences(void **state) {
     (void)state;
     signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
-    mu_job_seq seqs[3] = {usual(10), usual(10), usual(7)};
+    mu_request_seq seqs[3] = {usual(10), usual(10), usual(7)};
     seqs[1].follows = 0;
     seqs[2].follows = 2;
     seqs[0].options.sampling.n_logprobs = 1;
-    mu_job *job;
-    assert_int_equal(submit(seqs, 3, &box, -1, &job), MU_OK);
-    wait_done(&box, job);
+    mu_request *request;
+    assert_int_equal(submit(seqs, 3, &box, -1, &request), MU_OK);
+    wait_done(&box, request);
     static const uint32_t wanted[] = {10, 10, 7};
     for (uint32_t i = 0; i < 3; i++) {
-        mu_job_news news = {0};
-        mu_job_take(job, i, &news);
+        mu_request_news news = {0};
+        mu_request_take(request, i, &news);
         assert_int_equal(news.n_tokens, wanted[i]);
         assert_int_equal(news.finish, MU_FINISH_LENGTH);
         assert_int_equal(news.outputs.n, i == 0 ? 10 * sizeof(mu_output) : 0);
-        mu_job_news_deinit(&news);
+        mu_request_news_deinit(&news);
     }
-    mu_job_facts facts = mu_job_get_facts(job);
+    mu_request_facts facts = mu_request_get_facts(request);
     assert_true(facts.submitted_ns <= facts.started_ns && facts.started_ns < facts.first_ns &&
                 facts.first_ns < facts.end_ns);
-    mu_job_free(job);
+    mu_request_free(request);
 }
 
 static void queue_is_bounded_and_empties(void **state) {
     (void)state;
     signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
-    mu_job *jobs[N_JOBS];
+    mu_request *requests[N_REQUESTS];
     uint32_t n = 0, n_busy = 0;
-    mu_job_seq seq = usual(100);
-    for (uint32_t i = 0; i < N_JOBS; i++) {
-        mu_status status = submit(&seq, 1, &box, -1, &jobs[n]);
+    mu_request_seq seq = usual(100);
+    for (uint32_t i = 0; i < N_REQUESTS; i++) {
+        mu_status status = submit(&seq, 1, &box, -1, &requests[n]);
         assert_true(status == MU_OK || status == MU_ERR_BUSY);
         n_busy += status == MU_ERR_BUSY;
         n += status == MU_OK;
     }
-    assert_true(n >= N_QUEUED_MAX);
-    uint32_t wait_s = mu_executor_wait_s(ex);
+    assert_true(n >= N_WAITING_MAX);
+    uint32_t wait_s = mu_resident_wait_s(resident);
     assert_true(wait_s >= 1 && wait_s <= 120);
     for (uint32_t i = 0; i < n; i++) {
-        wait_done(&box, jobs[i]);
-        mu_job_free(jobs[i]);
+        wait_done(&box, requests[i]);
+        mu_request_free(requests[i]);
     }
-    mu_executor_metrics m;
-    mu_executor_get_metrics(ex, &m);
-    assert_int_equal(m.n_refused, n_busy);
-    assert_int_equal(m.n_queued, 0);
+    mu_resident_stats stats;
+    mu_resident_get_stats(resident, &stats);
+    assert_int_equal(stats.n_refused, n_busy);
+    assert_int_equal(stats.n_waiting, 0);
 }
 
 static void peer_that_leaves_cancels(void **state) {
@@ -155,37 +161,37 @@ static void peer_that_leaves_cancels(void **state) {
         int ends[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
         if (half) shutdown(ends[1], SHUT_WR); /* it left before it was watched */
-        mu_job *job;
-        mu_job_seq seqs[40];
+        mu_request *request;
+        mu_request_seq seqs[40];
         for (uint32_t i = 0; i < MU_COUNTOF(seqs); i++) {
             seqs[i] = usual(120);
             seqs[i].follows = i;
         }
-        assert_int_equal(submit(seqs, MU_COUNTOF(seqs), &box, ends[0], &job), MU_OK);
+        assert_int_equal(submit(seqs, MU_COUNTOF(seqs), &box, ends[0], &request), MU_OK);
         close(ends[1]);
-        wait_done(&box, job);
-        mu_job_news news = {0};
-        mu_job_take(job, MU_COUNTOF(seqs) - 1, &news);
-        assert_true(mu_job_get_facts(job).is_peer_gone);
+        wait_done(&box, request);
+        mu_request_news news = {0};
+        mu_request_take(request, MU_COUNTOF(seqs) - 1, &news);
+        assert_true(mu_request_get_facts(request).is_peer_gone);
         assert_int_equal(news.finish, MU_FINISH_CANCELED);
-        mu_job_news_deinit(&news);
-        mu_job_free(job);
+        mu_request_news_deinit(&news);
+        mu_request_free(request);
         close(ends[0]);
     }
 }
 
-static void job_freed_at_any_time_is_never_told(void **state) {
+static void request_freed_at_any_time_is_never_told(void **state) {
     (void)state;
-    static signal_box boxes[N_JOBS];
-    mu_job_seq seq = usual(50);
-    for (uint32_t i = 0; i < N_JOBS; i++) {
+    static signal_box boxes[N_REQUESTS];
+    mu_request_seq seq = usual(50);
+    for (uint32_t i = 0; i < N_REQUESTS; i++) {
         boxes[i] = (signal_box){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
-        mu_job *job;
-        while (submit(&seq, 1, &boxes[i], -1, &job) == MU_ERR_BUSY) {
+        mu_request *request;
+        while (submit(&seq, 1, &boxes[i], -1, &request) == MU_ERR_BUSY) {
             sched_yield();
         }
         for (volatile uint32_t spin = 0; spin < i * 1000; spin++) {}
-        mu_job_free(job);
+        mu_request_free(request);
         atomic_store(&boxes[i].is_freed, true);
     }
 }
@@ -193,28 +199,28 @@ static void job_freed_at_any_time_is_never_told(void **state) {
 static void stopping_ends_what_runs(void **state) {
     (void)state;
     signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
-    mu_job *job;
-    mu_job_seq seq = usual(120);
-    assert_int_equal(submit(&seq, 1, &box, -1, &job), MU_OK);
+    mu_request *request;
+    mu_request_seq seq = usual(120);
+    assert_int_equal(submit(&seq, 1, &box, -1, &request), MU_OK);
     mu_executor_cancel_all(ex);
-    wait_done(&box, job);
-    mu_job_free(job);
+    wait_done(&box, request);
+    mu_request_free(request);
 }
 
 static void failed_submit_leaks_nothing(void **state) {
     (void)state;
     signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
-    mu_job_seq seq = usual(5);
+    mu_request_seq seq = usual(5);
     seq.options.sampling.n_logprobs = 3;
     int64_t before = mu_alloc_n_alive();
     for (int n = 0;; n++) {
-        mu_job *job = NULL;
+        mu_request *request = NULL;
         mu_alloc_fail_after(n);
-        mu_status status = submit(&seq, 1, &box, -1, &job);
+        mu_status status = submit(&seq, 1, &box, -1, &request);
         mu_alloc_fail_after(-1);
         if (status == MU_OK) {
-            wait_done(&box, job);
-            mu_job_free(job);
+            wait_done(&box, request);
+            mu_request_free(request);
             assert_true(n > 3);
             break;
         }
@@ -223,15 +229,118 @@ static void failed_submit_leaks_nothing(void **state) {
     }
 }
 
+/* Greedy tokens of one request, by text: what the engine says whatever else runs. */
+static void text_of(mu_resident *of, uint32_t n_output, mu_buf *out) {
+    signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
+    mu_request_seq seq = usual(n_output);
+    seq.options.sampling.n_logprobs = 0;
+    mu_request_options o = {
+        .seqs = &seq, .n_seqs = 1, .peer_fd = -1, .notify = on_news, .ctx = &box};
+    mu_request *request;
+    assert_int_equal(mu_resident_submit(of, &o, &request, NULL), MU_OK);
+    wait_done(&box, request);
+    mu_request_news news = {0};
+    mu_request_take(request, 0, &news);
+    assert_int_equal(news.finish, MU_FINISH_LENGTH);
+    mu_buf_append(out, news.outputs.data, news.outputs.n);
+    mu_request_news_deinit(&news);
+    mu_request_free(request);
+}
+
+enum { N_ROUNDS = 20, N_OUTPUT = 40 };
+
+typedef struct asker {
+    pthread_t thread;
+    mu_resident *of;
+    const mu_buf *wanted;
+    atomic_bool *is_over; /* NULL: asks N_ROUNDS times */
+    uint32_t n_wrong, n_asked;
+} asker;
+
+static void *ask(void *arg) {
+    asker *a = arg;
+    while (a->is_over ? !atomic_load(a->is_over) : a->n_asked < N_ROUNDS) {
+        mu_buf got = {0};
+        text_of(a->of, N_OUTPUT, &got);
+        bool is_same = got.n == a->wanted->n && memcmp(got.data, a->wanted->data, got.n) == 0;
+        a->n_wrong += !is_same;
+        a->n_asked++;
+        mu_buf_deinit(&got);
+    }
+    return NULL;
+}
+
+/* Two engines on one executor, the second added while the first runs: each says what it says
+ * alone, and both get on. */
+static void two_engines_answer_as_each_alone(void **state) {
+    (void)state;
+    enum { N_ASKERS = 4 };
+    mu_ref ref;
+    mu_hub_env env = {0};
+    mu_model *other_model;
+    mu_engine *other_engine;
+    mu_resident *other;
+    mu_buf wanted[2] = {{0}, {0}};
+    mu_engine_options e = mu_engine_options_default();
+    e.n_threads = 1;
+    e.n_seqs_max = N_SEQS_MAX;
+    assert_int_equal(mu_ref_resolve("synthetic:gpt2-mini", &env, &ref, NULL), MU_OK);
+    assert_int_equal(mu_model_open(&ref, &env, &other_model, NULL), MU_OK);
+    assert_int_equal(mu_engine_open(other_model, &e, &other_engine, NULL), MU_OK);
+    text_of(resident, N_OUTPUT, &wanted[0]);
+
+    atomic_bool is_over = false;
+    asker askers[N_ASKERS];
+    for (uint32_t i = 0; i < N_ASKERS; i += 2) { /* the first model's ask until the others' end */
+        askers[i] = (asker){.of = resident, .wanted = &wanted[0], .is_over = &is_over};
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    mu_resident_options o = {.model = other_model,
+                             .engine = other_engine,
+                             .n_seqs_max = N_SEQS_MAX,
+                             .n_waiting_max = N_WAITING_MAX,
+                             .n_waiting_tokens_max = 1000,
+                             .weight = 2};
+    assert_int_equal(mu_executor_add(ex, &o, &other, NULL), MU_OK);
+    text_of(other, N_OUTPUT, &wanted[1]); /* alone in its engine */
+    for (uint32_t i = 1; i < N_ASKERS; i += 2) {
+        askers[i] = (asker){.of = other, .wanted = &wanted[1]};
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    for (uint32_t i = 1; i < N_ASKERS; i += 2) {
+        pthread_join(askers[i].thread, NULL);
+    }
+    atomic_store(&is_over, true);
+    for (uint32_t i = 0; i < N_ASKERS; i += 2) {
+        pthread_join(askers[i].thread, NULL);
+    }
+    for (uint32_t i = 0; i < N_ASKERS; i++) {
+        assert_int_equal(askers[i].n_wrong, 0);
+        assert_true(askers[i].n_asked > 0);
+    }
+    mu_resident_stats stats;
+    mu_resident_get_stats(other, &stats);
+    assert_int_equal(stats.requests.n_requests[MU_OUTCOME_LENGTH], 1 + 2 * N_ROUNDS);
+    assert_true(stats.step_s > 0.0);
+
+    mu_executor_close(ex); /* before the engines, which close_all() closes */
+    ex = NULL;
+    mu_engine_close(other_engine);
+    mu_model_close(other_model);
+    mu_buf_deinit(&wanted[0]);
+    mu_buf_deinit(&wanted[1]);
+}
+
 int main(void) {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
     const struct CMUnitTest tests[] = {
-        WITH(job_gives_all_tokens_of_all_sequences),
+        WITH(request_gives_all_tokens_of_all_sequences),
         WITH(queue_is_bounded_and_empties),
         WITH(peer_that_leaves_cancels),
-        WITH(job_freed_at_any_time_is_never_told),
+        WITH(request_freed_at_any_time_is_never_told),
         WITH(stopping_ends_what_runs),
         WITH(failed_submit_leaks_nothing),
+        WITH(two_engines_answer_as_each_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

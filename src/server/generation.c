@@ -1,4 +1,4 @@
-/* Completions and chat completions: prompts to tokens, a job for the executor, news to JSON. */
+/* Completions and chat completions: prompts to tokens, a request for the executor, news to JSON. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,9 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "server/call.h"
 #include "server/choice_json.h"
 #include "server/generation_params.h"
-#include "server/request.h"
 
 typedef struct prompt {
     mu_token *tokens; /* owned */
@@ -22,7 +22,7 @@ typedef struct choice {
 } choice;
 
 struct mu_generation {
-    mu_request *r;
+    mu_call *call;
     json_t *body;
     mu_generation_params params;
     bool is_chat, has_role, is_over;
@@ -30,23 +30,23 @@ struct mu_generation {
     int64_t created;
     prompt *prompts; /* [n_prompts] */
     uint32_t n_prompts, n_prompt_tokens, n_seqs;
-    mu_job *job;
-    mu_job_news *news; /* [n_seqs]; when not streamed all of it, else the latest */
-    choice *choices;   /* [n_seqs] */
+    mu_request *request;
+    mu_request_news *news; /* [n_seqs]; when not streamed all of it, else the latest */
+    choice *choices;       /* [n_seqs] */
 };
 
 void mu_generation_cancel(mu_generation *g) {
-    if (g->job) mu_job_cancel(g->job);
+    if (g->request) mu_request_cancel(g->request);
 }
 
 void mu_generation_close(mu_generation *g) {
     if (!g) return;
-    mu_job_free(g->job);
+    mu_request_free(g->request);
     for (uint32_t i = 0; i < g->n_prompts && g->prompts; i++) {
         mu_free(g->prompts[i].tokens);
     }
     for (uint32_t i = 0; i < g->n_seqs && g->news; i++) {
-        mu_job_news_deinit(&g->news[i]);
+        mu_request_news_deinit(&g->news[i]);
     }
     mu_free(g->prompts);
     mu_free(g->news);
@@ -65,15 +65,15 @@ static bool no_memory(mu_api_error *error) {
 static bool encode(mu_generation *g, const char *text, size_t n, uint32_t flags, prompt *out,
                    mu_api_error *error) {
     const mu_token *tokens;
-    size_t n_tokens, n_least = n / g->r->server->piece_bytes_max;
+    size_t n_tokens, n_least = n / g->call->server->piece_bytes_max;
     mu_err err;
-    if (n_least >= mu_engine_n_ctx(g->r->server->engine)) { /* not worth the time to encode it */
+    if (n_least >= mu_engine_n_ctx(g->call->server->engine)) { /* not worth the time to encode it */
         return mu_api_fail(
             error, MU_API_CONTEXT_LENGTH, NULL,
             "%zu bytes of prompt are at least %zu tokens and do not fit the context of %u", n,
-            n_least, mu_engine_n_ctx(g->r->server->engine));
+            n_least, mu_engine_n_ctx(g->call->server->engine));
     }
-    if (mu_encode(g->r->server->encoder, text, n, flags, &tokens, &n_tokens, &err) != MU_OK) {
+    if (mu_encode(g->call->server->encoder, text, n, flags, &tokens, &n_tokens, &err) != MU_OK) {
         return mu_api_fail_status(error, &err);
     }
     if (n_tokens > INT32_MAX) return mu_api_fail(error, MU_API_TOO_LARGE, "prompt", "too long");
@@ -81,7 +81,7 @@ static bool encode(mu_generation *g, const char *text, size_t n, uint32_t flags,
     if (!out->tokens) return no_memory(error);
     if (n_tokens > 0) memcpy(out->tokens, tokens, n_tokens * sizeof(*tokens));
     out->n = (uint32_t)n_tokens;
-    mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(g->r->server->model));
+    mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(g->call->server->model));
     if (n_tokens == 0 && bos != MU_TOKEN_NONE) out->tokens[out->n++] = bos; /* of an empty text */
     return true;
 }
@@ -163,7 +163,7 @@ bool mu_messages_render(const mu_chat_template *t, json_t *messages, mu_buf *out
 }
 
 static bool read_messages(mu_generation *g, mu_api_error *error) {
-    const mu_chat_template *t = g->r->server->options.chat_template;
+    const mu_chat_template *t = g->call->server->options.chat_template;
     mu_buf text = {0};
     bool ok = mu_messages_render(t, g->params.messages, &text, error);
     g->prompts = MU_ALLOC(prompt, 1);
@@ -176,7 +176,7 @@ static bool read_messages(mu_generation *g, mu_api_error *error) {
     return ok;
 }
 
-/* The job */
+/* The request */
 
 static void on_news(void *ctx) {
     mu_exchange_wake(ctx);
@@ -185,7 +185,7 @@ static void on_news(void *ctx) {
 static mu_seq_options seq_options(const mu_generation *g, const prompt *from, uint32_t i,
                                   const char **stops) {
     const mu_generation_params *p = &g->params;
-    uint32_t n_ctx = mu_engine_n_ctx(g->r->server->engine), n_output = p->max_tokens;
+    uint32_t n_ctx = mu_engine_n_ctx(g->call->server->engine), n_output = p->max_tokens;
     if (n_output == 0) n_output = g->is_chat ? n_ctx : 16;
     if (p->max_tokens == 0 && from->n < n_ctx && n_output > n_ctx - from->n) {
         n_output = n_ctx - from->n;
@@ -219,10 +219,10 @@ static mu_seq_options seq_options(const mu_generation *g, const prompt *from, ui
     };
 }
 
-static uint64_t client_of(const mu_request *r) {
-    if (r->key != 0) return r->key;
+static uint64_t client_of(const mu_call *call) {
+    if (call->key != 0) return call->key;
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a of the address */
-    for (const char *c = mu_exchange_peer(r->x); *c; c++) {
+    for (const char *c = mu_exchange_peer(call->x); *c; c++) {
         hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
     }
     return hash;
@@ -230,8 +230,8 @@ static uint64_t client_of(const mu_request *r) {
 
 static bool submit(mu_generation *g, mu_api_error *error) {
     const mu_generation_params *p = &g->params;
-    mu_job_seq *seqs = MU_ALLOC(mu_job_seq, g->n_seqs);
-    g->news = MU_ALLOC(mu_job_news, g->n_seqs);
+    mu_request_seq *seqs = MU_ALLOC(mu_request_seq, g->n_seqs);
+    g->news = MU_ALLOC(mu_request_news, g->n_seqs);
     g->choices = MU_ALLOC(choice, g->n_seqs);
     if (!seqs || !g->news || !g->choices) {
         mu_free(seqs);
@@ -243,23 +243,23 @@ static bool submit(mu_generation *g, mu_api_error *error) {
         seqs[i].options = seq_options(g, &g->prompts[i / p->best_of], i % p->best_of, stops);
         seqs[i].follows = p->cache_prompt ? i - i % p->best_of : i;
     }
-    mu_job_options options = {
+    mu_request_options options = {
         .seqs = seqs,
         .n_seqs = g->n_seqs,
-        .client = client_of(g->r),
-        .peer_fd = mu_exchange_fd(g->r->x),
+        .client = client_of(g->call),
+        .peer_fd = mu_exchange_fd(g->call->x),
         .is_streaming = p->stream,
         .notify = on_news,
-        .ctx = g->r->x,
+        .ctx = g->call->x,
     };
     mu_err err;
-    mu_status status = mu_executor_submit(g->r->server->executor, &options, &g->job, &err);
+    mu_status status = mu_resident_submit(g->call->server->resident, &options, &g->request, &err);
     mu_free(seqs);
     return status == MU_OK || mu_api_fail_status(error, &err);
 }
 
 static bool check_model(mu_generation *g, mu_api_error *error) {
-    const mu_server_options *o = &g->r->server->options;
+    const mu_server_options *o = &g->call->server->options;
     const char *name = g->params.model;
     snprintf(g->model, sizeof(g->model), "%s", name && name[0] ? name : o->names[0]);
     for (uint32_t i = 0; i < o->n_names; i++) {
@@ -273,7 +273,7 @@ static bool check_model(mu_generation *g, mu_api_error *error) {
 static void settle_sampling(mu_generation *g) {
     const json_t *asked = json_object_get(g->body, "temperature");
     if (!asked || json_is_null(asked)) {
-        mu_model_temperature(g->r->server->model, &g->params.temperature);
+        mu_model_temperature(g->call->server->model, &g->params.temperature);
     }
 }
 
@@ -281,7 +281,7 @@ static void settle_sampling(mu_generation *g) {
 static void add_template_stop(mu_generation *g) {
     mu_generation_params *p = &g->params;
     if (p->n_stops == MU_COUNTOF(p->stops)) return;
-    p->stops[p->n_stops++] = mu_chat_template_stop(g->r->server->options.chat_template);
+    p->stops[p->n_stops++] = mu_chat_template_stop(g->call->server->options.chat_template);
 }
 
 static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
@@ -298,37 +298,37 @@ static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
     return submit(g, error);
 }
 
-void mu_generation_start(mu_request *r, bool is_chat) {
+void mu_generation_start(mu_call *call, bool is_chat) {
     static uint64_t n_started; /* the HTTP thread's */
     mu_api_error error = {0};
     json_t *body;
-    if (!mu_request_body(r, &body)) return;
+    if (!mu_call_body(call, &body)) return;
     mu_generation *g = mu_alloc(sizeof(*g));
     if (!g) {
         json_decref(body);
         no_memory(&error);
-        mu_request_fail(r, &error);
+        mu_call_fail(call, &error);
         return;
     }
-    g->r = r;
+    g->call = call;
     g->body = body;
     g->is_chat = is_chat;
     g->created =
-        r->server->opened_at + (int64_t)((mu_now_ns() - r->server->opened_ns) / 1000000000);
+        call->server->opened_at + (int64_t)((mu_now_ns() - call->server->opened_ns) / 1000000000);
     snprintf(g->id, sizeof(g->id), "%s-%llx%06llx", is_chat ? "chatcmpl" : "cmpl",
-             (unsigned long long)r->server->opened_ns, (unsigned long long)++n_started);
-    r->generation = g;
+             (unsigned long long)call->server->opened_ns, (unsigned long long)++n_started);
+    call->generation = g;
     mu_buf unknown = {0};
     bool ok = prepare(g, &unknown, &error);
-    mu_request_report_unknown(r, &unknown);
+    mu_call_report_unknown(call, &unknown);
     mu_buf_deinit(&unknown);
     if (!ok) {
-        mu_request_fail(r, &error);
+        mu_call_fail(call, &error);
     } else if (g->params.stream) {
-        atomic_store(&r->sent_ns, mu_now_ns());
-        mu_exchange_add_header(r->x, "Cache-Control", "no-cache");
-        mu_exchange_add_header(r->x, "X-Accel-Buffering", "no");
-        mu_exchange_stream(r->x, 200, "text/event-stream; charset=utf-8");
+        atomic_store(&call->sent_ns, mu_now_ns());
+        mu_exchange_add_header(call->x, "Cache-Control", "no-cache");
+        mu_exchange_add_header(call->x, "X-Accel-Buffering", "no");
+        mu_exchange_stream(call->x, 200, "text/event-stream; charset=utf-8");
     }
 }
 
@@ -339,7 +339,7 @@ static json_t *usage(const mu_generation *g) {
     for (uint32_t i = 0; i < g->n_seqs; i++) {
         n_output += g->choices[i].n_tokens;
     }
-    mu_job_facts facts = mu_job_get_facts(g->job);
+    mu_request_facts facts = mu_request_get_facts(g->request);
     return json_pack("{s:i, s:i, s:i, s:{s:i}}", "prompt_tokens", (int)g->n_prompt_tokens,
                      "completion_tokens", (int)n_output, "total_tokens",
                      (int)(g->n_prompt_tokens + n_output), "prompt_tokens_details", "cached_tokens",
@@ -356,7 +356,7 @@ static json_t *envelope(const mu_generation *g, json_t *choices) {
 
 static json_t *logprobs_json(const mu_generation *g, uint32_t i) {
     if (g->params.n_logprobs < 0) return json_null();
-    const mu_tokenizer *tokenizer = mu_model_tokenizer(g->r->server->model);
+    const mu_tokenizer *tokenizer = mu_model_tokenizer(g->call->server->model);
     const mu_output *outputs = (const mu_output *)(const void *)g->news[i].outputs.data;
     uint32_t n = (uint32_t)(g->news[i].outputs.n / sizeof(*outputs));
     if (g->is_chat) return mu_chat_logprobs(tokenizer, outputs, n);
@@ -392,7 +392,7 @@ static json_t *choice_json(const mu_generation *g, uint32_t i, uint32_t index, c
 static void append_echo(const mu_generation *g, uint32_t i, mu_buf *text) {
     const prompt *from = &g->prompts[i / g->params.best_of];
     mu_detokenizer detok;
-    mu_detokenizer_init(&detok, mu_model_tokenizer(g->r->server->model), true);
+    mu_detokenizer_init(&detok, mu_model_tokenizer(g->call->server->model), true);
     for (uint32_t t = 0; t < from->n; t++) {
         mu_detokenizer_push(&detok, from->tokens[t], text);
     }
@@ -410,7 +410,7 @@ static void add_whole_choice(const mu_generation *g, uint32_t i, uint32_t index,
     mu_buf_deinit(&text);
 }
 
-static double mean_logprob(const mu_job_news *news) {
+static double mean_logprob(const mu_request_news *news) {
     const mu_output *outputs = (const mu_output *)(const void *)news->outputs.data;
     size_t n = news->outputs.n / sizeof(*outputs);
     double sum = 0.0;
@@ -421,7 +421,7 @@ static double mean_logprob(const mu_job_news *news) {
 }
 
 /* The index of the best of news [n] that is not taken yet; there is one. */
-static uint32_t best_left(const mu_job_news *news, const bool *is_taken, uint32_t n) {
+static uint32_t best_left(const mu_request_news *news, const bool *is_taken, uint32_t n) {
     uint32_t best = 0;
     double best_mean = -INFINITY;
     for (uint32_t i = n; i-- > 0;) {
@@ -458,21 +458,21 @@ static bool find_error(const mu_generation *g, mu_api_error *error) {
     return false;
 }
 
-void mu_generation_resume(mu_request *r) {
-    mu_generation *g = r->generation;
-    mu_job_facts facts = mu_job_get_facts(g->job);
+void mu_generation_resume(mu_call *call) {
+    mu_generation *g = call->generation;
+    mu_request_facts facts = mu_request_get_facts(g->request);
     if (!facts.is_done) return;
     if (facts.is_peer_gone) {
-        mu_exchange_drop(r->x);
+        mu_exchange_drop(call->x);
         return;
     }
     for (uint32_t i = 0; i < g->n_seqs; i++) {
-        mu_job_take(g->job, i, &g->news[i]);
+        mu_request_take(g->request, i, &g->news[i]);
         g->choices[i].n_tokens = g->news[i].n_tokens;
     }
     mu_api_error error;
     if (find_error(g, &error)) {
-        mu_request_fail(r, &error);
+        mu_call_fail(call, &error);
         return;
     }
     json_t *choices = json_array();
@@ -481,7 +481,7 @@ void mu_generation_resume(mu_request *r) {
     }
     json_t *json = envelope(g, choices);
     if (json) json_object_set_new(json, "usage", usage(g));
-    mu_request_json(r, 200, json);
+    mu_call_json(call, 200, json);
 }
 
 /* The stream */
@@ -529,10 +529,10 @@ static void append_prelude(mu_generation *g, mu_buf *out) {
 
 /* What sequence i has to tell. The last delta of a chat is empty and carries the reason. */
 static void append_news(mu_generation *g, uint32_t i, mu_buf *out) {
-    mu_job_news *news = &g->news[i];
+    mu_request_news *news = &g->news[i];
     choice *c = &g->choices[i];
     if (c->is_over) return;
-    mu_job_take(g->job, i, news);
+    mu_request_take(g->request, i, news);
     c->n_tokens += news->n_tokens;
     mu_finish finish = news->finish;
     /* Tokens whose text is empty or withheld (half a character, perhaps a stop string) are told
@@ -560,9 +560,10 @@ static void append_end(mu_generation *g, mu_buf *out) {
     mu_buf_append_str(out, "data: [DONE]\n\n");
 }
 
-mu_stream mu_generation_source(mu_request *r, mu_buf *out) {
-    mu_generation *g = r->generation;
-    mu_job_facts facts = mu_job_get_facts(g->job); /* before the news: they are whole then */
+mu_stream mu_generation_source(mu_call *call, mu_buf *out) {
+    mu_generation *g = call->generation;
+    mu_request_facts facts =
+        mu_request_get_facts(g->request); /* before the news: they are whole then */
     if (facts.is_done && facts.is_peer_gone) return MU_STREAM_ABORT;
     if (!g->has_role) append_prelude(g, out);
     bool is_over = true;
@@ -577,10 +578,10 @@ mu_stream mu_generation_source(mu_request *r, mu_buf *out) {
         return MU_STREAM_END;
     }
     if (is_over) append_end(g, out);
-    if (atomic_exchange(&r->wants_ping, false) && out->n == 0) {
+    if (atomic_exchange(&call->wants_ping, false) && out->n == 0) {
         mu_buf_append_str(out, ": ping\n\n");
     }
-    if (out->n > 0) atomic_store(&r->sent_ns, mu_now_ns());
+    if (out->n > 0) atomic_store(&call->sent_ns, mu_now_ns());
     return is_over ? MU_STREAM_END : MU_STREAM_MORE;
 }
 
@@ -590,10 +591,10 @@ static double ms(uint64_t from_ns, uint64_t to_ns) {
     return from_ns > 0 && to_ns > from_ns ? round((double)(to_ns - from_ns) * 1e-3) / 1e3 : 0.0;
 }
 
-json_t *mu_generation_log(const mu_request *r, bool is_whole) {
-    const mu_generation *g = r->generation;
-    if (!g || !g->job) return json_object();
-    mu_job_facts f = mu_job_get_facts(g->job);
+json_t *mu_generation_log(const mu_call *call, bool is_whole) {
+    const mu_generation *g = call->generation;
+    if (!g || !g->request) return json_object();
+    mu_request_facts f = mu_request_get_facts(g->request);
     uint32_t n_output = 0;
     const char *finish = NULL;
     for (uint32_t i = 0; i < g->n_seqs; i++) {

@@ -6,16 +6,16 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "server/request.h"
+#include "server/call.h"
 
 typedef struct facts {
-    mu_executor_metrics ex;
+    mu_resident_stats of;
     uint32_t n_connections;
     uint64_t n_log_lost;
     double kv_usage, kv_blocks_used;
 } facts;
 
-typedef enum kind { GAUGE_U32, GAUGE_F64, GAUGE_U64, COUNTER, HISTOGRAM } kind;
+typedef enum kind { GAUGE_U32, GAUGE_F64, GAUGE_U64, COUNTER, COUNTER_F64, HISTOGRAM } kind;
 
 static const struct {
     const char *name, *vllm; /* vllm NULL: has none */
@@ -24,48 +24,50 @@ static const struct {
     const char *help;
 } rows[] = {
 #define AT(member) offsetof(facts, member)
-    {"muai_time_to_first_token_seconds", "vllm:time_to_first_token_seconds", HISTOGRAM, AT(ex.ttft),
-     "From the request's arrival to its first token."},
+    {"muai_time_to_first_token_seconds", "vllm:time_to_first_token_seconds", HISTOGRAM,
+     AT(of.requests.ttft), "From the request's arrival to its first token."},
     {"muai_inter_token_latency_seconds", "vllm:inter_token_latency_seconds", HISTOGRAM,
-     AT(ex.inter_token), "Between tokens of a sequence."},
+     AT(of.requests.inter_token), "Between tokens of a sequence."},
     {"muai_e2e_request_latency_seconds", "vllm:e2e_request_latency_seconds", HISTOGRAM,
-     AT(ex.end_to_end), "From the request's arrival to its last token."},
-    {"muai_request_queue_time_seconds", "vllm:request_queue_time_seconds", HISTOGRAM, AT(ex.queue),
-     "From the request's arrival to its admission."},
-    {"muai_request_prompt_tokens", "vllm:request_prompt_tokens", HISTOGRAM, AT(ex.prompt_tokens),
-     "Prompt tokens of a request."},
+     AT(of.requests.end_to_end), "From the request's arrival to its last token."},
+    {"muai_request_queue_time_seconds", "vllm:request_queue_time_seconds", HISTOGRAM,
+     AT(of.requests.queue), "From the request's arrival to its admission."},
+    {"muai_request_prompt_tokens", "vllm:request_prompt_tokens", HISTOGRAM,
+     AT(of.requests.prompt_tokens), "Prompt tokens of a request."},
     {"muai_request_generation_tokens", "vllm:request_generation_tokens", HISTOGRAM,
-     AT(ex.output_tokens), "Output tokens of a request."},
-    {"muai_batch_sequences", NULL, HISTOGRAM, AT(ex.batch), "Sequences running in a step."},
-    {"muai_requests_running", "vllm:num_requests_running", GAUGE_U32, AT(ex.n_running),
+     AT(of.requests.output_tokens), "Output tokens of a request."},
+    {"muai_batch_sequences", NULL, HISTOGRAM, AT(of.batch), "Sequences running in a step."},
+    {"muai_requests_running", "vllm:num_requests_running", GAUGE_U32, AT(of.n_running),
      "Requests being generated."},
-    {"muai_requests_waiting", "vllm:num_requests_waiting", GAUGE_U32, AT(ex.n_queued),
+    {"muai_requests_waiting", "vllm:num_requests_waiting", GAUGE_U32, AT(of.n_waiting),
      "Requests in the queue."},
-    {"muai_queued_prompt_tokens", NULL, GAUGE_U64, AT(ex.n_queued_tokens),
+    {"muai_queued_prompt_tokens", NULL, GAUGE_U64, AT(of.n_waiting_tokens),
      "Prompt tokens of the requests in the queue."},
     {"muai_kv_cache_usage_ratio", "vllm:kv_cache_usage_perc", GAUGE_F64, AT(kv_usage),
      "KV blocks in use, 0 to 1."},
-    {"muai_kv_blocks", NULL, GAUGE_U32, AT(ex.engine.n_kv_blocks), "KV blocks there are."},
+    {"muai_kv_blocks", NULL, GAUGE_U32, AT(of.engine.n_kv_blocks), "KV blocks there are."},
     {"muai_kv_blocks_used", NULL, GAUGE_F64, AT(kv_blocks_used), "KV blocks in use."},
-    {"muai_prefill_allowance_tokens", NULL, GAUGE_U32, AT(ex.prefill_beside),
+    {"muai_prefill_allowance_tokens", NULL, GAUGE_U32, AT(of.prefill_beside),
      "Prefill tokens that the last step might take beside running streams."},
     {"muai_http_connections", NULL, GAUGE_U32, AT(n_connections), "Open connections."},
-    {"muai_prompt_tokens_total", "vllm:prompt_tokens_total", COUNTER, AT(ex.n_prompt_tokens),
-     "Prompt tokens of ended requests."},
-    {"muai_cached_tokens_total", "vllm:prefix_cache_hits_total", COUNTER, AT(ex.n_cached_tokens),
-     "Prompt tokens found in the prefix cache."},
+    {"muai_prompt_tokens_total", "vllm:prompt_tokens_total", COUNTER,
+     AT(of.requests.n_prompt_tokens), "Prompt tokens of ended requests."},
+    {"muai_cached_tokens_total", "vllm:prefix_cache_hits_total", COUNTER,
+     AT(of.requests.n_cached_tokens), "Prompt tokens found in the prefix cache."},
     {"muai_generation_tokens_total", "vllm:generation_tokens_total", COUNTER,
-     AT(ex.n_output_tokens), "Output tokens of ended requests."},
-    {"muai_prefill_tokens_computed_total", NULL, COUNTER, AT(ex.engine.n_prefill_tokens),
+     AT(of.requests.n_output_tokens), "Output tokens of ended requests."},
+    {"muai_prefill_tokens_computed_total", NULL, COUNTER, AT(of.engine.n_prefill_tokens),
      "Prompt tokens computed."},
-    {"muai_preemptions_total", "vllm:num_preemptions_total", COUNTER, AT(ex.engine.n_preemptions),
+    {"muai_preemptions_total", "vllm:num_preemptions_total", COUNTER, AT(of.engine.n_preemptions),
      "Sequences that gave their KV blocks back."},
-    {"muai_steps_total", NULL, COUNTER, AT(ex.engine.n_steps), "Steps of the engine."},
+    {"muai_steps_total", NULL, COUNTER, AT(of.engine.n_steps), "Steps of the engine."},
+    {"muai_step_seconds_total", NULL, COUNTER_F64, AT(of.step_s),
+     "Time that the engine's steps took: the model's share of the device."},
     {"muai_draft_tokens_total", "vllm:spec_decode_num_draft_tokens_total", COUNTER,
-     AT(ex.engine.n_draft_tokens), "Tokens drafted by prompt lookup."},
+     AT(of.engine.n_draft_tokens), "Tokens drafted by prompt lookup."},
     {"muai_accepted_tokens_total", "vllm:spec_decode_num_accepted_tokens_total", COUNTER,
-     AT(ex.engine.n_accepted_tokens), "Drafted tokens that were right."},
-    {"muai_requests_refused_total", NULL, COUNTER, AT(ex.n_refused),
+     AT(of.engine.n_accepted_tokens), "Drafted tokens that were right."},
+    {"muai_requests_refused_total", NULL, COUNTER, AT(of.n_refused),
      "Requests refused because the queue was full."},
     {"muai_log_lines_lost_total", NULL, COUNTER, AT(n_log_lost),
      "Access log lines that could not be written."},
@@ -73,7 +75,9 @@ static const struct {
 };
 
 static void head(mu_buf *out, const char *name, kind k, const char *help) {
-    const char *type = k == COUNTER ? "counter" : k == HISTOGRAM ? "histogram" : "gauge";
+    const char *type = k == COUNTER || k == COUNTER_F64 ? "counter"
+                       : k == HISTOGRAM                 ? "histogram"
+                                                        : "gauge";
     mu_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
@@ -98,7 +102,7 @@ static void write_row(mu_buf *out, size_t i, const char *name, const char *label
         write_histogram(out, name, label, at);
     } else if (rows[i].kind == GAUGE_U32) {
         mu_buf_printf(out, "%s{%s} %u\n", name, label, *(const uint32_t *)at);
-    } else if (rows[i].kind == GAUGE_F64) {
+    } else if (rows[i].kind == GAUGE_F64 || rows[i].kind == COUNTER_F64) {
         mu_buf_printf(out, "%s{%s} %.9g\n", name, label, *(const double *)at);
     } else {
         mu_buf_printf(out, "%s{%s} %llu\n", name, label, (unsigned long long)*(const uint64_t *)at);
@@ -110,7 +114,8 @@ static void write_outcomes(mu_buf *out, const char *name, const char *label_name
     head(out, name, COUNTER, "Ended requests.");
     for (int i = 0; i < MU_N_OUTCOMES; i++) {
         mu_buf_printf(out, "%s{%s,%s=\"%s\"} %llu\n", name, label, label_name,
-                      mu_outcome_name((mu_outcome)i), (unsigned long long)f->ex.n_requests[i]);
+                      mu_outcome_name((mu_outcome)i),
+                      (unsigned long long)f->of.requests.n_requests[i]);
     }
 }
 
@@ -226,8 +231,8 @@ void mu_metrics_write(mu_server *server, mu_buf *out) {
     f.n_log_lost = server->n_log_lost;
     pthread_mutex_unlock(&server->lock);
     if (atomic_load(&server->is_ready)) {
-        mu_executor_get_metrics(server->executor, &f.ex);
-        const mu_engine_stats *e = &f.ex.engine;
+        mu_resident_get_stats(server->resident, &f.of);
+        const mu_engine_stats *e = &f.of.engine;
         f.kv_blocks_used = (double)e->n_kv_blocks - e->n_kv_blocks_free;
         f.kv_usage = e->n_kv_blocks > 0 ? f.kv_blocks_used / e->n_kv_blocks : 0.0;
         write_model(out, server, &f);

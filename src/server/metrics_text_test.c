@@ -11,12 +11,13 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "server/call.h"
 #include "server/listen.h"
-#include "server/request.h"
 
 static mu_model *model;
 static mu_engine *engine;
 static mu_executor *executor;
+static mu_resident *resident;
 
 static int open_engine(void **state) {
     (void)state;
@@ -24,13 +25,19 @@ static int open_engine(void **state) {
     mu_hub_env env = {0};
     mu_engine_options e = mu_engine_options_default();
     e.n_threads = 1;
-    mu_executor_options o = {.n_seqs_max = 1, .n_queued_max = 1, .n_queued_tokens_max = 100};
-    return mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) == MU_OK &&
-                   mu_model_open(&ref, &env, &model, NULL) == MU_OK &&
-                   mu_engine_open(model, &e, &engine, NULL) == MU_OK &&
-                   mu_executor_open(engine, &o, &executor, NULL) == MU_OK
-               ? 0
-               : 1;
+    if (mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) != MU_OK ||
+        mu_model_open(&ref, &env, &model, NULL) != MU_OK ||
+        mu_engine_open(model, &e, &engine, NULL) != MU_OK ||
+        mu_executor_open(&executor, NULL) != MU_OK) {
+        return 1;
+    }
+    mu_resident_options o = {.model = model,
+                             .engine = engine,
+                             .n_seqs_max = 1,
+                             .n_waiting_max = 1,
+                             .n_waiting_tokens_max = 100,
+                             .weight = 1};
+    return mu_executor_add(executor, &o, &resident, NULL) == MU_OK ? 0 : 1;
 }
 
 static int close_engine(void **state) {
@@ -69,7 +76,7 @@ static mu_server *open_server(const char *pci_bus_id) {
 static mu_server *open_ready(const char *pci_bus_id) {
     mu_server *server = open_server(pci_bus_id);
     mu_err err = {0};
-    if (mu_server_ready(server, model, engine, executor, &err) != MU_OK) fail_msg("%s", err.text);
+    if (mu_server_ready(server, resident, &err) != MU_OK) fail_msg("%s", err.text);
     return server;
 }
 

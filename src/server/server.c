@@ -15,68 +15,68 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "format/json.h"
+#include "server/call.h"
 #include "server/generation_params.h"
-#include "server/request.h"
 
 typedef struct mu_route {
     const char *method, *path; /* a path that ends in '/' is a prefix */
-    void (*handle)(mu_request *r);
+    void (*handle)(mu_call *call);
     enum { OPEN, KEYED, MODEL } needs; /* no key; a key; a key and a loaded model */
     const char *help;
 } mu_route;
 
 /* Answers */
 
-static void add_common_headers(mu_request *r) {
-    const mu_server_options *o = &r->server->options;
-    const char *origin = mu_exchange_header(r->x, "Origin");
-    mu_exchange_add_header(r->x, "x-request-id", r->id);
+static void add_common_headers(mu_call *call) {
+    const mu_server_options *o = &call->server->options;
+    const char *origin = mu_exchange_header(call->x, "Origin");
+    mu_exchange_add_header(call->x, "x-request-id", call->id);
     if (origin && o->n_origins > 0) {
-        mu_exchange_add_header(r->x, "Access-Control-Allow-Origin", origin);
-        mu_exchange_add_header(r->x, "Vary", "Origin");
+        mu_exchange_add_header(call->x, "Access-Control-Allow-Origin", origin);
+        mu_exchange_add_header(call->x, "Vary", "Origin");
     }
 }
 
-void mu_request_json(mu_request *r, unsigned code, json_t *json) {
+void mu_call_json(mu_call *call, unsigned code, json_t *json) {
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (!text) {
-        mu_exchange_drop(r->x);
+        mu_exchange_drop(call->x);
         return;
     }
-    mu_exchange_respond(r->x, code, "application/json", text, strlen(text));
+    mu_exchange_respond(call->x, code, "application/json", text, strlen(text));
     mu_free(text);
 }
 
-void mu_request_text(mu_request *r, const char *content_type, const mu_buf *text) {
+void mu_call_text(mu_call *call, const char *content_type, const mu_buf *text) {
     if (text->failed) {
-        mu_exchange_drop(r->x);
+        mu_exchange_drop(call->x);
     } else {
-        mu_exchange_respond(r->x, 200, content_type, text->data ? text->data : "", text->n);
+        mu_exchange_respond(call->x, 200, content_type, text->data ? text->data : "", text->n);
     }
 }
 
-void mu_request_fail(mu_request *r, const mu_api_error *error) {
+void mu_call_fail(mu_call *call, const mu_api_error *error) {
     char seconds[16] = "1";
     unsigned http = mu_api_http_code(error->code);
     if (error->code == MU_API_QUEUE_FULL) {
-        snprintf(seconds, sizeof(seconds), "%u", mu_executor_wait_s(r->server->executor));
+        snprintf(seconds, sizeof(seconds), "%u", mu_resident_wait_s(call->server->resident));
     }
-    if (http == 401) mu_exchange_add_header(r->x, "WWW-Authenticate", "Bearer");
-    if (http == 429 || http == 503) mu_exchange_add_header(r->x, "Retry-After", seconds);
-    if (http == 500) mu_exchange_add_header(r->x, "x-should-retry", "false");
-    mu_request_json(r, http, mu_api_error_json(error));
+    if (http == 401) mu_exchange_add_header(call->x, "WWW-Authenticate", "Bearer");
+    if (http == 429 || http == 503) mu_exchange_add_header(call->x, "Retry-After", seconds);
+    if (http == 500) mu_exchange_add_header(call->x, "x-should-retry", "false");
+    mu_call_json(call, http, mu_api_error_json(error));
 }
 
-static void fail(mu_request *r, mu_api_code code, const char *text) {
+static void fail(mu_call *call, mu_api_code code, const char *text) {
     mu_api_error error;
     mu_api_fail(&error, code, NULL, "%s", text);
-    mu_request_fail(r, &error);
+    mu_call_fail(call, &error);
 }
 
-void mu_request_report_unknown(mu_request *r, const mu_buf *unknown) {
+void mu_call_report_unknown(mu_call *call, const mu_buf *unknown) {
     if (unknown->n > 0 && !unknown->failed && unknown->n < 512) {
-        mu_exchange_add_header(r->x, "x-unknown-fields", unknown->data);
+        mu_exchange_add_header(call->x, "x-unknown-fields", unknown->data);
     }
 }
 
@@ -90,12 +90,12 @@ static bool type_is_taken(const char *type) {
     return type == NULL;
 }
 
-bool mu_request_body(mu_request *r, json_t **out) {
-    mu_buf *body = mu_exchange_body(r->x);
+bool mu_call_body(mu_call *call, json_t **out) {
+    mu_buf *body = mu_exchange_body(call->x);
     mu_api_error error;
     mu_err err;
-    if (!type_is_taken(mu_exchange_header(r->x, "Content-Type"))) {
-        fail(r, MU_API_MEDIA_TYPE, "Content-Type must be application/json");
+    if (!type_is_taken(mu_exchange_header(call->x, "Content-Type"))) {
+        fail(call, MU_API_MEDIA_TYPE, "Content-Type must be application/json");
         return false;
     }
     mu_json_mend_surrogates(body->data, body->n);
@@ -103,28 +103,28 @@ bool mu_request_body(mu_request *r, json_t **out) {
     if (status == MU_OK) return true;
     if (status == MU_ERR_LIMIT) err.status = MU_ERR_FORMAT; /* depth */
     mu_api_fail_status(&error, &err);
-    mu_request_fail(r, &error);
+    mu_call_fail(call, &error);
     return false;
 }
 
 /* Routes */
 
-static void get_live(mu_request *r) {
-    mu_request_json(r, 200, json_pack("{s:s}", "status", "ok"));
+static void get_live(mu_call *call) {
+    mu_call_json(call, 200, json_pack("{s:s}", "status", "ok"));
 }
 
-static void get_ready(mu_request *r) {
-    if (atomic_load(&r->server->is_draining)) {
-        fail(r, MU_API_DRAINING, "Draining");
-    } else if (!atomic_load(&r->server->is_ready)) {
-        fail(r, MU_API_LOADING, "Loading model");
+static void get_ready(mu_call *call) {
+    if (atomic_load(&call->server->is_draining)) {
+        fail(call, MU_API_DRAINING, "Draining");
+    } else if (!atomic_load(&call->server->is_ready)) {
+        fail(call, MU_API_LOADING, "Loading model");
     } else {
-        get_live(r);
+        get_live(call);
     }
 }
 
-static void get_version(mu_request *r) {
-    mu_request_json(r, 200, json_pack("{s:s}", "version", MUAI_VERSION));
+static void get_version(mu_call *call) {
+    mu_call_json(call, 200, json_pack("{s:s}", "version", MUAI_VERSION));
 }
 
 static json_t *model_json(const mu_server *server, const char *name) {
@@ -137,38 +137,38 @@ static json_t *model_json(const mu_server *server, const char *name) {
                      (json_int_t)mu_model_file_bytes(server->model), "status", "value", "loaded");
 }
 
-static void get_models(mu_request *r) {
+static void get_models(mu_call *call) {
     json_t *list = json_array();
-    for (uint32_t i = 0; i < r->server->options.n_names; i++) {
-        json_array_append_new(list, model_json(r->server, r->server->options.names[i]));
+    for (uint32_t i = 0; i < call->server->options.n_names; i++) {
+        json_array_append_new(list, model_json(call->server, call->server->options.names[i]));
     }
-    mu_request_json(r, 200, json_pack("{s:s, s:o}", "object", "list", "data", list));
+    mu_call_json(call, 200, json_pack("{s:s, s:o}", "object", "list", "data", list));
 }
 
-static void get_model(mu_request *r) {
-    const char *name = strstr(mu_exchange_path(r->x), "/models/") + strlen("/models/");
+static void get_model(mu_call *call) {
+    const char *name = strstr(mu_exchange_path(call->x), "/models/") + strlen("/models/");
     mu_api_error error;
-    for (uint32_t i = 0; i < r->server->options.n_names; i++) {
-        if (strcmp(name, r->server->options.names[i]) != 0) continue;
-        mu_request_json(r, 200, model_json(r->server, name));
+    for (uint32_t i = 0; i < call->server->options.n_names; i++) {
+        if (strcmp(name, call->server->options.names[i]) != 0) continue;
+        mu_call_json(call, 200, model_json(call->server, name));
         return;
     }
     mu_api_fail(&error, MU_API_MODEL_NOT_FOUND, "model", "the model \"%.100s\" is not served",
                 name);
-    mu_request_fail(r, &error);
+    mu_call_fail(call, &error);
 }
 
-static void post_completions(mu_request *r) {
-    mu_generation_start(r, false);
+static void post_completions(mu_call *call) {
+    mu_generation_start(call, false);
 }
 
-static void post_chat(mu_request *r) {
-    mu_generation_start(r, true);
+static void post_chat(mu_call *call) {
+    mu_generation_start(call, true);
 }
 
-static void post_tokenize(mu_request *r) {
+static void post_tokenize(mu_call *call) {
     json_t *body, *tokens = json_array();
-    if (!mu_request_body(r, &body)) {
+    if (!mu_call_body(call, &body)) {
         json_decref(tokens);
         return;
     }
@@ -179,69 +179,69 @@ static void post_tokenize(mu_request *r) {
     mu_api_error error;
     if (!json_is_string(content)) {
         mu_api_fail(&error, MU_API_INVALID_VALUE, "content", "content: must be a text");
-        mu_request_fail(r, &error);
-    } else if (mu_encode(r->server->encoder, json_string_value(content),
+        mu_call_fail(call, &error);
+    } else if (mu_encode(call->server->encoder, json_string_value(content),
                          json_string_length(content),
                          json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0,
                          &ids, &n, &err) != MU_OK) {
         mu_api_fail_status(&error, &err);
-        mu_request_fail(r, &error);
+        mu_call_fail(call, &error);
     } else {
         for (size_t i = 0; i < n; i++) {
             json_array_append_new(tokens, json_integer(ids[i]));
         }
-        mu_request_json(r, 200, json_pack("{s:O, s:I}", "tokens", tokens, "count", (json_int_t)n));
+        mu_call_json(call, 200, json_pack("{s:O, s:I}", "tokens", tokens, "count", (json_int_t)n));
     }
     json_decref(tokens);
     json_decref(body);
 }
 
-static void post_detokenize(mu_request *r) {
+static void post_detokenize(mu_call *call) {
     json_t *body;
-    if (!mu_request_body(r, &body)) return;
+    if (!mu_call_body(call, &body)) return;
     mu_token *tokens = NULL;
     uint32_t n = 0;
     mu_api_error error;
     if (!mu_tokens_read("tokens", json_object_get(body, "tokens"), &tokens, &n, &error)) {
-        mu_request_fail(r, &error);
+        mu_call_fail(call, &error);
     } else {
         mu_detokenizer detok;
         mu_buf text = {0};
-        mu_detokenizer_init(&detok, mu_model_tokenizer(r->server->model), true);
+        mu_detokenizer_init(&detok, mu_model_tokenizer(call->server->model), true);
         for (uint32_t i = 0; i < n; i++) {
             mu_detokenizer_push(&detok, tokens[i], &text);
         }
         mu_detokenizer_finish(&detok, &text);
-        mu_request_json(r, 200,
-                        text.failed
-                            ? NULL
-                            : json_pack("{s:s%}", "content", text.data ? text.data : "", text.n));
+        mu_call_json(call, 200,
+                     text.failed
+                         ? NULL
+                         : json_pack("{s:s%}", "content", text.data ? text.data : "", text.n));
         mu_buf_deinit(&text);
     }
     mu_free(tokens);
     json_decref(body);
 }
 
-static void post_apply_template(mu_request *r) {
+static void post_apply_template(mu_call *call) {
     json_t *body;
-    if (!mu_request_body(r, &body)) return;
+    if (!mu_call_body(call, &body)) return;
     mu_buf text = {0};
     mu_api_error error;
-    if (!mu_messages_render(r->server->options.chat_template, json_object_get(body, "messages"),
+    if (!mu_messages_render(call->server->options.chat_template, json_object_get(body, "messages"),
                             &text, &error)) {
-        mu_request_fail(r, &error);
+        mu_call_fail(call, &error);
     } else {
-        mu_request_json(r, 200,
-                        text.failed ? NULL : json_pack("{s:s%}", "prompt", text.data, text.n));
+        mu_call_json(call, 200,
+                     text.failed ? NULL : json_pack("{s:s%}", "prompt", text.data, text.n));
     }
     mu_buf_deinit(&text);
     json_decref(body);
 }
 
-static void get_metrics(mu_request *r) {
+static void get_metrics(mu_call *call) {
     mu_buf text = {0};
-    mu_metrics_write(r->server, &text);
-    mu_request_text(r, "text/plain; version=0.0.4; charset=utf-8", &text);
+    mu_metrics_write(call->server, &text);
+    mu_call_text(call, "text/plain; version=0.0.4; charset=utf-8", &text);
     mu_buf_deinit(&text);
 }
 
@@ -298,126 +298,127 @@ static bool is_in(const char *text, size_t n, const char *const *list, uint32_t 
     return false;
 }
 
-static bool host_is_allowed(const mu_request *r) {
+static bool host_is_allowed(const mu_call *call) {
     static const char *const loopback[] = {"localhost", "127.0.0.1", "[::1]"};
-    const mu_server_options *o = &r->server->options;
-    const char *host = mu_exchange_header(r->x, "Host");
+    const mu_server_options *o = &call->server->options;
+    const char *host = mu_exchange_header(call->x, "Host");
     if (!o->checks_host || !host) return true;
     size_t n = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
     if (n > strlen(host)) return false;
     return is_in(host, n, loopback, MU_COUNTOF(loopback)) || is_in(host, n, o->hosts, o->n_hosts);
 }
 
-static bool origin_is_allowed(const mu_request *r) {
-    const mu_server_options *o = &r->server->options;
-    const char *origin = mu_exchange_header(r->x, "Origin");
-    const char *host = mu_exchange_header(r->x, "Host");
+static bool origin_is_allowed(const mu_call *call) {
+    const mu_server_options *o = &call->server->options;
+    const char *origin = mu_exchange_header(call->x, "Origin");
+    const char *host = mu_exchange_header(call->x, "Host");
     if (!origin) return true;
     if (is_in(origin, strlen(origin), o->origins, o->n_origins)) return true;
     const char *authority = strstr(origin, "://");
     return authority && host && strcasecmp(authority + 3, host) == 0; /* the page is ours */
 }
 
-static bool key_is_right(mu_request *r) {
-    const mu_auth *auth = &r->server->options.auth;
-    bool is_open = r->route->needs == OPEN;
-    if (r->route->handle == get_metrics && r->server->options.metrics_public) is_open = true;
+static bool key_is_right(mu_call *call) {
+    const mu_auth *auth = &call->server->options.auth;
+    bool is_open = call->route->needs == OPEN;
+    if (call->route->handle == get_metrics && call->server->options.metrics_public) is_open = true;
     if (auth->n == 0 || is_open) return true;
-    r->key = mu_auth_check(auth, mu_exchange_header(r->x, "Authorization"),
-                           mu_exchange_header(r->x, "x-api-key"));
-    return r->key != 0;
+    call->key = mu_auth_check(auth, mu_exchange_header(call->x, "Authorization"),
+                              mu_exchange_header(call->x, "x-api-key"));
+    return call->key != 0;
 }
 
-static void answer_preflight(mu_request *r) {
-    mu_exchange_add_header(r->x, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-    mu_exchange_add_header(r->x, "Access-Control-Allow-Headers",
+static void answer_preflight(mu_call *call) {
+    mu_exchange_add_header(call->x, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    mu_exchange_add_header(call->x, "Access-Control-Allow-Headers",
                            "authorization, content-type, x-api-key, x-request-id");
-    mu_exchange_add_header(r->x, "Access-Control-Max-Age", "600");
-    mu_exchange_respond(r->x, 204, NULL, NULL, 0);
+    mu_exchange_add_header(call->x, "Access-Control-Max-Age", "600");
+    mu_exchange_respond(call->x, 204, NULL, NULL, 0);
 }
 
 /* Requests */
 
-static void make_id(mu_request *r) {
+static void make_id(mu_call *call) {
     static atomic_uint_fast64_t n_made;
-    const char *given = mu_exchange_header(r->x, "x-request-id");
+    const char *given = mu_exchange_header(call->x, "x-request-id");
     size_t n = given ? strlen(given) : 0;
-    bool is_good = n > 0 && n < sizeof(r->id);
+    bool is_good = n > 0 && n < sizeof(call->id);
     for (size_t i = 0; i < n && is_good; i++) {
         is_good = given[i] > ' ' && given[i] < 0x7f && given[i] != '"' && given[i] != '\\';
     }
     if (is_good) {
-        memcpy(r->id, given, n + 1);
+        memcpy(call->id, given, n + 1);
     } else {
-        snprintf(r->id, sizeof(r->id), "req-%llx%06llx", (unsigned long long)r->server->opened_ns,
+        snprintf(call->id, sizeof(call->id), "req-%llx%06llx",
+                 (unsigned long long)call->server->opened_ns,
                  (unsigned long long)atomic_fetch_add(&n_made, 1));
     }
 }
 
-static mu_request *open_request(mu_server *server, mu_exchange *x) {
-    mu_request *r = mu_alloc(sizeof(*r));
-    if (!r) {
+static mu_call *open_call(mu_server *server, mu_exchange *x) {
+    mu_call *call = mu_alloc(sizeof(*call));
+    if (!call) {
         mu_exchange_drop(x);
         return NULL;
     }
-    r->server = server;
-    r->x = x;
-    r->begun_ns = mu_now_ns();
-    make_id(r);
-    *mu_exchange_user(x) = r;
-    add_common_headers(r);
+    call->server = server;
+    call->x = x;
+    call->begun_ns = mu_now_ns();
+    make_id(call);
+    *mu_exchange_user(x) = call;
+    add_common_headers(call);
     pthread_mutex_lock(&server->lock);
-    r->next = server->requests;
-    if (r->next) r->next->prev = r;
-    server->requests = r;
+    call->next = server->calls;
+    if (call->next) call->next->prev = call;
+    server->calls = call;
     pthread_mutex_unlock(&server->lock);
-    return r;
+    return call;
 }
 
 static void on_begin(void *ctx, mu_exchange *x) {
-    mu_request *r = open_request(ctx, x);
-    if (!r) return;
+    mu_call *call = open_call(ctx, x);
+    if (!call) return;
     bool is_known;
     const char *method = mu_exchange_method(x), *path = mu_exchange_path(x);
-    r->route = find_route(method, path, &is_known);
-    if (!host_is_allowed(r)) {
-        fail(r, MU_API_HOST, "the Host header names another host; see --allowed-hosts");
-    } else if (!origin_is_allowed(r)) {
-        fail(r, MU_API_ORIGIN, "requests from this origin are not allowed; see --cors-origins");
+    call->route = find_route(method, path, &is_known);
+    if (!host_is_allowed(call)) {
+        fail(call, MU_API_HOST, "the Host header names another host; see --allowed-hosts");
+    } else if (!origin_is_allowed(call)) {
+        fail(call, MU_API_ORIGIN, "requests from this origin are not allowed; see --cors-origins");
     } else if (is_known && strcmp(method, "OPTIONS") == 0) {
-        answer_preflight(r);
-    } else if (!r->route && is_known) {
-        fail(r, MU_API_METHOD, "this path takes another method");
-    } else if (!r->route) {
-        fail(r, MU_API_NOT_FOUND, "no such path");
-    } else if (!key_is_right(r)) {
-        fail(r, MU_API_KEY, "a valid API key is needed, as Authorization: Bearer KEY");
+        answer_preflight(call);
+    } else if (!call->route && is_known) {
+        fail(call, MU_API_METHOD, "this path takes another method");
+    } else if (!call->route) {
+        fail(call, MU_API_NOT_FOUND, "no such path");
+    } else if (!key_is_right(call)) {
+        fail(call, MU_API_KEY, "a valid API key is needed, as Authorization: Bearer KEY");
     }
 }
 
 static void on_handle(void *ctx, mu_exchange *x) {
     mu_server *server = ctx;
-    mu_request *r = *mu_exchange_user(x);
-    if (r->generation) {
-        mu_generation_resume(r);
+    mu_call *call = *mu_exchange_user(x);
+    if (call->generation) {
+        mu_generation_resume(call);
         return;
     }
-    if (r->route->needs == MODEL && atomic_load(&server->is_draining)) {
+    if (call->route->needs == MODEL && atomic_load(&server->is_draining)) {
         mu_exchange_add_header(x, "Connection", "close");
-        fail(r, MU_API_DRAINING, "the server is stopping");
+        fail(call, MU_API_DRAINING, "the server is stopping");
         return;
     }
-    if (r->route->needs == MODEL && !atomic_load(&server->is_ready)) {
-        fail(r, MU_API_LOADING, "Loading model");
+    if (call->route->needs == MODEL && !atomic_load(&server->is_ready)) {
+        fail(call, MU_API_LOADING, "Loading model");
         return;
     }
-    if (r->route->needs == MODEL) {
+    if (call->route->needs == MODEL) {
         pthread_mutex_lock(&server->lock);
         server->n_active++;
         pthread_mutex_unlock(&server->lock);
-        r->is_counted = true;
+        call->is_counted = true;
     }
-    r->route->handle(r);
+    call->route->handle(call);
 }
 
 static mu_stream on_source(void *ctx, mu_exchange *x, mu_buf *out) {
@@ -426,9 +427,9 @@ static mu_stream on_source(void *ctx, mu_exchange *x, mu_buf *out) {
 }
 
 static void on_refuse(void *ctx, mu_exchange *x, unsigned code, const char *why) {
-    mu_request *r = *mu_exchange_user(x) ? *mu_exchange_user(x) : open_request(ctx, x);
-    if (!r) return;
-    fail(r,
+    mu_call *call = *mu_exchange_user(x) ? *mu_exchange_user(x) : open_call(ctx, x);
+    if (!call) return;
+    fail(call,
          code == 413   ? MU_API_TOO_LARGE
          : code == 414 ? MU_API_URI_TOO_LONG
          : code == 431 ? MU_API_HEADERS_TOO_LARGE
@@ -437,7 +438,7 @@ static void on_refuse(void *ctx, mu_exchange *x, unsigned code, const char *why)
 }
 
 /* {"time": ..., "request_id": ..., ...}; never a word of a prompt. */
-static json_t *log_json(const mu_request *r, bool is_whole) {
+static json_t *log_json(const mu_call *call, bool is_whole) {
     struct timespec now;
     struct tm utc;
     char when[40];
@@ -445,12 +446,13 @@ static json_t *log_json(const mu_request *r, bool is_whole) {
     gmtime_r(&now.tv_sec, &utc);
     size_t n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(when + n, sizeof(when) - n, ".%03ldZ", now.tv_nsec / 1000000);
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f}", "time", when, "request_id",
-                             r->id, "peer", mu_exchange_peer(r->x), "method",
-                             mu_exchange_method(r->x), "path", r->route ? r->route->path : "-",
-                             "status", is_whole ? (int)mu_exchange_code(r->x) : 499, "duration_ms",
-                             (double)((mu_now_ns() - r->begun_ns) / 1000) / 1e3);
-    json_t *more = mu_generation_log(r, is_whole);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f}", "time", when, "request_id", call->id,
+                  "peer", mu_exchange_peer(call->x), "method", mu_exchange_method(call->x), "path",
+                  call->route ? call->route->path : "-", "status",
+                  is_whole ? (int)mu_exchange_code(call->x) : 499, "duration_ms",
+                  (double)((mu_now_ns() - call->begun_ns) / 1000) / 1e3);
+    json_t *more = mu_generation_log(call, is_whole);
     if (json && more) json_object_update(json, more);
     json_decref(more);
     return json;
@@ -465,10 +467,10 @@ static void append_text_field(mu_buf *line, const char *name, const json_t *valu
     if (json_is_boolean(value)) mu_buf_append_str(line, json_is_true(value) ? "true" : "false");
 }
 
-static void write_log(mu_request *r, bool is_whole) {
-    mu_server *server = r->server;
+static void write_log(mu_call *call, bool is_whole) {
+    mu_server *server = call->server;
     if (server->options.log_format == MU_LOG_NONE) return;
-    json_t *json = log_json(r, is_whole);
+    json_t *json = log_json(call, is_whole);
     mu_buf line = {0};
     if (server->options.log_format == MU_LOG_JSON) {
         char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -492,20 +494,20 @@ static void write_log(mu_request *r, bool is_whole) {
 
 static void on_end(void *ctx, mu_exchange *x, bool is_whole) {
     mu_server *server = ctx;
-    mu_request *r = *mu_exchange_user(x);
-    if (!r) return;
+    mu_call *call = *mu_exchange_user(x);
+    if (!call) return;
     unsigned class = is_whole ? mu_exchange_code(x) / 100 : 4;
-    size_t route = r->route ? (size_t)(r->route - routes) : MU_COUNTOF(routes);
-    if (r->generation && !is_whole) mu_generation_cancel(r->generation);
-    write_log(r, is_whole);
-    mu_generation_close(r->generation);
+    size_t route = call->route ? (size_t)(call->route - routes) : MU_COUNTOF(routes);
+    if (call->generation && !is_whole) mu_generation_cancel(call->generation);
+    write_log(call, is_whole);
+    mu_generation_close(call->generation);
     pthread_mutex_lock(&server->lock);
     if (class < MU_STATUS_CLASSES) server->n_http[route][class]++;
-    if (r->is_counted) server->n_active--;
-    *(r->prev ? &r->prev->next : &server->requests) = r->next;
-    if (r->next) r->next->prev = r->prev;
+    if (call->is_counted) server->n_active--;
+    *(call->prev ? &call->prev->next : &server->calls) = call->next;
+    if (call->next) call->next->prev = call->prev;
     pthread_mutex_unlock(&server->lock);
-    mu_free(r);
+    mu_free(call);
 }
 
 /* Once a second: late heads, the GPU's state, silent streams. */
@@ -517,10 +519,10 @@ static void *tick(void *arg) {
         if (atomic_load(&server->is_ready) && server->gpu) mu_gpu_watch_refresh(server->gpu);
         uint64_t now_ns = mu_now_ns(), silence_ns = server->options.ping_s * 1000000000ull;
         pthread_mutex_lock(&server->lock);
-        for (mu_request *r = server->requests; r; r = r->next) {
-            uint64_t sent_ns = atomic_load(&r->sent_ns);
+        for (mu_call *call = server->calls; call; call = call->next) {
+            uint64_t sent_ns = atomic_load(&call->sent_ns);
             if (sent_ns == 0 || silence_ns == 0 || now_ns < sent_ns + silence_ns) continue;
-            if (!atomic_exchange(&r->wants_ping, true)) mu_exchange_wake(r->x);
+            if (!atomic_exchange(&call->wants_ping, true)) mu_exchange_wake(call->x);
         }
         pthread_mutex_unlock(&server->lock);
     }
@@ -560,8 +562,8 @@ mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_e
     return MU_OK;
 }
 
-mu_status mu_server_ready(mu_server *server, const mu_model *model, const mu_engine *engine,
-                          mu_executor *executor, mu_err *err) {
+mu_status mu_server_ready(mu_server *server, mu_resident *resident, mu_err *err) {
+    const mu_model *model = mu_resident_model(resident);
     mu_status status = mu_encoder_open(mu_model_tokenizer(model), &server->encoder, err);
     if (status == MU_OK && server->options.gpu_pci_bus_id) {
         const mu_gpu_usage_options gpu = {.pci_bus_id = server->options.gpu_pci_bus_id,
@@ -572,8 +574,8 @@ mu_status mu_server_ready(mu_server *server, const mu_model *model, const mu_eng
     server->piece_bytes_max = mu_tokenizer_longest_piece(mu_model_tokenizer(model));
     if (server->piece_bytes_max == 0) server->piece_bytes_max = 1;
     server->model = model;
-    server->engine = engine;
-    server->executor = executor;
+    server->engine = mu_resident_engine(resident);
+    server->resident = resident;
     atomic_store(&server->is_ready, true);
     return MU_OK;
 }

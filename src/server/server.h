@@ -44,9 +44,8 @@ typedef struct mu_server_options {
 
 mu_status mu_server_open(const mu_server_options *options, mu_server **out,
                          mu_err *err) MU_MUST_USE;
-/* model and executor are borrowed until close(). */
-mu_status mu_server_ready(mu_server *server, const mu_model *model, const mu_engine *engine,
-                          mu_executor *executor, mu_err *err) MU_MUST_USE;
+/* resident is borrowed until close(). */
+mu_status mu_server_ready(mu_server *server, mu_resident *resident, mu_err *err) MU_MUST_USE;
 void mu_server_drain(mu_server *server);
 uint32_t mu_server_n_active(mu_server *server); /* requests being served */
 void mu_server_close(mu_server *server);        /* NULL is allowed */
