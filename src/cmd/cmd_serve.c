@@ -35,6 +35,7 @@ typedef struct serve {
     const serve_options *o;
     const char *reference;
     mu_server_options server_options;
+    mu_server_model served;
     mu_placement placement; /* types are settled when the model is open */
     mu_buf tls_key, tls_cert;
     int listen_fd, log_fd, signal_fd;
@@ -121,7 +122,7 @@ static mu_status read_names(serve *s, mu_err *err) {
     mu_hub_env env = mu_hub_env_read();
     mu_status status = mu_ref_resolve(s->reference, &env, &s->ref, err);
     if (status != MU_OK) return status;
-    mu_server_options *to = &s->server_options;
+    mu_server_model *to = &s->served;
     for (uint32_t i = 0; i < s->o->alias.n && to->n_names + 1 < MU_SERVER_LIST_MAX; i++) {
         to->names[to->n_names++] = s->o->alias.items[i];
     }
@@ -136,7 +137,7 @@ static mu_status read_names(serve *s, mu_err *err) {
         return mu_fail(err, MU_ERR_INVALID, "--metrics-compat: \"%.40s\" is not vllm",
                        s->o->metrics_compat);
     }
-    to->metrics_vllm = s->o->metrics_compat != NULL;
+    s->server_options.metrics_vllm = s->o->metrics_compat != NULL;
     return MU_OK;
 }
 
@@ -213,10 +214,11 @@ static mu_status load(serve *s, mu_err *err) {
         .prefill_beside = o->prefill_beside,
         .weight = 1,
     };
-    mu_resident *resident = NULL;
     status = mu_executor_open(&s->executor, err);
-    if (status == MU_OK) status = mu_executor_add(s->executor, &options, &resident, err);
-    return status == MU_OK ? mu_server_ready(s->server, resident, err) : status;
+    if (status == MU_OK) {
+        status = mu_executor_add(s->executor, &options, &s->served.resident, err);
+    }
+    return status == MU_OK ? mu_server_ready(s->server, &s->served, 1, err) : status;
 }
 
 /* A signal within timeout_ms (-1: wait); 0: none. */

@@ -1,19 +1,28 @@
-/* /metrics: one table of what is told. Every row has a name of ours and, where vLLM has the same
- * thing, its name too, which is told with --metrics-compat vllm. */
+/* One table of what is told of each model. Every row has a name of ours and, where vLLM has the
+ * same thing, its name too, which is told with --metrics-compat vllm. A row is one metric: its head
+ * comes once, then a line for each model.
+ */
+#include "server/metrics_text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "server/call.h"
+#include "server/routes.h"
 
 typedef struct facts {
+    char label[600], vllm_label[600]; /* model="gpt2", model_name="gpt2" */
     mu_resident_stats of;
-    uint32_t n_connections;
-    uint64_t n_log_lost;
     double kv_usage, kv_blocks_used;
 } facts;
+
+/* Of all models. */
+typedef struct facts_list {
+    facts *items; /* [n] */
+    uint32_t n;
+} facts_list;
 
 typedef enum kind { GAUGE_U32, GAUGE_F64, GAUGE_U64, COUNTER, COUNTER_F64, HISTOGRAM } kind;
 
@@ -49,7 +58,6 @@ static const struct {
     {"muai_kv_blocks_used", NULL, GAUGE_F64, AT(kv_blocks_used), "KV blocks in use."},
     {"muai_prefill_allowance_tokens", NULL, GAUGE_U32, AT(of.prefill_beside),
      "Prefill tokens that the last step might take beside running streams."},
-    {"muai_http_connections", NULL, GAUGE_U32, AT(n_connections), "Open connections."},
     {"muai_prompt_tokens_total", "vllm:prompt_tokens_total", COUNTER,
      AT(of.requests.n_prompt_tokens), "Prompt tokens of ended requests."},
     {"muai_cached_tokens_total", "vllm:prefix_cache_hits_total", COUNTER,
@@ -69,8 +77,6 @@ static const struct {
      AT(of.engine.n_accepted_tokens), "Drafted tokens that were right."},
     {"muai_requests_refused_total", NULL, COUNTER, AT(of.n_refused),
      "Requests refused because the queue was full."},
-    {"muai_log_lines_lost_total", NULL, COUNTER, AT(n_log_lost),
-     "Access log lines that could not be written."},
 #undef AT
 };
 
@@ -95,9 +101,9 @@ static void write_histogram(mu_buf *out, const char *name, const char *label,
                   (unsigned long long)n);
 }
 
-static void write_row(mu_buf *out, size_t i, const char *name, const char *label, const facts *f) {
+static void write_value(mu_buf *out, size_t i, const char *name, const char *label,
+                        const facts *f) {
     const void *at = (const char *)f + rows[i].offset;
-    head(out, name, rows[i].kind, rows[i].help);
     if (rows[i].kind == HISTOGRAM) {
         write_histogram(out, name, label, at);
     } else if (rows[i].kind == GAUGE_U32) {
@@ -109,29 +115,41 @@ static void write_row(mu_buf *out, size_t i, const char *name, const char *label
     }
 }
 
-static void write_outcomes(mu_buf *out, const char *name, const char *label_name, const char *label,
-                           const facts *f) {
+static void write_row(mu_buf *out, size_t i, bool is_vllm, const facts_list *models) {
+    const char *name = is_vllm ? rows[i].vllm : rows[i].name;
+    head(out, name, rows[i].kind, rows[i].help);
+    for (uint32_t m = 0; m < models->n; m++) {
+        const facts *f = &models->items[m];
+        write_value(out, i, name, is_vllm ? f->vllm_label : f->label, f);
+    }
+}
+
+static void write_outcomes(mu_buf *out, bool is_vllm, const facts_list *models) {
+    const char *name = is_vllm ? "vllm:request_success_total" : "muai_requests_total";
     head(out, name, COUNTER, "Ended requests.");
-    for (int i = 0; i < MU_N_OUTCOMES; i++) {
-        mu_buf_printf(out, "%s{%s,%s=\"%s\"} %llu\n", name, label, label_name,
-                      mu_outcome_name((mu_outcome)i),
-                      (unsigned long long)f->of.requests.n_requests[i]);
+    for (uint32_t m = 0; m < models->n; m++) {
+        const facts *f = &models->items[m];
+        for (int i = 0; i < MU_N_OUTCOMES; i++) {
+            mu_buf_printf(out, "%s{%s,%s=\"%s\"} %llu\n", name, is_vllm ? f->vllm_label : f->label,
+                          is_vllm ? "finished_reason" : "outcome", mu_outcome_name((mu_outcome)i),
+                          (unsigned long long)f->of.requests.n_requests[i]);
+        }
     }
 }
 
 static void write_http(mu_buf *out, mu_server *server) {
     head(out, "http_requests_total", COUNTER, "HTTP requests by route and class of status.");
-    for (uint32_t route = 0;; route++) {
-        const char *path = mu_route_path(route);
+    for (uint32_t i = 0;; i++) {
+        const mu_route *route = mu_route_at(i);
         pthread_mutex_lock(&server->lock);
         for (uint32_t class = 0; class < MU_STATUS_CLASSES; class ++) {
-            uint64_t n = server->n_http[route][class];
+            uint64_t n = server->n_http[i][class];
             if (n == 0) continue;
             mu_buf_printf(out, "http_requests_total{path=\"%s\",status=\"%uxx\"} %llu\n",
-                          path ? path : "other", class, (unsigned long long)n);
+                          route ? route->path : "other", class, (unsigned long long)n);
         }
         pthread_mutex_unlock(&server->lock);
-        if (!path) return;
+        if (!route) return;
     }
 }
 
@@ -145,24 +163,47 @@ static void escape(const char *text, char *out, size_t cap) {
     out[n] = '\0';
 }
 
-static void write_model(mu_buf *out, mu_server *server, const facts *f) {
-    char name[512], label[600], vllm_label[600];
-    escape(server->options.names[0], name, sizeof(name));
-    snprintf(label, sizeof(label), "model=\"%s\"", name);
-    snprintf(vllm_label, sizeof(vllm_label), "model_name=\"%s\"", name);
-    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
-        write_row(out, i, rows[i].name, label, f);
-        if (server->options.metrics_vllm && rows[i].vllm) {
-            write_row(out, i, rows[i].vllm, vllm_label, f);
-        }
-    }
-    write_outcomes(out, "muai_requests_total", "outcome", label, f);
-    if (server->options.metrics_vllm) {
-        write_outcomes(out, "vllm:request_success_total", "finished_reason", vllm_label, f);
-    }
+static void read_model(const mu_served *served, facts *out) {
+    char name[512];
+    escape(served->of.names[0], name, sizeof(name));
+    snprintf(out->label, sizeof(out->label), "model=\"%s\"", name);
+    snprintf(out->vllm_label, sizeof(out->vllm_label), "model_name=\"%s\"", name);
+    mu_resident_get_stats(served->of.resident, &out->of);
+    const mu_engine_stats *e = &out->of.engine;
+    out->kv_blocks_used = (double)e->n_kv_blocks - e->n_kv_blocks_free;
+    out->kv_usage = e->n_kv_blocks > 0 ? out->kv_blocks_used / e->n_kv_blocks : 0.0;
 }
 
-/* What the process holds, whatever the model does: nothing of it is told that is not known. */
+static void write_models(mu_buf *out, mu_server *server) {
+    facts_list models = {.items = MU_ALLOC(facts, server->n_served), .n = server->n_served};
+    if (!models.items) {
+        out->failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < models.n; i++) {
+        read_model(&server->served[i], &models.items[i]);
+    }
+    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
+        write_row(out, i, false, &models);
+        if (server->options.metrics_vllm && rows[i].vllm) write_row(out, i, true, &models);
+    }
+    write_outcomes(out, false, &models);
+    if (server->options.metrics_vllm) write_outcomes(out, true, &models);
+    mu_free(models.items);
+}
+
+/* What is the server's, whatever the models. */
+static void write_server(mu_buf *out, mu_server *server) {
+    pthread_mutex_lock(&server->lock);
+    uint64_t n_log_lost = server->n_log_lost;
+    pthread_mutex_unlock(&server->lock);
+    head(out, "muai_http_connections", GAUGE_U32, "Open connections.");
+    mu_buf_printf(out, "muai_http_connections %u\n", mu_http_n_connections(server->http));
+    head(out, "muai_log_lines_lost_total", COUNTER, "Access log lines that could not be written.");
+    mu_buf_printf(out, "muai_log_lines_lost_total %llu\n", (unsigned long long)n_log_lost);
+}
+
+/* What the process holds, whatever the models do: nothing of it is told that is not known. */
 static void write_memory(mu_buf *out) {
     head(out, "process_resident_memory_bytes", GAUGE_U64, "Memory of the process.");
     mu_buf_printf(out, "process_resident_memory_bytes %llu\n",
@@ -188,7 +229,7 @@ static void write_memory(mu_buf *out) {
     }
 }
 
-/* The GPU that the model is on: what of it is told. A comment says why when nothing is. */
+/* The GPU that the models are on: what of it is told. A comment says why when nothing is. */
 static void write_gpu(mu_buf *out, mu_server *server) {
     const mu_server_options *o = &server->options;
     mu_gpu_usage u;
@@ -226,18 +267,11 @@ static void write_gpu(mu_buf *out, mu_server *server) {
 }
 
 void mu_metrics_write(mu_server *server, mu_buf *out) {
-    facts f = {.n_connections = mu_http_n_connections(server->http)};
-    pthread_mutex_lock(&server->lock);
-    f.n_log_lost = server->n_log_lost;
-    pthread_mutex_unlock(&server->lock);
     if (atomic_load(&server->is_ready)) {
-        mu_resident_get_stats(server->resident, &f.of);
-        const mu_engine_stats *e = &f.of.engine;
-        f.kv_blocks_used = (double)e->n_kv_blocks - e->n_kv_blocks_free;
-        f.kv_usage = e->n_kv_blocks > 0 ? f.kv_blocks_used / e->n_kv_blocks : 0.0;
-        write_model(out, server, &f);
+        write_models(out, server);
         write_gpu(out, server);
     }
+    write_server(out, server);
     write_http(out, server);
     write_memory(out);
     head(out, "muai_info", GAUGE_U32, "The program's version.");

@@ -11,8 +11,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "server/call.h"
 #include "server/listen.h"
+#include "server/metrics_text.h"
 
 static mu_model *model;
 static mu_engine *engine;
@@ -52,7 +52,7 @@ static int listen_fd;
 
 static mu_server *open_server(const char *pci_bus_id) {
     uint32_t port;
-    mu_server_options o = {.names = {"m"}, .n_names = 1, .log_format = MU_LOG_NONE};
+    mu_server_options o = {.log_format = MU_LOG_NONE};
     mu_server *server = NULL;
     mu_err err = {0};
     if (mu_listen_open("127.0.0.1", 0, &listen_fd, &port, &err) != MU_OK) fail_msg("%s", err.text);
@@ -76,7 +76,11 @@ static mu_server *open_server(const char *pci_bus_id) {
 static mu_server *open_ready(const char *pci_bus_id) {
     mu_server *server = open_server(pci_bus_id);
     mu_err err = {0};
-    if (mu_server_ready(server, resident, &err) != MU_OK) fail_msg("%s", err.text);
+    const mu_server_model one = {.names = {"m"},
+                                 .n_names = 1,
+                                 .chat_template = mu_chat_template_find("plain"),
+                                 .resident = resident};
+    if (mu_server_ready(server, &one, 1, &err) != MU_OK) fail_msg("%s", err.text);
     return server;
 }
 

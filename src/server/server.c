@@ -1,342 +1,57 @@
-/* Routes and what every request goes through: request id, host and origin, key, readiness; at the
- * end the count and the line in the access log. */
+/* From a connection to a call and back: what each call goes through, in order, and the thread that
+ * ticks. The server owns no model; what it knows of each is in served[], which does not change once
+ * is_ready is set.
+ */
 #include "server/server.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "format/json.h"
-#include "server/call.h"
+#include "server/access.h"
+#include "server/access_log.h"
 #include "server/generation_params.h"
+#include "server/routes.h"
 
-typedef struct mu_route {
-    const char *method, *path; /* a path that ends in '/' is a prefix */
-    void (*handle)(mu_call *call);
-    enum { OPEN, KEYED, MODEL } needs; /* no key; a key; a key and a loaded model */
-    const char *help;
-} mu_route;
+/* Models */
 
-/* Answers */
-
-static void add_common_headers(mu_call *call) {
-    const mu_server_options *o = &call->server->options;
-    const char *origin = mu_exchange_header(call->x, "Origin");
-    mu_exchange_add_header(call->x, "x-request-id", call->id);
-    if (origin && o->n_origins > 0) {
-        mu_exchange_add_header(call->x, "Access-Control-Allow-Origin", origin);
-        mu_exchange_add_header(call->x, "Vary", "Origin");
+const mu_served *mu_served_find(const mu_server *server, const char *name) {
+    for (uint32_t i = 0; i < server->n_served; i++) {
+        const mu_served *served = &server->served[i];
+        for (uint32_t j = 0; j < served->of.n_names; j++) {
+            if (strcmp(name, served->of.names[j]) == 0) return served;
+        }
     }
+    return NULL;
 }
 
-void mu_call_json(mu_call *call, unsigned code, json_t *json) {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    if (!text) {
-        mu_exchange_drop(call->x);
-        return;
+bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error) {
+    const mu_server *server = call->server;
+    bool is_named = name && name[0] != '\0';
+    if (!is_named && server->n_served > 1) {
+        return mu_api_fail(error, MU_API_INVALID_VALUE, "model",
+                           "model: one of the %u models of /v1/models must be named",
+                           server->n_served);
     }
-    mu_exchange_respond(call->x, code, "application/json", text, strlen(text));
-    mu_free(text);
+    call->served = is_named ? mu_served_find(server, name) : &server->served[0];
+    if (call->served) return true;
+    return mu_api_fail(error, MU_API_MODEL_NOT_FOUND, "model", "the model \"%.100s\" is not served",
+                       name);
 }
 
-void mu_call_text(mu_call *call, const char *content_type, const mu_buf *text) {
-    if (text->failed) {
-        mu_exchange_drop(call->x);
-    } else {
-        mu_exchange_respond(call->x, 200, content_type, text->data ? text->data : "", text->n);
-    }
-}
-
-void mu_call_fail(mu_call *call, const mu_api_error *error) {
-    char seconds[16] = "1";
-    unsigned http = mu_api_http_code(error->code);
-    if (error->code == MU_API_QUEUE_FULL) {
-        snprintf(seconds, sizeof(seconds), "%u", mu_resident_wait_s(call->server->resident));
-    }
-    if (http == 401) mu_exchange_add_header(call->x, "WWW-Authenticate", "Bearer");
-    if (http == 429 || http == 503) mu_exchange_add_header(call->x, "Retry-After", seconds);
-    if (http == 500) mu_exchange_add_header(call->x, "x-should-retry", "false");
-    mu_call_json(call, http, mu_api_error_json(error));
-}
+/* Calls */
 
 static void fail(mu_call *call, mu_api_code code, const char *text) {
     mu_api_error error;
     mu_api_fail(&error, code, NULL, "%s", text);
     mu_call_fail(call, &error);
 }
-
-void mu_call_report_unknown(mu_call *call, const mu_buf *unknown) {
-    if (unknown->n > 0 && !unknown->failed && unknown->n < 512) {
-        mu_exchange_add_header(call->x, "x-unknown-fields", unknown->data);
-    }
-}
-
-/* JSON, or what curl -d calls its data. */
-static bool type_is_taken(const char *type) {
-    static const char *const taken[] = {"application/json", "application/x-www-form-urlencoded"};
-    for (size_t i = 0; type && i < MU_COUNTOF(taken); i++) {
-        size_t n = strlen(taken[i]);
-        if (strncasecmp(type, taken[i], n) == 0 && (type[n] == '\0' || type[n] == ';')) return true;
-    }
-    return type == NULL;
-}
-
-bool mu_call_body(mu_call *call, json_t **out) {
-    mu_buf *body = mu_exchange_body(call->x);
-    mu_api_error error;
-    mu_err err;
-    if (!type_is_taken(mu_exchange_header(call->x, "Content-Type"))) {
-        fail(call, MU_API_MEDIA_TYPE, "Content-Type must be application/json");
-        return false;
-    }
-    mu_json_mend_surrogates(body->data, body->n);
-    mu_status status = mu_json_parse(body->data ? body->data : "", body->n, out, &err);
-    if (status == MU_OK) return true;
-    if (status == MU_ERR_LIMIT) err.status = MU_ERR_FORMAT; /* depth */
-    mu_api_fail_status(&error, &err);
-    mu_call_fail(call, &error);
-    return false;
-}
-
-/* Routes */
-
-static void get_live(mu_call *call) {
-    mu_call_json(call, 200, json_pack("{s:s}", "status", "ok"));
-}
-
-static void get_ready(mu_call *call) {
-    if (atomic_load(&call->server->is_draining)) {
-        fail(call, MU_API_DRAINING, "Draining");
-    } else if (!atomic_load(&call->server->is_ready)) {
-        fail(call, MU_API_LOADING, "Loading model");
-    } else {
-        get_live(call);
-    }
-}
-
-static void get_version(mu_call *call) {
-    mu_call_json(call, 200, json_pack("{s:s}", "version", MUAI_VERSION));
-}
-
-static json_t *model_json(const mu_server *server, const char *name) {
-    const mu_decoder_spec *spec = mu_model_spec(server->model);
-    return json_pack("{s:s, s:s, s:I, s:s, s:i, s:s, s:{s:i, s:I, s:I}, s:{s:s}}", "id", name,
-                     "object", "model", "created", (json_int_t)server->opened_at, "owned_by",
-                     "muai", "max_model_len", (int)mu_engine_n_ctx(server->engine), "root",
-                     server->options.names[0], "meta", "n_ctx_train", (int)spec->n_ctx, "n_params",
-                     (json_int_t)mu_model_n_parameters(server->model), "size",
-                     (json_int_t)mu_model_file_bytes(server->model), "status", "value", "loaded");
-}
-
-static void get_models(mu_call *call) {
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < call->server->options.n_names; i++) {
-        json_array_append_new(list, model_json(call->server, call->server->options.names[i]));
-    }
-    mu_call_json(call, 200, json_pack("{s:s, s:o}", "object", "list", "data", list));
-}
-
-static void get_model(mu_call *call) {
-    const char *name = strstr(mu_exchange_path(call->x), "/models/") + strlen("/models/");
-    mu_api_error error;
-    for (uint32_t i = 0; i < call->server->options.n_names; i++) {
-        if (strcmp(name, call->server->options.names[i]) != 0) continue;
-        mu_call_json(call, 200, model_json(call->server, name));
-        return;
-    }
-    mu_api_fail(&error, MU_API_MODEL_NOT_FOUND, "model", "the model \"%.100s\" is not served",
-                name);
-    mu_call_fail(call, &error);
-}
-
-static void post_completions(mu_call *call) {
-    mu_generation_start(call, false);
-}
-
-static void post_chat(mu_call *call) {
-    mu_generation_start(call, true);
-}
-
-static void post_tokenize(mu_call *call) {
-    json_t *body, *tokens = json_array();
-    if (!mu_call_body(call, &body)) {
-        json_decref(tokens);
-        return;
-    }
-    json_t *content = json_object_get(body, "content");
-    const mu_token *ids;
-    size_t n;
-    mu_err err;
-    mu_api_error error;
-    if (!json_is_string(content)) {
-        mu_api_fail(&error, MU_API_INVALID_VALUE, "content", "content: must be a text");
-        mu_call_fail(call, &error);
-    } else if (mu_encode(call->server->encoder, json_string_value(content),
-                         json_string_length(content),
-                         json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0,
-                         &ids, &n, &err) != MU_OK) {
-        mu_api_fail_status(&error, &err);
-        mu_call_fail(call, &error);
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            json_array_append_new(tokens, json_integer(ids[i]));
-        }
-        mu_call_json(call, 200, json_pack("{s:O, s:I}", "tokens", tokens, "count", (json_int_t)n));
-    }
-    json_decref(tokens);
-    json_decref(body);
-}
-
-static void post_detokenize(mu_call *call) {
-    json_t *body;
-    if (!mu_call_body(call, &body)) return;
-    mu_token *tokens = NULL;
-    uint32_t n = 0;
-    mu_api_error error;
-    if (!mu_tokens_read("tokens", json_object_get(body, "tokens"), &tokens, &n, &error)) {
-        mu_call_fail(call, &error);
-    } else {
-        mu_detokenizer detok;
-        mu_buf text = {0};
-        mu_detokenizer_init(&detok, mu_model_tokenizer(call->server->model), true);
-        for (uint32_t i = 0; i < n; i++) {
-            mu_detokenizer_push(&detok, tokens[i], &text);
-        }
-        mu_detokenizer_finish(&detok, &text);
-        mu_call_json(call, 200,
-                     text.failed
-                         ? NULL
-                         : json_pack("{s:s%}", "content", text.data ? text.data : "", text.n));
-        mu_buf_deinit(&text);
-    }
-    mu_free(tokens);
-    json_decref(body);
-}
-
-static void post_apply_template(mu_call *call) {
-    json_t *body;
-    if (!mu_call_body(call, &body)) return;
-    mu_buf text = {0};
-    mu_api_error error;
-    if (!mu_messages_render(call->server->options.chat_template, json_object_get(body, "messages"),
-                            &text, &error)) {
-        mu_call_fail(call, &error);
-    } else {
-        mu_call_json(call, 200,
-                     text.failed ? NULL : json_pack("{s:s%}", "prompt", text.data, text.n));
-    }
-    mu_buf_deinit(&text);
-    json_decref(body);
-}
-
-static void get_metrics(mu_call *call) {
-    mu_buf text = {0};
-    mu_metrics_write(call->server, &text);
-    mu_call_text(call, "text/plain; version=0.0.4; charset=utf-8", &text);
-    mu_buf_deinit(&text);
-}
-
-static const mu_route routes[] = {
-    {"POST", "/v1/completions", post_completions, MODEL, "text from a prompt"},
-    {"POST", "/v1/chat/completions", post_chat, MODEL, "an answer to messages"},
-    {"GET", "/v1/models", get_models, MODEL, "the served models"},
-    {"GET", "/v1/models/", get_model, MODEL, "one of them; `/` in its id may be `%2F`"},
-    {"POST", "/tokenize", post_tokenize, MODEL, "`content` to `tokens`; `add_special`: with bos"},
-    {"POST", "/detokenize", post_detokenize, MODEL, "`tokens` to `content`"},
-    {"POST", "/apply-template", post_apply_template, MODEL, "`messages` to `prompt`"},
-    {"GET", "/health", get_ready, OPEN, "200 when requests are taken, else 503"},
-    {"GET", "/livez", get_live, OPEN, "200 while the process runs"},
-    {"GET", "/healthz", get_live, OPEN, "the same"},
-    {"GET", "/readyz", get_ready, OPEN, "200 when requests are taken; 503 loading or draining"},
-    {"GET", "/metrics", get_metrics, KEYED, "Prometheus text"},
-    {"GET", "/version", get_version, KEYED, "the program's version"},
-};
-
-const char *mu_route_path(uint32_t i) {
-    return i < MU_COUNTOF(routes) ? routes[i].path : NULL;
-}
-
-static bool path_matches(const mu_route *route, const char *path) {
-    size_t n = strlen(route->path);
-    if (route->path[n - 1] == '/') return strncmp(path, route->path, n) == 0 && path[n] != '\0';
-    return strcmp(path, route->path) == 0;
-}
-
-/* With and without "/v1": old clients leave it out, and health checks put it in. */
-static const mu_route *find_route(const char *method, const char *path, bool *is_known) {
-    bool is_head = strcmp(method, "HEAD") == 0;
-    *is_known = false;
-    for (size_t i = 0; i < MU_COUNTOF(routes); i++) {
-        const mu_route *route = &routes[i];
-        mu_route bare = *route;
-        if (strncmp(bare.path, "/v1", 3) == 0) bare.path += 3;
-        bool is_v1_health = strncmp(path, "/v1", 3) == 0 && strcmp(path + 3, "/health") == 0 &&
-                            strcmp(route->path, "/health") == 0;
-        if (!path_matches(route, path) && !path_matches(&bare, path) && !is_v1_health) continue;
-        *is_known = true;
-        if (strcmp(route->method, is_head ? "GET" : method) == 0) return route;
-    }
-    return NULL;
-}
-
-/* Access */
-
-static bool is_in(const char *text, size_t n, const char *const *list, uint32_t n_list) {
-    for (uint32_t i = 0; i < n_list; i++) {
-        if (strcmp(list[i], "*") == 0) return true;
-        if (strlen(list[i]) == n && strncasecmp(list[i], text, n) == 0) return true;
-    }
-    return false;
-}
-
-static bool host_is_allowed(const mu_call *call) {
-    static const char *const loopback[] = {"localhost", "127.0.0.1", "[::1]"};
-    const mu_server_options *o = &call->server->options;
-    const char *host = mu_exchange_header(call->x, "Host");
-    if (!o->checks_host || !host) return true;
-    size_t n = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-    if (n > strlen(host)) return false;
-    return is_in(host, n, loopback, MU_COUNTOF(loopback)) || is_in(host, n, o->hosts, o->n_hosts);
-}
-
-static bool origin_is_allowed(const mu_call *call) {
-    const mu_server_options *o = &call->server->options;
-    const char *origin = mu_exchange_header(call->x, "Origin");
-    const char *host = mu_exchange_header(call->x, "Host");
-    if (!origin) return true;
-    if (is_in(origin, strlen(origin), o->origins, o->n_origins)) return true;
-    const char *authority = strstr(origin, "://");
-    return authority && host && strcasecmp(authority + 3, host) == 0; /* the page is ours */
-}
-
-static bool key_is_right(mu_call *call) {
-    const mu_auth *auth = &call->server->options.auth;
-    bool is_open = call->route->needs == OPEN;
-    if (call->route->handle == get_metrics && call->server->options.metrics_public) is_open = true;
-    if (auth->n == 0 || is_open) return true;
-    call->key = mu_auth_check(auth, mu_exchange_header(call->x, "Authorization"),
-                              mu_exchange_header(call->x, "x-api-key"));
-    return call->key != 0;
-}
-
-static void answer_preflight(mu_call *call) {
-    mu_exchange_add_header(call->x, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-    mu_exchange_add_header(call->x, "Access-Control-Allow-Headers",
-                           "authorization, content-type, x-api-key, x-request-id");
-    mu_exchange_add_header(call->x, "Access-Control-Max-Age", "600");
-    mu_exchange_respond(call->x, 204, NULL, NULL, 0);
-}
-
-/* Requests */
 
 static void make_id(mu_call *call) {
     static atomic_uint_fast64_t n_made;
@@ -366,7 +81,7 @@ static mu_call *open_call(mu_server *server, mu_exchange *x) {
     call->begun_ns = mu_now_ns();
     make_id(call);
     *mu_exchange_user(x) = call;
-    add_common_headers(call);
+    mu_access_add_headers(call);
     pthread_mutex_lock(&server->lock);
     call->next = server->calls;
     if (call->next) call->next->prev = call;
@@ -378,52 +93,45 @@ static mu_call *open_call(mu_server *server, mu_exchange *x) {
 static void on_begin(void *ctx, mu_exchange *x) {
     mu_call *call = open_call(ctx, x);
     if (!call) return;
-    bool is_known;
-    const char *method = mu_exchange_method(x), *path = mu_exchange_path(x);
-    call->route = find_route(method, path, &is_known);
-    if (!host_is_allowed(call)) {
-        fail(call, MU_API_HOST, "the Host header names another host; see --allowed-hosts");
-    } else if (!origin_is_allowed(call)) {
-        fail(call, MU_API_ORIGIN, "requests from this origin are not allowed; see --cors-origins");
-    } else if (is_known && strcmp(method, "OPTIONS") == 0) {
-        answer_preflight(call);
-    } else if (!call->route && is_known) {
-        fail(call, MU_API_METHOD, "this path takes another method");
-    } else if (!call->route) {
-        fail(call, MU_API_NOT_FOUND, "no such path");
-    } else if (!key_is_right(call)) {
-        fail(call, MU_API_KEY, "a valid API key is needed, as Authorization: Bearer KEY");
+    bool path_is_known;
+    call->route = mu_route_find(mu_exchange_method(x), mu_exchange_path(x), &path_is_known);
+    mu_access_check(call, path_is_known);
+}
+
+/* False: answered, the models are not there. */
+static bool enter(mu_call *call) {
+    mu_server *server = call->server;
+    if (call->route->needs != MU_ROUTE_MODEL) return true;
+    if (atomic_load(&server->is_draining)) {
+        mu_exchange_add_header(call->x, "Connection", "close");
+        fail(call, MU_API_DRAINING, "the server is stopping");
+        return false;
     }
+    if (!atomic_load(&server->is_ready)) {
+        fail(call, MU_API_LOADING, "Loading model");
+        return false;
+    }
+    pthread_mutex_lock(&server->lock);
+    server->n_active++;
+    pthread_mutex_unlock(&server->lock);
+    call->is_counted = true;
+    return true;
 }
 
 static void on_handle(void *ctx, mu_exchange *x) {
-    mu_server *server = ctx;
+    (void)ctx;
     mu_call *call = *mu_exchange_user(x);
-    if (call->generation) {
-        mu_generation_resume(call);
-        return;
+    if (call->answer) {
+        call->answer->kind->resume(call->answer);
+    } else if (enter(call)) {
+        call->route->handle(call);
     }
-    if (call->route->needs == MODEL && atomic_load(&server->is_draining)) {
-        mu_exchange_add_header(x, "Connection", "close");
-        fail(call, MU_API_DRAINING, "the server is stopping");
-        return;
-    }
-    if (call->route->needs == MODEL && !atomic_load(&server->is_ready)) {
-        fail(call, MU_API_LOADING, "Loading model");
-        return;
-    }
-    if (call->route->needs == MODEL) {
-        pthread_mutex_lock(&server->lock);
-        server->n_active++;
-        pthread_mutex_unlock(&server->lock);
-        call->is_counted = true;
-    }
-    call->route->handle(call);
 }
 
 static mu_stream on_source(void *ctx, mu_exchange *x, mu_buf *out) {
     (void)ctx;
-    return mu_generation_source(*mu_exchange_user(x), out);
+    mu_answer *answer = ((mu_call *)*mu_exchange_user(x))->answer;
+    return answer->kind->source(answer, out);
 }
 
 static void on_refuse(void *ctx, mu_exchange *x, unsigned code, const char *why) {
@@ -437,72 +145,17 @@ static void on_refuse(void *ctx, mu_exchange *x, unsigned code, const char *why)
          why);
 }
 
-/* {"time": ..., "request_id": ..., ...}; never a word of a prompt. */
-static json_t *log_json(const mu_call *call, bool is_whole) {
-    struct timespec now;
-    struct tm utc;
-    char when[40];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(when + n, sizeof(when) - n, ".%03ldZ", now.tv_nsec / 1000000);
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f}", "time", when, "request_id", call->id,
-                  "peer", mu_exchange_peer(call->x), "method", mu_exchange_method(call->x), "path",
-                  call->route ? call->route->path : "-", "status",
-                  is_whole ? (int)mu_exchange_code(call->x) : 499, "duration_ms",
-                  (double)((mu_now_ns() - call->begun_ns) / 1000) / 1e3);
-    json_t *more = mu_generation_log(call, is_whole);
-    if (json && more) json_object_update(json, more);
-    json_decref(more);
-    return json;
-}
-
-static void append_text_field(mu_buf *line, const char *name, const json_t *value) {
-    if (line->n > 0) mu_buf_append_str(line, " ");
-    mu_buf_printf(line, "%s=", name);
-    if (json_is_string(value)) mu_buf_append_str(line, json_string_value(value));
-    if (json_is_integer(value)) mu_buf_printf(line, "%lld", (long long)json_integer_value(value));
-    if (json_is_real(value)) mu_buf_printf(line, "%.3f", json_real_value(value));
-    if (json_is_boolean(value)) mu_buf_append_str(line, json_is_true(value) ? "true" : "false");
-}
-
-static void write_log(mu_call *call, bool is_whole) {
-    mu_server *server = call->server;
-    if (server->options.log_format == MU_LOG_NONE) return;
-    json_t *json = log_json(call, is_whole);
-    mu_buf line = {0};
-    if (server->options.log_format == MU_LOG_JSON) {
-        char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-        if (text) mu_buf_append_str(&line, text);
-        mu_free(text);
-    } else {
-        const char *name;
-        json_t *value;
-        json_object_foreach(json, name, value) append_text_field(&line, name, value);
-    }
-    json_decref(json);
-    mu_buf_append_str(&line, "\n");
-    ssize_t n = line.failed ? -1 : write(server->options.log_fd, line.data, line.n);
-    if (n != (ssize_t)line.n) { /* a full disk stops the log, not the server */
-        pthread_mutex_lock(&server->lock);
-        server->n_log_lost++;
-        pthread_mutex_unlock(&server->lock);
-    }
-    mu_buf_deinit(&line);
-}
-
 static void on_end(void *ctx, mu_exchange *x, bool is_whole) {
     mu_server *server = ctx;
     mu_call *call = *mu_exchange_user(x);
     if (!call) return;
     unsigned class = is_whole ? mu_exchange_code(x) / 100 : 4;
-    size_t route = call->route ? (size_t)(call->route - routes) : MU_COUNTOF(routes);
-    if (call->generation && !is_whole) mu_generation_cancel(call->generation);
-    write_log(call, is_whole);
-    mu_generation_close(call->generation);
+    mu_answer *answer = call->answer;
+    if (answer && !is_whole) answer->kind->cancel(answer);
+    mu_access_log_write(call, is_whole);
+    if (answer) answer->kind->close(answer);
     pthread_mutex_lock(&server->lock);
-    if (class < MU_STATUS_CLASSES) server->n_http[route][class]++;
+    if (class < MU_STATUS_CLASSES) server->n_http[mu_route_index(call->route)][class]++;
     if (call->is_counted) server->n_active--;
     *(call->prev ? &call->prev->next : &server->calls) = call->next;
     if (call->next) call->next->prev = call->prev;
@@ -529,8 +182,9 @@ static void *tick(void *arg) {
     return NULL;
 }
 
+/* The server */
+
 mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_err *err) {
-    _Static_assert(MU_COUNTOF(routes) < MU_ROUTES_MAX, "one more for unknown paths");
     MU_ASSERT(!options->gpu_pci_bus_id || (options->gpu_device && options->gpu_name));
     mu_server *server = mu_alloc(sizeof(*server));
     if (!server) return mu_fail(err, MU_ERR_NOMEM, "server");
@@ -562,22 +216,34 @@ mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_e
     return MU_OK;
 }
 
-mu_status mu_server_ready(mu_server *server, mu_resident *resident, mu_err *err) {
-    const mu_model *model = mu_resident_model(resident);
-    mu_status status = mu_encoder_open(mu_model_tokenizer(model), &server->encoder, err);
+static mu_status serve_model(const mu_server_model *of, mu_served *served, mu_err *err) {
+    MU_ASSERT(of->n_names > 0 && of->n_names <= MU_SERVER_LIST_MAX && of->chat_template);
+    served->of = *of;
+    served->model = mu_resident_model(of->resident);
+    served->engine = mu_resident_engine(of->resident);
+    const mu_tokenizer *tokenizer = mu_model_tokenizer(served->model);
+    served->piece_bytes_max = mu_tokenizer_longest_piece(tokenizer);
+    if (served->piece_bytes_max == 0) served->piece_bytes_max = 1;
+    return mu_encoder_open(tokenizer, &served->encoder, err);
+}
+
+mu_status mu_server_ready(mu_server *server, const mu_server_model *models, uint32_t n_models,
+                          mu_err *err) {
+    MU_ASSERT(n_models > 0 && !server->served);
+    mu_status status = MU_OK;
+    server->served = MU_ALLOC(mu_served, n_models);
+    if (!server->served) status = mu_fail(err, MU_ERR_NOMEM, "server");
+    while (status == MU_OK && server->n_served < n_models) {
+        uint32_t i = server->n_served++;
+        status = serve_model(&models[i], &server->served[i], err);
+    }
     if (status == MU_OK && server->options.gpu_pci_bus_id) {
         const mu_gpu_usage_options gpu = {.pci_bus_id = server->options.gpu_pci_bus_id,
                                           .library = server->options.nvml_library};
         status = mu_gpu_watch_open(&gpu, &server->gpu, err);
     }
-    if (status != MU_OK) return status;
-    server->piece_bytes_max = mu_tokenizer_longest_piece(mu_model_tokenizer(model));
-    if (server->piece_bytes_max == 0) server->piece_bytes_max = 1;
-    server->model = model;
-    server->engine = mu_resident_engine(resident);
-    server->resident = resident;
-    atomic_store(&server->is_ready, true);
-    return MU_OK;
+    if (status == MU_OK) atomic_store(&server->is_ready, true);
+    return status;
 }
 
 void mu_server_drain(mu_server *server) {
@@ -601,18 +267,17 @@ void mu_server_close(mu_server *server) {
     }
     mu_http_close(server->http);
     if (server->stop_fd >= 0) close(server->stop_fd);
-    mu_encoder_close(server->encoder);
+    for (uint32_t i = 0; i < server->n_served; i++) {
+        mu_encoder_close(server->served[i].encoder);
+    }
+    mu_free(server->served);
     mu_gpu_watch_close(server->gpu);
     pthread_mutex_destroy(&server->lock);
     mu_free(server);
 }
 
 void mu_server_document(mu_buf *out) {
-    mu_buf_append_str(out, "## Routes\n\n| method | path | what |\n|---|---|---|\n");
-    for (size_t i = 0; i < MU_COUNTOF(routes); i++) {
-        mu_buf_printf(out, "| %s | `%s` | %s%s |\n", routes[i].method, routes[i].path,
-                      routes[i].help, routes[i].needs == OPEN ? "; no key needed" : "");
-    }
+    mu_routes_document(out);
     mu_buf_append_str(out, "\n## Fields of `/v1/completions`\n\n");
     mu_generation_params_document(false, out);
     mu_buf_append_str(out, "\n## Fields of `/v1/chat/completions`\n\n");

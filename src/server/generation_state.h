@@ -1,0 +1,33 @@
+/* generation_state.h - one completion or chat completion: generation.c starts it, its answer is
+ * written by generation_answer.c. Private to both. */
+#ifndef MU_SERVER_GENERATION_STATE_H
+#define MU_SERVER_GENERATION_STATE_H
+
+#include "server/generation_params.h"
+#include "server/prompts.h"
+
+typedef struct mu_choice {
+    uint32_t n_tokens;
+    size_t offset; /* bytes of text given out */
+    bool is_over;  /* its finish was told */
+} mu_choice;
+
+typedef struct mu_generation {
+    mu_answer answer; /* first: the server's pointer is ours */
+    json_t *body;
+    mu_generation_params params;
+    bool is_chat, has_role;
+    char id[48], model[256]; /* the name it was asked under */
+    int64_t created;
+    mu_prompt *prompts; /* [n_prompts] */
+    uint32_t n_prompts, n_prompt_tokens, n_seqs;
+    mu_request *request;
+    mu_request_news *news; /* [n_seqs]; when not streamed all of it, else the latest */
+    mu_choice *choices;    /* [n_seqs] */
+} mu_generation;
+
+/* As in mu_answer_kind. */
+void mu_generation_resume(mu_answer *answer);
+mu_stream mu_generation_source(mu_answer *answer, mu_buf *out);
+
+#endif

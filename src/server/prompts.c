@@ -1,0 +1,85 @@
+#include "server/prompts.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "server/generation_params.h"
+
+void mu_prompts_free(mu_prompt *prompts, uint32_t n) {
+    for (uint32_t i = 0; i < n && prompts; i++) {
+        mu_free(prompts[i].tokens);
+    }
+    mu_free(prompts);
+}
+
+static bool no_memory(mu_api_error *error) {
+    return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
+}
+
+static bool encode(const mu_served *served, const char *text, size_t n, mu_prompt *out,
+                   mu_api_error *error) {
+    const mu_token *tokens;
+    size_t n_tokens, n_least = n / served->piece_bytes_max;
+    uint32_t n_ctx = mu_engine_n_ctx(served->engine);
+    mu_err err;
+    if (n_least >= n_ctx) { /* not worth the time to encode it */
+        return mu_api_fail(
+            error, MU_API_CONTEXT_LENGTH, NULL,
+            "%zu bytes of prompt are at least %zu tokens and do not fit the context of %u", n,
+            n_least, n_ctx);
+    }
+    if (mu_encode(served->encoder, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &tokens, &n_tokens,
+                  &err) != MU_OK) {
+        return mu_api_fail_status(error, &err);
+    }
+    if (n_tokens > INT32_MAX) return mu_api_fail(error, MU_API_TOO_LARGE, "prompt", "too long");
+    out->tokens = MU_ALLOC(mu_token, n_tokens + 1);
+    if (!out->tokens) return no_memory(error);
+    if (n_tokens > 0) memcpy(out->tokens, tokens, n_tokens * sizeof(*tokens));
+    out->n = (uint32_t)n_tokens;
+    mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(served->model));
+    if (n_tokens == 0 && bos != MU_TOKEN_NONE) out->tokens[out->n++] = bos; /* of an empty text */
+    return true;
+}
+
+static bool read_prompt(const mu_served *served, json_t *json, mu_prompt *out,
+                        mu_api_error *error) {
+    if (json_is_string(json)) {
+        return encode(served, json_string_value(json), json_string_length(json), out, error);
+    }
+    return mu_tokens_read("prompt", json, &out->tokens, &out->n, error);
+}
+
+bool mu_prompts_read(const mu_served *served, json_t *json, mu_prompt **out, uint32_t *out_n,
+                     mu_api_error *error) {
+    bool is_list = json_is_array(json) && json_array_size(json) > 0 &&
+                   !json_is_integer(json_array_get(json, 0));
+    size_t n = is_list ? json_array_size(json) : 1;
+    if (n > MU_PROMPTS_MAX) {
+        return mu_api_fail(error, MU_API_INVALID_VALUE, "prompt", "prompt: more than %d",
+                           MU_PROMPTS_MAX);
+    }
+    mu_prompt *prompts = MU_ALLOC(mu_prompt, n);
+    if (!prompts) return no_memory(error);
+    for (size_t i = 0; i < n; i++) {
+        json_t *one = is_list ? json_array_get(json, i) : json;
+        if (read_prompt(served, one, &prompts[i], error)) continue;
+        mu_prompts_free(prompts, (uint32_t)n);
+        return false;
+    }
+    *out = prompts;
+    *out_n = (uint32_t)n;
+    return true;
+}
+
+bool mu_prompts_encode(const mu_served *served, const char *text, size_t n, mu_prompt **out,
+                       mu_api_error *error) {
+    mu_prompt *one = MU_ALLOC(mu_prompt, 1);
+    if (!one) return no_memory(error);
+    if (!encode(served, text, n, one, error)) {
+        mu_prompts_free(one, 1);
+        return false;
+    }
+    *out = one;
+    return true;
+}

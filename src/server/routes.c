@@ -1,0 +1,222 @@
+#include "server/routes.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "server/generation.h"
+#include "server/generation_params.h"
+#include "server/messages.h"
+#include "server/metrics_text.h"
+
+static void get_live(mu_call *call) {
+    mu_call_json(call, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+static void get_ready(mu_call *call) {
+    mu_api_error error;
+    if (atomic_load(&call->server->is_draining)) {
+        mu_api_fail(&error, MU_API_DRAINING, NULL, "Draining");
+        mu_call_fail(call, &error);
+    } else if (!atomic_load(&call->server->is_ready)) {
+        mu_api_fail(&error, MU_API_LOADING, NULL, "Loading model");
+        mu_call_fail(call, &error);
+    } else {
+        get_live(call);
+    }
+}
+
+static void get_version(mu_call *call) {
+    mu_call_json(call, 200, json_pack("{s:s}", "version", MUAI_VERSION));
+}
+
+static json_t *model_json(const mu_server *server, const mu_served *served, const char *name) {
+    const mu_decoder_spec *spec = mu_model_spec(served->model);
+    return json_pack("{s:s, s:s, s:I, s:s, s:i, s:s, s:{s:i, s:I, s:I}, s:{s:s}}", "id", name,
+                     "object", "model", "created", (json_int_t)server->opened_at, "owned_by",
+                     "muai", "max_model_len", (int)mu_engine_n_ctx(served->engine), "root",
+                     served->of.names[0], "meta", "n_ctx_train", (int)spec->n_ctx, "n_params",
+                     (json_int_t)mu_model_n_parameters(served->model), "size",
+                     (json_int_t)mu_model_file_bytes(served->model), "status", "value", "loaded");
+}
+
+static void get_models(mu_call *call) {
+    const mu_server *server = call->server;
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < server->n_served; i++) {
+        const mu_served *served = &server->served[i];
+        for (uint32_t j = 0; j < served->of.n_names; j++) {
+            json_array_append_new(list, model_json(server, served, served->of.names[j]));
+        }
+    }
+    mu_call_json(call, 200, json_pack("{s:s, s:o}", "object", "list", "data", list));
+}
+
+static void get_model(mu_call *call) {
+    const char *name = strstr(mu_exchange_path(call->x), "/models/") + strlen("/models/");
+    mu_api_error error;
+    if (mu_call_choose_model(call, name, &error)) {
+        mu_call_json(call, 200, model_json(call->server, call->served, name));
+    } else {
+        mu_call_fail(call, &error);
+    }
+}
+
+static void post_completions(mu_call *call) {
+    mu_generation_start(call, false);
+}
+
+static void post_chat(mu_call *call) {
+    mu_generation_start(call, true);
+}
+
+/* The body, and the model that it names. False: answered with the error. */
+static bool read_body(mu_call *call, json_t **out) {
+    mu_api_error error;
+    if (!mu_call_body(call, out)) return false;
+    const char *name = json_string_value(json_object_get(*out, "model"));
+    if (mu_call_choose_model(call, name, &error)) return true;
+    mu_call_fail(call, &error);
+    json_decref(*out);
+    return false;
+}
+
+static json_t *tokens_json(const mu_token *tokens, size_t n) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(list, json_integer(tokens[i]));
+    }
+    return json_pack("{s:o, s:I}", "tokens", list, "count", (json_int_t)n);
+}
+
+static void post_tokenize(mu_call *call) {
+    json_t *body;
+    if (!read_body(call, &body)) return;
+    json_t *content = json_object_get(body, "content");
+    uint32_t flags = json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0;
+    const mu_token *tokens;
+    size_t n;
+    mu_err err;
+    mu_api_error error;
+    if (!json_is_string(content)) {
+        mu_api_fail(&error, MU_API_INVALID_VALUE, "content", "content: must be a text");
+        mu_call_fail(call, &error);
+    } else if (mu_encode(call->served->encoder, json_string_value(content),
+                         json_string_length(content), flags, &tokens, &n, &err) != MU_OK) {
+        mu_api_fail_status(&error, &err);
+        mu_call_fail(call, &error);
+    } else {
+        mu_call_json(call, 200, tokens_json(tokens, n));
+    }
+    json_decref(body);
+}
+
+/* {name: text}; NULL: no memory. */
+static json_t *text_json(const char *name, const mu_buf *text) {
+    if (text->failed) return NULL;
+    return json_pack("{s:s%}", name, text->data ? text->data : "", text->n);
+}
+
+static void post_detokenize(mu_call *call) {
+    json_t *body;
+    if (!read_body(call, &body)) return;
+    mu_token *tokens = NULL;
+    uint32_t n = 0;
+    mu_api_error error;
+    if (!mu_tokens_read("tokens", json_object_get(body, "tokens"), &tokens, &n, &error)) {
+        mu_call_fail(call, &error);
+    } else {
+        mu_detokenizer detok;
+        mu_buf text = {0};
+        mu_detokenizer_init(&detok, mu_model_tokenizer(call->served->model), true);
+        for (uint32_t i = 0; i < n; i++) {
+            mu_detokenizer_push(&detok, tokens[i], &text);
+        }
+        mu_detokenizer_finish(&detok, &text);
+        mu_call_json(call, 200, text_json("content", &text));
+        mu_buf_deinit(&text);
+    }
+    mu_free(tokens);
+    json_decref(body);
+}
+
+static void post_apply_template(mu_call *call) {
+    json_t *body;
+    if (!read_body(call, &body)) return;
+    mu_buf text = {0};
+    mu_api_error error;
+    if (mu_messages_render(call->served->of.chat_template, json_object_get(body, "messages"), &text,
+                           &error)) {
+        mu_call_json(call, 200, text_json("prompt", &text));
+    } else {
+        mu_call_fail(call, &error);
+    }
+    mu_buf_deinit(&text);
+    json_decref(body);
+}
+
+static void get_metrics(mu_call *call) {
+    mu_buf text = {0};
+    mu_metrics_write(call->server, &text);
+    mu_call_text(call, "text/plain; version=0.0.4; charset=utf-8", &text);
+    mu_buf_deinit(&text);
+}
+
+static const mu_route routes[] = {
+    {"POST", "/v1/completions", post_completions, MU_ROUTE_MODEL, "text from a prompt"},
+    {"POST", "/v1/chat/completions", post_chat, MU_ROUTE_MODEL, "an answer to messages"},
+    {"GET", "/v1/models", get_models, MU_ROUTE_MODEL, "the served models"},
+    {"GET", "/v1/models/", get_model, MU_ROUTE_MODEL, "one of them; `/` in its id may be `%2F`"},
+    {"POST", "/tokenize", post_tokenize, MU_ROUTE_MODEL,
+     "`content` to `tokens`; `add_special`: with bos"},
+    {"POST", "/detokenize", post_detokenize, MU_ROUTE_MODEL, "`tokens` to `content`"},
+    {"POST", "/apply-template", post_apply_template, MU_ROUTE_MODEL, "`messages` to `prompt`"},
+    {"GET", "/health", get_ready, MU_ROUTE_OPEN, "200 when requests are taken, else 503"},
+    {"GET", "/livez", get_live, MU_ROUTE_OPEN, "200 while the process runs"},
+    {"GET", "/healthz", get_live, MU_ROUTE_OPEN, "the same"},
+    {"GET", "/readyz", get_ready, MU_ROUTE_OPEN,
+     "200 when requests are taken; 503 loading or draining"},
+    {"GET", "/metrics", get_metrics, MU_ROUTE_METRICS, "Prometheus text"},
+    {"GET", "/version", get_version, MU_ROUTE_KEY, "the program's version"},
+};
+
+_Static_assert(MU_COUNTOF(routes) < MU_ROUTES_MAX, "one more for unknown paths");
+
+static bool path_matches(const char *own, const char *path) {
+    size_t n = strlen(own);
+    if (own[n - 1] == '/') return strncmp(path, own, n) == 0 && path[n] != '\0';
+    return strcmp(path, own) == 0;
+}
+
+static bool route_matches(const mu_route *route, const char *path) {
+    bool is_v1 = strncmp(route->path, "/v1", 3) == 0;
+    if (path_matches(route->path, path)) return true;
+    if (is_v1 && path_matches(route->path + 3, path)) return true;
+    return strcmp(path, "/v1/health") == 0 && strcmp(route->path, "/health") == 0;
+}
+
+const mu_route *mu_route_find(const char *method, const char *path, bool *path_is_known) {
+    const char *as = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    *path_is_known = false;
+    for (size_t i = 0; i < MU_COUNTOF(routes); i++) {
+        if (!route_matches(&routes[i], path)) continue;
+        *path_is_known = true;
+        if (strcmp(routes[i].method, as) == 0) return &routes[i];
+    }
+    return NULL;
+}
+
+uint32_t mu_route_index(const mu_route *route) {
+    return route ? (uint32_t)(route - routes) : (uint32_t)MU_COUNTOF(routes);
+}
+
+const mu_route *mu_route_at(uint32_t i) {
+    return i < MU_COUNTOF(routes) ? &routes[i] : NULL;
+}
+
+void mu_routes_document(mu_buf *out) {
+    mu_buf_append_str(out, "## Routes\n\n| method | path | what |\n|---|---|---|\n");
+    for (size_t i = 0; i < MU_COUNTOF(routes); i++) {
+        mu_buf_printf(out, "| %s | `%s` | %s%s |\n", routes[i].method, routes[i].path,
+                      routes[i].help, routes[i].needs == MU_ROUTE_OPEN ? "; no key needed" : "");
+    }
+}
