@@ -9,7 +9,6 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
-#include "cmd/placement.h"
 
 static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                         const mu_bench_engine_result *r) {
@@ -61,9 +60,9 @@ static mu_status settle(const bench_options *b, const mu_model *model, const mu_
     o.n_batches = b->batches.n;
     memcpy(o.prompts, b->prompts.items, sizeof(o.prompts));
     memcpy(o.batches, b->batches.items, sizeof(o.batches));
-    const mu_placement_options where = {b->device, b->dtype, b->kv};
+    const mu_placement_options where = {.device = b->device, .dtype = b->dtype, .kv = b->kv};
     mu_placement p;
-    mu_status status = mu_placement_settle(model, ref, &where, &p, err);
+    mu_status status = mu_settle_placement(model, ref, &where, &p, err);
     if (status != MU_OK) return status;
     mu_placement_apply(&p, &o.engine);
     *out = o;

@@ -15,7 +15,6 @@
 #include "cmd/common.h"
 #include "cmd/history_file.h"
 #include "cmd/options.h"
-#include "cmd/placement.h"
 #include "hub/builtin.h"
 
 enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8, AGREEMENT_DEFAULT = 512 };
@@ -132,10 +131,10 @@ static mu_status read_plan(suite_run *r, mu_err *err) {
 static mu_status open_own(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_own_model *own = &r->own;
-    const mu_placement_options where = {o->device, o->dtype, o->kv};
+    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->kv};
     mu_status status = mu_open_model(o->model, &r->ref, &r->model, err);
     if (status == MU_OK) {
-        status = mu_placement_settle(r->model, &r->ref, &where, &r->placement, err);
+        status = mu_settle_placement(r->model, &r->ref, &where, &r->placement, err);
     }
     if (status != MU_OK) return status;
     own->device = r->placement.device;

@@ -8,7 +8,6 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
-#include "cmd/placement.h"
 
 typedef struct eval_options {
     const char *model, *device, *dtype, *kv, *reference, *text, *tokens;
@@ -106,9 +105,10 @@ static mu_status measure(evaluation *e, mu_err *err) {
     };
     if (isatty(STDERR_FILENO)) o.progress = mu_show_progress;
     mu_agreement agreement;
-    const mu_placement_options where = {e->o->device, e->o->dtype, e->o->kv};
+    const mu_placement_options where = {
+        .device = e->o->device, .dtype = e->o->dtype, .kv = e->o->kv};
     mu_placement placement;
-    mu_status status = mu_placement_settle(e->model, &e->ref, &where, &placement, err);
+    mu_status status = mu_settle_placement(e->model, &e->ref, &where, &placement, err);
     if (status == MU_OK) {
         o.device = placement.device;
         o.weight_type = placement.weight_type;

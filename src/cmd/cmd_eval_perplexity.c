@@ -6,7 +6,6 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/eval_text.h"
-#include "cmd/placement.h"
 
 typedef struct eval_options {
     const char *model, *device, *dtype;
@@ -67,9 +66,9 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
         status = mu_eval_windows_settle(mu_model_spec(model)->n_ctx, &options.window,
                                         &options.stride, err);
     }
-    const mu_placement_options where = {o->device, o->dtype, o->text.kv};
+    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->text.kv};
     mu_placement placement;
-    if (status == MU_OK) status = mu_placement_settle(model, &ref, &where, &placement, err);
+    if (status == MU_OK) status = mu_settle_placement(model, &ref, &where, &placement, err);
     if (status == MU_OK) {
         options.device = placement.device;
         options.weight_type = placement.weight_type;

@@ -14,7 +14,6 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
-#include "cmd/placement.h"
 #include "hub/builtin.h"
 
 typedef struct run_options {
@@ -278,9 +277,10 @@ static mu_status open_engine(run *r, const mu_ref *ref, mu_err *err) {
     e.n_ctx = r->o->ctx;
     e.prefill_chunk_max = r->o->prefill_chunk;
     e.no_prompt_lookup = r->o->no_prompt_lookup;
-    const mu_placement_options options = {r->o->device, r->o->dtype, r->o->kv};
+    const mu_placement_options options = {
+        .device = r->o->device, .dtype = r->o->dtype, .kv = r->o->kv};
     mu_placement p;
-    mu_status status = mu_placement_settle(r->model, ref, &options, &p, err);
+    mu_status status = mu_settle_placement(r->model, ref, &options, &p, err);
     if (status != MU_OK) return status;
     mu_placement_apply(&p, &e);
     if (strcmp(r->o->device, "cpu") != 0) fprintf(stderr, "device: %s\n", p.text);

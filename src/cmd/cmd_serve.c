@@ -16,7 +16,6 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
-#include "cmd/placement.h"
 #include "server/listen.h"
 #include "server/server.h"
 
@@ -153,7 +152,9 @@ static mu_status listen_somewhere(serve *s, mu_err *err) {
 
 /* The device is known before a socket is open, so that what is wrong with it is said at once. */
 static mu_status settle_device(serve *s, mu_err *err) {
-    mu_status status = mu_device_settle(s->o->device, &s->placement, err);
+    mu_isa isa_max;
+    mu_status status = mu_isa_read(&isa_max, err);
+    if (status == MU_OK) status = mu_device_settle(s->o->device, isa_max, &s->placement, err);
     if (status != MU_OK || s->placement.device.kind == MU_DEVICE_CPU) return status;
     s->server_options.gpu_pci_bus_id = s->placement.gpu.pci_bus_id;
     s->server_options.gpu_device = s->placement.gpu_label;
@@ -197,7 +198,7 @@ static mu_status load(serve *s, mu_err *err) {
     e.no_prefix_cache = o->no_prefix_cache;
     e.no_prompt_lookup = o->no_prompt_lookup;
     mu_status status = mu_open_model(s->reference, &s->ref, &s->model, err);
-    const mu_placement_options where = {o->device, o->dtype, o->kv};
+    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->kv};
     if (status == MU_OK) {
         status = mu_types_settle(s->model, &s->ref, &where, &s->placement, err);
     }

@@ -63,39 +63,6 @@ const char *mu_take_model(const mu_command_line *line, const char *option, uint3
     return NULL;
 }
 
-mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
-    if (mu_weight_type_parse(name, out)) return MU_OK;
-    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of f32, bf16, q8, q4", what,
-                   name);
-}
-
-mu_status mu_settle_weight_type(const mu_model *model, const mu_ref *ref, const char *option,
-                                mu_dtype *out, mu_err *err) {
-    if (ref->weight_type[0] != '\0') {
-        return mu_parse_weight_type("model", ref->weight_type, out, err);
-    }
-    if (strcmp(option, "auto") != 0) return mu_parse_weight_type("--dtype", option, out, err);
-    *out = mu_model_weight_type(model);
-    return MU_OK;
-}
-
-mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
-                            mu_err *err) {
-    static const mu_dtype known[] = {MU_F32, MU_BF16, MU_F16};
-    if (strcmp(option, "auto") == 0) {
-        bool has_bf16 = strcmp(mu_isa_best(isa_max), "avx512bf16") == 0;
-        *out = weight_type == MU_F32 ? MU_F32 : has_bf16 ? MU_BF16 : MU_F16;
-        return MU_OK;
-    }
-    for (size_t i = 0; i < MU_COUNTOF(known); i++) {
-        if (strcmp(option, mu_dtype_get(known[i])->name) != 0) continue;
-        *out = known[i];
-        return MU_OK;
-    }
-    return mu_fail(err, MU_ERR_INVALID, "--kv: \"%.40s\" is not one of auto, f32, bf16, f16",
-                   option);
-}
-
 mu_status mu_isa_read(mu_isa *out, mu_err *err) {
     static const char *const names[MU_N_ISAS] = {"ref", "avx2", "avx512"};
     const char *name = getenv("MUAI_ISA");
@@ -108,6 +75,13 @@ mu_status mu_isa_read(mu_isa *out, mu_err *err) {
     }
     return mu_fail(err, MU_ERR_INVALID, "MUAI_ISA: \"%.40s\" is not one of ref, avx2, avx512",
                    name);
+}
+
+mu_status mu_settle_placement(const mu_model *model, const mu_ref *ref,
+                              const mu_placement_options *options, mu_placement *out, mu_err *err) {
+    mu_placement_options o = *options;
+    mu_status status = mu_isa_read(&o.isa_max, err);
+    return status == MU_OK ? mu_placement_settle(model, ref, &o, out, err) : status;
 }
 
 void mu_show_progress(void *ctx, uint32_t n_done, uint32_t n_total, const char *what) {

@@ -1,5 +1,5 @@
-/* common.h - what several commands do: open a model by reference, read type names and prompts from
- * the command line, notice Ctrl-C, report an error. */
+/* common.h - what several commands do: open a model by reference, settle where it runs, read
+ * prompts from the command line, notice Ctrl-C, report an error. */
 #ifndef MU_CMD_COMMON_H
 #define MU_CMD_COMMON_H
 
@@ -9,6 +9,7 @@
 #include "cmd/options.h"
 #include "engine/engine.h"
 #include "model/model.h"
+#include "router/placement.h"
 
 /* Print "muai COMMAND: text" and return the exit code for it. */
 int mu_report(const char *command, const mu_err *err);
@@ -30,20 +31,18 @@ const char *mu_take_model(const mu_command_line *line, const char *option, uint3
 #define MU_MODEL_OPTION(target) \
     { "model", 'm', MU_OPTION_TEXT, (target), 0, 0, "MODEL", "instead of the argument MODEL" }
 
-/* The weight type to run a model with: what the reference asked for, else --dtype ("f32" and the
- * like), which is "auto" for what the file holds. */
-mu_status mu_settle_weight_type(const mu_model *model, const mu_ref *ref, const char *option,
-                                mu_dtype *out, mu_err *err);
-
-/* "f32" and the like; what names the option in the error. */
-mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err);
-/* --kv: f32, bf16, f16; "auto" is f32 beside f32 weights, and beside narrower ones bf16 where the
- * CPU multiplies it, else f16. */
-mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
-                            mu_err *err);
-
 /* MUAI_ISA, or the best level. */
 mu_status mu_isa_read(mu_isa *out, mu_err *err);
+
+/* One of a command's options; target: the member `device`. */
+#define MU_DEVICE_OPTION(target)                                      \
+    {                                                                 \
+        "device", 0, MU_OPTION_TEXT, (target), 0, 0, "DEVICE",        \
+            "cpu, cuda, cuda:N, or auto: the first GPU, else the CPU" \
+    }
+/* mu_placement_settle() with MUAI_ISA as the highest level. */
+mu_status mu_settle_placement(const mu_model *model, const mu_ref *ref,
+                              const mu_placement_options *options, mu_placement *out, mu_err *err);
 
 /* "1,2,3" to tokens. Memory: *out_tokens is the caller's, mu_free(). */
 mu_status mu_parse_tokens(const char *text, mu_token **out_tokens, uint32_t *out_n, mu_err *err);

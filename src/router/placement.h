@@ -1,9 +1,11 @@
-/* placement.h - where a model runs and in which types: --device, --dtype, --kv and MUAI_ISA,
- * settled together because each limits the others. */
-#ifndef MU_CMD_PLACEMENT_H
-#define MU_CMD_PLACEMENT_H
+/* placement.h - where a model runs and in which types: --device, --dtype, --kv and the highest
+ * level of instructions, settled together because each limits the others.
+ *
+ * Errors: MU_ERR_INVALID and MU_ERR_UNSUPPORTED name the option. Threads: any; no state but the
+ * GPU library that the first question about a GPU loads. */
+#ifndef MU_ROUTER_PLACEMENT_H
+#define MU_ROUTER_PLACEMENT_H
 
-#include "cmd/options.h"
 #include "engine/engine.h"
 #include "model/model.h"
 
@@ -12,14 +14,8 @@ typedef struct mu_placement_options {
     const char *dtype;  /* "f32" and the like; "auto": what the file holds, on a GPU bf16 */
     const char *kv;     /* "auto": f32 beside f32 weights; beside narrower ones bf16 where the CPU
                            multiplies it, else f16; on a GPU as the weights */
+    mu_isa isa_max;     /* of the CPU */
 } mu_placement_options;
-
-/* One of a command's options; target: the member `device`. */
-#define MU_DEVICE_OPTION(target)                                      \
-    {                                                                 \
-        "device", 0, MU_OPTION_TEXT, (target), 0, 0, "DEVICE",        \
-            "cpu, cuda, cuda:N, or auto: the first GPU, else the CPU" \
-    }
 
 typedef struct mu_placement {
     mu_device device;
@@ -32,7 +28,8 @@ typedef struct mu_placement {
 
 /* A device alone. MU_ERR_UNSUPPORTED names --device where a GPU is asked for and there is none.
  * out: types are not set. */
-mu_status mu_device_settle(const char *device, mu_placement *out, mu_err *err) MU_MUST_USE;
+mu_status mu_device_settle(const char *device, mu_isa isa_max, mu_placement *out,
+                           mu_err *err) MU_MUST_USE;
 
 /* The types, on a placement whose device is settled. ref tells the weight type that the reference
  * asked for, which --dtype does not change. */
@@ -43,6 +40,13 @@ mu_status mu_types_settle(const mu_model *model, const mu_ref *ref,
 mu_status mu_placement_settle(const mu_model *model, const mu_ref *ref,
                               const mu_placement_options *options, mu_placement *out,
                               mu_err *err) MU_MUST_USE;
+/* "f32" and the like; what names the option in the error. */
+mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out,
+                               mu_err *err) MU_MUST_USE;
+/* A KV type alone, on the CPU: what `kv` says beside weights of a type. */
+mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
+                            mu_err *err) MU_MUST_USE;
+
 void mu_placement_apply(const mu_placement *placement, mu_engine_options *engine);
 
 #endif

@@ -1,11 +1,9 @@
-#include "cmd/placement.h"
+#include "router/placement.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cmd/common.h"
 
 enum { GPUS_MAX = 1024 };
 
@@ -33,12 +31,11 @@ static mu_status settle_gpu(uint32_t index, mu_placement *out, mu_err *err) {
     return MU_OK;
 }
 
-mu_status mu_device_settle(const char *option, mu_placement *out, mu_err *err) {
-    *out = (mu_placement){.text = "cpu"};
+mu_status mu_device_settle(const char *option, mu_isa isa_max, mu_placement *out, mu_err *err) {
+    *out = (mu_placement){.isa_max = isa_max, .text = "cpu"};
     uint32_t index = 0;
     mu_err why;
-    mu_status status = mu_isa_read(&out->isa_max, err);
-    if (status != MU_OK || strcmp(option, "cpu") == 0) return status;
+    if (strcmp(option, "cpu") == 0) return MU_OK;
     bool is_auto = strcmp(option, "auto") == 0;
     if (!is_auto && strcmp(option, "cuda") != 0 && !parse_index(option, &index)) {
         return mu_fail(err, MU_ERR_INVALID,
@@ -46,11 +43,44 @@ mu_status mu_device_settle(const char *option, mu_placement *out, mu_err *err) {
                        "auto",
                        option);
     }
-    status = settle_gpu(index, out, &why);
+    mu_status status = settle_gpu(index, out, &why);
     if (status == MU_OK) return MU_OK;
     if (!is_auto) return mu_fail(err, status, "--device: %s", why.text);
     snprintf(out->text, sizeof(out->text), "cpu (auto: %s)", why.text);
     return MU_OK;
+}
+
+mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
+    if (mu_weight_type_parse(name, out)) return MU_OK;
+    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of f32, bf16, q8, q4", what,
+                   name);
+}
+
+static mu_status settle_named_type(const mu_model *model, const mu_ref *ref, const char *option,
+                                   mu_dtype *out, mu_err *err) {
+    if (ref->weight_type[0] != '\0') {
+        return mu_parse_weight_type("model", ref->weight_type, out, err);
+    }
+    if (strcmp(option, "auto") != 0) return mu_parse_weight_type("--dtype", option, out, err);
+    *out = mu_model_weight_type(model);
+    return MU_OK;
+}
+
+mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
+                            mu_err *err) {
+    static const mu_dtype known[] = {MU_F32, MU_BF16, MU_F16};
+    if (strcmp(option, "auto") == 0) {
+        bool has_bf16 = strcmp(mu_isa_best(isa_max), "avx512bf16") == 0;
+        *out = weight_type == MU_F32 ? MU_F32 : has_bf16 ? MU_BF16 : MU_F16;
+        return MU_OK;
+    }
+    for (size_t i = 0; i < MU_COUNTOF(known); i++) {
+        if (strcmp(option, mu_dtype_get(known[i])->name) != 0) continue;
+        *out = known[i];
+        return MU_OK;
+    }
+    return mu_fail(err, MU_ERR_INVALID, "--kv: \"%.40s\" is not one of auto, f32, bf16, f16",
+                   option);
 }
 
 static mu_status settle_weight_type(const mu_model *model, const mu_ref *ref, const char *option,
@@ -60,7 +90,7 @@ static mu_status settle_weight_type(const mu_model *model, const mu_ref *ref, co
         out->weight_type = is_cpu ? mu_model_weight_type(model) : MU_BF16;
         return MU_OK;
     }
-    return mu_settle_weight_type(model, ref, option, &out->weight_type, err);
+    return settle_named_type(model, ref, option, &out->weight_type, err);
 }
 
 /* Types that a GPU takes. */
@@ -88,7 +118,7 @@ mu_status mu_types_settle(const mu_model *model, const mu_ref *ref, const mu_pla
 
 mu_status mu_placement_settle(const mu_model *model, const mu_ref *ref,
                               const mu_placement_options *o, mu_placement *out, mu_err *err) {
-    mu_status status = mu_device_settle(o->device, out, err);
+    mu_status status = mu_device_settle(o->device, o->isa_max, out, err);
     return status == MU_OK ? mu_types_settle(model, ref, o, out, err) : status;
 }
 

@@ -1,5 +1,5 @@
 /* With the emulated GPU that MUAI_CUDA_LIBRARY names, and without any. */
-#include "cmd/placement.h"
+#include "router/placement.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include "cmd/common.h"
-
 static const char *gpu_library; /* NULL: tests of a GPU are skipped */
 static mu_model *model;
 static mu_ref ref;
@@ -18,7 +16,11 @@ static mu_ref ref;
 static int open_model(void **state) {
     (void)state;
     gpu_library = getenv("MUAI_CUDA_LIBRARY");
-    return mu_open_model("synthetic:gpt2-test", &ref, &model, NULL) == MU_OK ? 0 : 1;
+    mu_hub_env env = {0};
+    return mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) == MU_OK &&
+                   mu_model_open(&ref, &env, &model, NULL) == MU_OK
+               ? 0
+               : 1;
 }
 
 static int close_model(void **state) {
@@ -34,7 +36,7 @@ static void use_gpu(bool is_there) {
 
 static mu_status settle(const char *device, const char *dtype, const char *kv, mu_placement *out,
                         mu_err *err) {
-    const mu_placement_options o = {device, dtype, kv};
+    const mu_placement_options o = {device, dtype, kv, MU_ISA_AVX512};
     return mu_placement_settle(model, &ref, &o, out, err);
 }
 
@@ -60,7 +62,7 @@ static void a_device_that_is_none_is_named(void **state) {
     for (size_t i = 0; i < MU_COUNTOF(wrong); i++) {
         mu_placement p;
         mu_err err;
-        assert_int_equal(mu_device_settle(wrong[i], &p, &err), MU_ERR_INVALID);
+        assert_int_equal(mu_device_settle(wrong[i], MU_ISA_AVX512, &p, &err), MU_ERR_INVALID);
         assert_non_null(strstr(err.text, "--device"));
         assert_non_null(strstr(err.text, "cpu, cuda, cuda:N, auto"));
     }
