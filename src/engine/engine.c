@@ -39,13 +39,12 @@ mu_engine_options mu_engine_options_default(void) {
     };
 }
 
-static uint32_t blocks_for(const mu_engine *e, uint32_t n_tokens) {
-    return (n_tokens + e->options.block_tokens - 1) / e->options.block_tokens;
+static uint32_t blocks_of(const mu_engine_options *o, uint32_t n_tokens) {
+    return (n_tokens + o->block_tokens - 1) / o->block_tokens;
 }
 
-static uint64_t block_bytes(const mu_engine *e) {
-    uint64_t elem_bytes = mu_dtype_get(e->options.kv_type)->block_bytes;
-    return mu_decoder_kv_values(mu_model_spec(e->model)) * elem_bytes * e->options.block_tokens;
+static uint32_t blocks_for(const mu_engine *e, uint32_t n_tokens) {
+    return blocks_of(&e->options, n_tokens);
 }
 
 /* The upper ends are far above what is useful, and low enough that no size computed from them
@@ -83,11 +82,37 @@ static mu_status check_options(const mu_engine_options *o, mu_err *err) {
     return MU_OK;
 }
 
-static mu_status settle_options(mu_engine *e, uint32_t *out_n_blocks, mu_err *err) {
-    mu_engine_options *o = &e->options;
+/* Logits of a step: of every sequence, or of a few with drafts. */
+static uint32_t step_rows_max(const mu_engine_options *o) {
+    uint32_t n = o->no_prompt_lookup ? 1 : 1 + MU_DRAFT_MAX;
+    return o->n_seqs_max > n ? o->n_seqs_max : n;
+}
+
+static mu_backend_options backend_options(const mu_engine_options *o, uint32_t n_blocks) {
+    return (mu_backend_options){.device = o->device,
+                                .weight_type = o->weight_type,
+                                .kv_type = o->kv_type,
+                                .n_threads = o->n_threads,
+                                .isa_max = o->isa_max,
+                                .n_ctx = o->n_ctx,
+                                .block_tokens = o->block_tokens,
+                                .n_kv_blocks = n_blocks,
+                                .step_tokens_max = o->step_tokens_max,
+                                .step_rows_max = step_rows_max(o)};
+}
+
+static mu_backend_bytes backend_plan(const mu_model *model, const mu_engine_options *o,
+                                     uint32_t n_blocks) {
+    const mu_backend_options options = backend_options(o, n_blocks);
+    return mu_backend_plan(model, &options);
+}
+
+/* Check the options, fill in what they leave open, count the KV blocks. */
+static mu_status settle_options(const mu_model *model, mu_engine_options *o, uint32_t *out_n_blocks,
+                                mu_err *err) {
     mu_status status = check_options(o, err);
     if (status != MU_OK) return status;
-    uint32_t model_ctx = mu_model_spec(e->model)->n_ctx;
+    uint32_t model_ctx = mu_model_spec(model)->n_ctx;
     if (o->n_ctx == 0) o->n_ctx = model_ctx;
     if (o->n_ctx > model_ctx) {
         return mu_fail(err, MU_ERR_LIMIT, "context of %u tokens: the model has %u positions",
@@ -95,13 +120,37 @@ static mu_status settle_options(mu_engine *e, uint32_t *out_n_blocks, mu_err *er
     }
     if (o->step_tokens_max < o->n_seqs_max) o->step_tokens_max = o->n_seqs_max;
     if (o->prefill_chunk_max == 0) o->prefill_chunk_max = o->step_tokens_max;
-    uint64_t n_blocks = (uint64_t)o->n_seqs_max * blocks_for(e, o->n_ctx);
-    if (o->kv_cache_bytes > 0) n_blocks = o->kv_cache_bytes / block_bytes(e);
+    uint64_t n_blocks = (uint64_t)o->n_seqs_max * blocks_of(o, o->n_ctx);
+    uint64_t block_bytes = backend_plan(model, o, 1).kv;
+    if (o->kv_cache_bytes > 0) n_blocks = o->kv_cache_bytes / block_bytes;
     if (n_blocks == 0 || n_blocks > UINT32_MAX / 4) {
         return mu_fail(err, MU_ERR_LIMIT, "KV cache of %llu blocks of %llu bytes",
-                       (unsigned long long)n_blocks, (unsigned long long)block_bytes(e));
+                       (unsigned long long)n_blocks, (unsigned long long)block_bytes);
     }
     *out_n_blocks = (uint32_t)n_blocks;
+    return MU_OK;
+}
+
+static size_t accounting_bytes(const mu_engine_options *o, uint32_t n_blocks, uint32_t vocab_size) {
+    size_t seq_bytes = sizeof(mu_sched_item) + sizeof(mu_segment);
+    return mu_kv_blocks_bytes(n_blocks, o->block_tokens) + mu_sampler_bytes(vocab_size) +
+           o->n_seqs_max * seq_bytes + 1024;
+}
+
+mu_status mu_engine_plan(const mu_model *model, const mu_engine_options *options,
+                         mu_engine_bytes *out, mu_err *err) {
+    mu_engine_options o = *options;
+    uint32_t n_blocks = 0;
+    mu_status status = settle_options(model, &o, &n_blocks, err);
+    if (status != MU_OK) return status;
+    mu_backend_bytes bytes = backend_plan(model, &o, n_blocks);
+    *out = (mu_engine_bytes){
+        .weights = bytes.weights,
+        .kv = bytes.kv,
+        .kv_least = backend_plan(model, &o, blocks_of(&o, o.n_ctx)).kv,
+        .scratch = bytes.scratch,
+        .accounting = accounting_bytes(&o, n_blocks, mu_model_spec(model)->vocab_size),
+    };
     return MU_OK;
 }
 
@@ -109,9 +158,7 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     const mu_engine_options *o = &e->options;
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
     e->piece_bytes = mu_tokenizer_longest_piece(mu_model_tokenizer(e->model));
-    size_t bytes = mu_kv_blocks_bytes(n_blocks, o->block_tokens) + mu_sampler_bytes(vocab_size) +
-                   o->n_seqs_max * (sizeof(*e->items) + sizeof(*e->segments)) + 1024;
-    mu_status status = mu_arena_init(&e->arena, bytes, err);
+    mu_status status = mu_arena_init(&e->arena, accounting_bytes(o, n_blocks, vocab_size), err);
     if (status != MU_OK) return status;
     e->kv = mu_kv_blocks_create(&e->arena, n_blocks, o->block_tokens);
     e->sampler = mu_sampler_create(&e->arena, vocab_size);
@@ -127,13 +174,6 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     return MU_OK;
 }
 
-/* Logits of a step: of every sequence, or of a few with drafts. */
-static uint32_t step_rows_max(const mu_engine *e) {
-    const mu_engine_options *o = &e->options;
-    uint32_t n = o->no_prompt_lookup ? 1 : 1 + MU_DRAFT_MAX;
-    return o->n_seqs_max > n ? o->n_seqs_max : n;
-}
-
 mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options, mu_engine **out,
                          mu_err *err) {
     mu_engine *e = mu_alloc(sizeof(*e));
@@ -141,22 +181,11 @@ mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options
     e->model = model;
     e->options = *options;
     uint32_t n_blocks = 0;
-    mu_status status = settle_options(e, &n_blocks, err);
+    mu_status status = settle_options(model, &e->options, &n_blocks, err);
     if (status == MU_OK) status = open_accounting(e, n_blocks, err);
     if (status == MU_OK) {
-        const mu_engine_options *o = &e->options;
-        status = mu_backend_open(model,
-                                 &(mu_backend_options){.device = o->device,
-                                                       .weight_type = o->weight_type,
-                                                       .kv_type = o->kv_type,
-                                                       .n_threads = o->n_threads,
-                                                       .isa_max = o->isa_max,
-                                                       .n_ctx = o->n_ctx,
-                                                       .block_tokens = o->block_tokens,
-                                                       .n_kv_blocks = n_blocks,
-                                                       .step_tokens_max = o->step_tokens_max,
-                                                       .step_rows_max = step_rows_max(e)},
-                                 &e->backend, err);
+        const mu_backend_options backend = backend_options(&e->options, n_blocks);
+        status = mu_backend_open(model, &backend, &e->backend, err);
     }
     if (status != MU_OK) {
         mu_engine_close(e);

@@ -127,6 +127,20 @@ typedef struct mu_step_report {
     bool is_idle; /* nothing is waiting or running any more */
 } mu_step_report;
 
+/* Memory of an engine, by purpose. */
+typedef struct mu_engine_bytes {
+    uint64_t weights;
+    uint64_t kv;       /* as the options ask */
+    uint64_t kv_least; /* of one sequence of n_ctx */
+    uint64_t scratch;
+    uint64_t accounting; /* of KV blocks, sampling, scheduling */
+} mu_engine_bytes;
+
+/* What open() would take, from the model's description alone: nothing is read or allocated. Refuses
+ * what open() would refuse before it allocates. */
+mu_status mu_engine_plan(const mu_model *model, const mu_engine_options *options,
+                         mu_engine_bytes *out, mu_err *err) MU_MUST_USE;
+
 /* model must outlive the engine (its tokenizer makes the text). */
 mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options, mu_engine **out,
                          mu_err *err) MU_MUST_USE;

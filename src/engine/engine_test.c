@@ -596,6 +596,31 @@ static void text_is_read_whole_after_memory_ran_out(void **state) {
     mu_seq_free(seq);
 }
 
+static void a_plan_is_what_open_takes(void **state) {
+    (void)state;
+    int64_t before = mu_alloc_n_alive();
+    static const uint64_t kv_bytes[] = {0, 1 << 20};
+    for (size_t i = 0; i < MU_COUNTOF(kv_bytes); i++) {
+        mu_engine_options options = small_options();
+        options.kv_cache_bytes = kv_bytes[i];
+        mu_engine_bytes plan;
+        assert_int_equal(mu_engine_plan(model, &options, &plan, NULL), MU_OK);
+        assert_int_equal(mu_alloc_n_alive(), before);
+        assert_int_equal(mu_engine_open(model, &options, &engine, NULL), MU_OK);
+        mu_backend_bytes bytes = mu_backend_get_bytes(mu_engine_backend(engine));
+        assert_int_equal(plan.weights, bytes.weights);
+        assert_int_equal(plan.kv, bytes.kv);
+        assert_int_equal(plan.scratch, bytes.scratch);
+        assert_true(plan.accounting > 0);
+        options.kv_cache_bytes = plan.kv_least; /* enough for one sequence of the whole context */
+        mu_engine_bytes least;
+        assert_int_equal(mu_engine_plan(model, &options, &least, NULL), MU_OK);
+        assert_int_equal(least.kv, plan.kv_least);
+        mu_engine_close(engine);
+        engine = NULL;
+    }
+}
+
 static void failed_open_and_submit_leak_nothing(void **state) {
     (void)state;
     static const char *const strings[] = {"stop"};
@@ -723,6 +748,7 @@ int main(void) {
         WITH_ENGINE(sequence_without_prefix_cache_leaves_no_blocks),
         WITH_ENGINE(steps_allocate_nothing),
         WITH_ENGINE(text_is_read_whole_after_memory_ran_out),
+        cmocka_unit_test(a_plan_is_what_open_takes),
         cmocka_unit_test(failed_open_and_submit_leak_nothing),
         cmocka_unit_test(weights_that_are_no_numbers_end_sequences_only),
         WITH_ENGINE(idle_engine_steps_and_says_so),
