@@ -13,18 +13,20 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
-#include "cmd/options.h"
+#include "cmd/served_models.h"
 #include "server/listen.h"
 #include "server/server.h"
 
 typedef struct serve_options {
     const char *model, *host, *device, *dtype, *kv, *chat_template, *api_key_file, *tls_key,
         *tls_cert, *log_file, *log_format, *metrics_compat;
+    mu_list shares;
     mu_texts alias, api_key, allowed_hosts, cors_origins;
     uint32_t port, threads, ctx, parallel, max_queued, prefill_beside, shutdown_timeout, ping;
-    uint64_t kv_cache_bytes, max_queued_tokens, max_body;
+    uint64_t kv_cache_bytes, memory_budget, max_queued_tokens, max_body;
     uint32_t max_connections, max_connections_per_ip, max_request_line, max_header, max_headers,
         header_timeout, body_timeout, keep_alive;
     bool insecure_no_auth, no_prefix_cache, no_prompt_lookup, metrics_public, print_api;
@@ -32,17 +34,13 @@ typedef struct serve_options {
 
 typedef struct serve {
     const serve_options *o;
-    const char *reference;
+    mu_served_models *models;
     mu_server_options server_options;
-    mu_server_model served;
-    mu_placement placement; /* types are settled when the model is open */
+    mu_placement placement; /* types are each model's */
     mu_buf tls_key, tls_cert;
     int listen_fd, log_fd, signal_fd;
     uint32_t port;
-    mu_ref ref;
-    mu_model *model;
-    mu_engine *engine;
-    mu_executor *executor;
+    mu_fleet *fleet;
     mu_server *server;
 } serve;
 
@@ -118,20 +116,10 @@ static uint32_t connections_max(uint32_t wanted) {
 }
 
 static mu_status read_names(serve *s, mu_err *err) {
-    mu_hub_env env = mu_hub_env_read();
-    mu_status status = mu_ref_resolve(s->reference, &env, &s->ref, err);
+    const mu_served_models_options options = {
+        .aliases = &s->o->alias, .shares = &s->o->shares, .chat_template = s->o->chat_template};
+    mu_status status = mu_served_models_read(s->models, &options, err);
     if (status != MU_OK) return status;
-    mu_server_model *to = &s->served;
-    for (uint32_t i = 0; i < s->o->alias.n && to->n_names + 1 < MU_SERVER_LIST_MAX; i++) {
-        to->names[to->n_names++] = s->o->alias.items[i];
-    }
-    to->names[to->n_names++] = s->ref.name;
-    if (strcmp(s->ref.name, s->reference) != 0) to->names[to->n_names++] = s->reference;
-    to->chat_template = mu_chat_template_find(s->o->chat_template);
-    if (!to->chat_template) {
-        return mu_fail(err, MU_ERR_INVALID, "--chat-template: \"%.40s\" is not one of %s",
-                       s->o->chat_template, mu_chat_template_names());
-    }
     if (s->o->metrics_compat && strcmp(s->o->metrics_compat, "vllm") != 0) {
         return mu_fail(err, MU_ERR_INVALID, "--metrics-compat: \"%.40s\" is not vllm",
                        s->o->metrics_compat);
@@ -187,39 +175,46 @@ static mu_status open_server(serve *s, mu_err *err) {
     return mu_server_open(to, &s->server, err);
 }
 
+/* Bytes that models may take: what was said, else nearly all that is left now. */
+static uint64_t memory_bytes_max(const serve *s) {
+    enum { RESERVE = 16 }; /* a sixteenth is for requests, tokenizers, libraries */
+    if (s->o->memory_budget > 0) return s->o->memory_budget;
+    mu_cpu_facts facts;
+    mu_cpu_facts_read(&facts);
+    bool is_cpu = s->placement.device.kind == MU_DEVICE_CPU;
+    uint64_t bytes = is_cpu ? facts.memory_available_bytes : s->placement.gpu.memory_free_bytes;
+    return bytes - bytes / RESERVE;
+}
+
 static mu_status load(serve *s, mu_err *err) {
     const serve_options *o = s->o;
-    mu_engine_options e = mu_engine_options_default();
-    e.n_seqs_max = o->parallel;
-    e.n_waiting_max = 1 << 20; /* the executor's queue is the bounded one */
-    e.n_threads = o->threads;
-    e.n_ctx = o->ctx;
-    e.kv_cache_bytes = o->kv_cache_bytes;
-    e.no_prefix_cache = o->no_prefix_cache;
-    e.no_prompt_lookup = o->no_prompt_lookup;
-    mu_status status = mu_open_model(s->reference, &s->ref, &s->model, err);
-    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->kv};
-    if (status == MU_OK) {
-        status = mu_types_settle(s->model, &s->ref, &where, &s->placement, err);
-    }
-    if (status != MU_OK) return status;
-    mu_placement_apply(&s->placement, &e);
-    status = mu_engine_open(s->model, &e, &s->engine, err);
-    if (status != MU_OK) return status;
-    const mu_resident_options options = {
-        .model = s->model,
-        .engine = s->engine,
-        .n_seqs_max = o->parallel,
-        .n_waiting_max = o->max_queued,
-        .n_waiting_tokens_max = o->max_queued_tokens,
-        .prefill_beside = o->prefill_beside,
-        .weight = 1,
+    mu_hub_env env = mu_hub_env_read();
+    mu_fleet_options options = {
+        .models = s->models->loads,
+        .n_models = s->models->n,
+        .env = &env,
+        .placement = &s->placement,
+        .types = {.device = o->device, .dtype = o->dtype, .kv = o->kv},
+        .engine = mu_engine_options_default(),
+        .resident = {.n_seqs_max = o->parallel,
+                     .n_waiting_max = o->max_queued,
+                     .n_waiting_tokens_max = o->max_queued_tokens,
+                     .prefill_beside = o->prefill_beside},
+        .memory_bytes_max = memory_bytes_max(s),
     };
-    status = mu_executor_open(&s->executor, err);
-    if (status == MU_OK) {
-        status = mu_executor_add(s->executor, &options, &s->served.resident, err);
+    options.engine.n_seqs_max = o->parallel;
+    options.engine.n_waiting_max = 1 << 20; /* the resident's queue is the bounded one */
+    options.engine.n_threads = o->threads;
+    options.engine.n_ctx = o->ctx;
+    options.engine.kv_cache_bytes = o->kv_cache_bytes;
+    options.engine.no_prefix_cache = o->no_prefix_cache;
+    options.engine.no_prompt_lookup = o->no_prompt_lookup;
+    mu_status status = mu_fleet_open(&options, &s->fleet, err);
+    for (uint32_t i = 0; i < s->models->n && status == MU_OK; i++) {
+        s->models->names[i].resident = mu_fleet_resident(s->fleet, i);
     }
-    return status == MU_OK ? mu_server_ready(s->server, &s->served, 1, err) : status;
+    return status == MU_OK ? mu_server_ready(s->server, s->models->names, s->models->n, err)
+                           : status;
 }
 
 /* A signal within timeout_ms (-1: wait); 0: none. */
@@ -248,7 +243,7 @@ static bool drain(serve *s) {
     n = mu_server_n_active(s->server);
     if (n == 0) return true;
     fprintf(stderr, "muai serve: %u requests were cut off\n", n);
-    mu_executor_cancel_all(s->executor);
+    mu_fleet_cancel_all(s->fleet);
     uint64_t grace_ns = mu_now_ns() + 500000000ull; /* to tell their clients */
     while (mu_server_n_active(s->server) > 0 && mu_now_ns() < grace_ns) {
         next_signal(s, POLL_MS);
@@ -256,16 +251,32 @@ static bool drain(serve *s) {
     return false;
 }
 
+static void tell_memory(const serve *s) {
+    uint64_t limit = mu_fleet_memory(s->fleet)->limit;
+    for (uint32_t i = 0; i < s->models->n; i++) {
+        mu_fleet_kv kv = mu_fleet_get_kv(s->fleet, i);
+        if (kv.bytes == kv.wanted_bytes) continue;
+        fprintf(stderr,
+                "muai serve: %s: %llu of %llu MiB of KV cache, so that all fits %llu MiB: fewer "
+                "sequences at once\n",
+                s->models->names[i].names[0], (unsigned long long)(kv.bytes >> 20),
+                (unsigned long long)(kv.wanted_bytes >> 20), (unsigned long long)(limit >> 20));
+    }
+}
+
 static void tell_ready(const serve *s) {
     const char *scheme = s->o->tls_key ? "https" : "http";
+    char names[1024];
+    mu_served_models_list(s->models, names, sizeof(names));
     sd_notify(0, "READY=1");
     if (strcmp(s->o->device, "cpu") != 0) {
         fprintf(stderr, "muai serve: device %s\n", s->placement.text);
     }
+    tell_memory(s);
     if (s->port == 0) {
-        fprintf(stderr, "muai serve: %s on %s\n", s->ref.name, s->o->host);
+        fprintf(stderr, "muai serve: %s on %s\n", names, s->o->host);
     } else {
-        fprintf(stderr, "muai serve: %s on %s://%s:%u\n", s->ref.name, scheme, s->o->host, s->port);
+        fprintf(stderr, "muai serve: %s on %s://%s:%u\n", names, scheme, s->o->host, s->port);
     }
 }
 
@@ -283,9 +294,7 @@ static mu_status catch_signals(serve *s, mu_err *err) {
 
 static void close_all(serve *s) {
     mu_server_close(s->server);
-    mu_executor_close(s->executor);
-    mu_engine_close(s->engine);
-    mu_model_close(s->model);
+    mu_fleet_close(s->fleet);
     mu_buf_deinit(&s->tls_key);
     mu_buf_deinit(&s->tls_cert);
     if (s->listen_fd >= 0) close(s->listen_fd);
@@ -294,8 +303,8 @@ static void close_all(serve *s) {
     if (s->log_fd > STDERR_FILENO) close(s->log_fd);
 }
 
-static int run(const serve_options *o, const char *reference) {
-    serve s = {.o = o, .reference = reference, .listen_fd = -1, .log_fd = -1, .signal_fd = -1};
+static int run(const serve_options *o, mu_served_models *models) {
+    serve s = {.o = o, .models = models, .listen_fd = -1, .log_fd = -1, .signal_fd = -1};
     mu_err err;
     bool is_clean = true;
     mu_status status = catch_signals(&s, &err);
@@ -347,13 +356,18 @@ static const mu_option options[] = {
     MU_MODEL_OPTION(&o.model),
     {"host", 0, MU_OPTION_TEXT, &o.host, 0, 0, "HOST", "address, or a path for a Unix socket"},
     {"port", 'p', MU_OPTION_U32, &o.port, 0, 65535, "N", "0: any free one"},
-    {"alias", 'a', MU_OPTION_TEXTS, &o.alias, 0, 0, "NAME", "serve the model under NAME too"},
+    {"alias", 'a', MU_OPTION_TEXTS, &o.alias, 0, 0, "NAME",
+     "serve the model under NAME too; of several: NAME=MODEL; may be repeated"},
+    {"shares", 0, MU_OPTION_LIST, &o.shares, 1, MU_SHARE_WEIGHT_MAX, "N,N",
+     "parts of the computing time for each of several models; else all alike"},
     MU_DEVICE_OPTION(&o.device),
     {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
      "weights as f32, bf16, q8 or q4; auto: as the file, on a GPU bf16"},
     {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16, or auto"},
     {"kv-cache-bytes", 0, MU_OPTION_U64, &o.kv_cache_bytes, 0, 1e15, "N",
-     "bytes of KV cache; 0: room for all sequences"},
+     "bytes of KV cache of each model; 0: room for all sequences, as memory allows"},
+    {"memory-budget", 0, MU_OPTION_U64, &o.memory_budget, 0, 1e15, "BYTES",
+     "for all models together; 0: what the process may use now"},
     {"threads", 't', MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
     {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
     {"parallel", 0, MU_OPTION_U32, &o.parallel, 1, 4096, "N", "sequences running at once"},
@@ -409,22 +423,27 @@ static const mu_option options[] = {
 int mu_cmd_serve(int argc, char **argv) {
     const mu_command_line line = {
         .command = "serve",
-        .usage = "[MODEL]",
-        .about = "Serve a model over an OpenAI-compatible HTTP API. Without MODEL, muai-tiny.",
+        .usage = "[MODEL...]",
+        .about = "Serve models over an OpenAI-compatible HTTP API. Without MODEL, muai-tiny.",
         .examples = "  muai serve\n"
                     "  muai serve gpt2\n"
+                    "  muai serve gpt2 gpt2-medium:q8 --alias small=gpt2 --shares 1,2\n"
                     "  muai serve synthetic:gpt2:q8 --port 9000 --log-format json\n"
                     "  muai serve ./gpt2.gguf --host 0.0.0.0 --api-key-file keys.txt\n"
                     "  curl http://127.0.0.1:8686/v1/completions -d '{\"prompt\": \"Hello\"}'\n",
         .options = options,
         .n_options = MU_COUNTOF(options),
-        .n_positional_max = 1,
+        .n_positional_max = MU_RESIDENTS_MAX,
     };
-    const char *positional[1] = {NULL};
-    uint32_t n_positional;
+    static mu_served_models models; /* large */
+    const char *more[MU_RESIDENTS_MAX] = {NULL};
+    uint32_t n_more;
     int code;
-    if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) return code;
+    if (!mu_options_start(&line, argc, argv, more, &n_more, &code)) return code;
     if (o.print_api) return print_api();
-    const char *reference = mu_take_model(&line, o.model, 0, positional, &n_positional);
-    return reference ? run(&o, reference) : MU_EXIT_USAGE;
+    models.references[0] = mu_take_model(&line, o.model, 0, more, &n_more);
+    if (!models.references[0]) return MU_EXIT_USAGE;
+    memcpy(&models.references[1], more, n_more * sizeof(*more));
+    models.n = 1 + n_more;
+    return run(&o, &models);
 }

@@ -205,7 +205,7 @@ static void print_default(const mu_option *option) {
         for (uint32_t i = 0; i < ((mu_list *)option->target)->n; i++) {
             printf("%s%u", i == 0 ? " [" : ",", ((mu_list *)option->target)->items[i]);
         }
-        printf("]");
+        if (((mu_list *)option->target)->n > 0) printf("]");
         break;
     default:
         break;

@@ -1,0 +1,118 @@
+#include "cmd/served_models.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/common.h"
+
+static mu_status add_name(mu_server_model *to, const char *name, mu_err *err) {
+    if (to->n_names == MU_SERVER_LIST_MAX) {
+        return mu_fail(err, MU_ERR_INVALID, "--alias: more than %d names of one model",
+                       MU_SERVER_LIST_MAX);
+    }
+    to->names[to->n_names++] = name;
+    return MU_OK;
+}
+
+/* "NAME=MODEL": NAME into name, and which model it is for; NULL: something else. */
+static mu_server_model *split_alias(mu_served_models *m, const char *alias, char *name,
+                                    size_t cap) {
+    size_t n = strlen(alias);
+    for (uint32_t i = 0; i < m->n; i++) {
+        size_t n_reference = strlen(m->references[i]);
+        if (n < n_reference + 2 || n - n_reference - 1 >= cap) continue;
+        size_t n_name = n - n_reference - 1;
+        if (alias[n_name] != '=' || strcmp(alias + n_name + 1, m->references[i]) != 0) continue;
+        memcpy(name, alias, n_name);
+        name[n_name] = '\0';
+        return &m->names[i];
+    }
+    return NULL;
+}
+
+static mu_status read_aliases(mu_served_models *m, const mu_texts *aliases, mu_err *err) {
+    mu_status status = MU_OK;
+    for (uint32_t i = 0; i < aliases->n && status == MU_OK; i++) {
+        const char *alias = aliases->items[i];
+        mu_server_model *to = split_alias(m, alias, m->aliases[i], sizeof(m->aliases[i]));
+        if (to) {
+            status = add_name(to, m->aliases[i], err);
+        } else if (m->n == 1) {
+            status = add_name(&m->names[0], alias, err);
+        } else {
+            status = mu_fail(err, MU_ERR_INVALID,
+                             "--alias: \"%.60s\" is not NAME=MODEL with one of the served models",
+                             alias);
+        }
+    }
+    return status;
+}
+
+static bool short_name_is_unique(const mu_served_models *m, uint32_t i) {
+    uint32_t n = 0;
+    for (uint32_t j = 0; j < m->n; j++) {
+        n += strcmp(m->refs[i].name, m->refs[j].name) == 0;
+    }
+    return n == 1;
+}
+
+static mu_status check_names(const mu_served_models *m, mu_err *err) {
+    for (uint32_t i = 0; i < m->n; i++) {
+        for (uint32_t a = 0; a < m->names[i].n_names; a++) {
+            for (uint32_t j = 0; j < i; j++) {
+                for (uint32_t b = 0; b < m->names[j].n_names; b++) {
+                    if (strcmp(m->names[i].names[a], m->names[j].names[b]) != 0) continue;
+                    return mu_fail(err, MU_ERR_INVALID, "\"%.80s\" would name two models",
+                                   m->names[i].names[a]);
+                }
+            }
+        }
+    }
+    return MU_OK;
+}
+
+static mu_status read_shares(mu_served_models *m, const mu_list *shares, mu_err *err) {
+    if (shares->n > m->n) {
+        return mu_fail(err, MU_ERR_INVALID, "--shares: %u shares for %u models", shares->n, m->n);
+    }
+    for (uint32_t i = 0; i < m->n; i++) {
+        uint32_t weight = i < shares->n ? shares->items[i] : 1;
+        m->loads[i] = (mu_fleet_model){.ref = &m->refs[i], .weight = weight};
+    }
+    return MU_OK;
+}
+
+mu_status mu_served_models_read(mu_served_models *m, const mu_served_models_options *o,
+                                mu_err *err) {
+    const mu_chat_template *chat_template = mu_chat_template_find(o->chat_template);
+    if (!chat_template) {
+        return mu_fail(err, MU_ERR_INVALID, "--chat-template: \"%.40s\" is not one of %s",
+                       o->chat_template, mu_chat_template_names());
+    }
+    mu_hub_env env = mu_hub_env_read();
+    mu_status status = read_shares(m, o->shares, err);
+    for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
+        status = mu_ref_resolve(m->references[i], &env, &m->refs[i], err);
+        m->names[i] = (mu_server_model){.chat_template = chat_template};
+    }
+    if (status == MU_OK) status = read_aliases(m, o->aliases, err);
+    for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
+        bool is_short = short_name_is_unique(m, i);
+        if (is_short) status = add_name(&m->names[i], m->refs[i].name, err);
+        if (status != MU_OK || (is_short && strcmp(m->refs[i].name, m->references[i]) == 0)) {
+            continue;
+        }
+        status = add_name(&m->names[i], m->references[i], err);
+    }
+    return status == MU_OK ? check_names(m, err) : status;
+}
+
+void mu_served_models_list(const mu_served_models *m, char *out, size_t cap) {
+    size_t n = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < m->n && n < cap; i++) {
+        int wrote = snprintf(out + n, cap - n, "%s%s", i > 0 ? ", " : "",
+                             m->n == 1 ? m->refs[i].name : m->names[i].names[0]);
+        n += wrote > 0 ? (size_t)wrote : 0;
+    }
+}
