@@ -5,7 +5,7 @@ BEGIN {
               "router:6 server:7 bench:7 cmd:8", layers, " ")
     for (i = 1; i <= n; i++) { split(layers[i], kv, ":"); rank[kv[1]] = kv[2] }
     # The public headers of a folder, a blank between them.
-    door["backend"] = "backend/backend.h backend/gpu_usage.h"
+    door["backend"] = "backend/backend.h backend/device.h backend/gpu_usage.h"
     door["engine"] = "engine/engine.h"
 }
 /^#include "[a-z_0-9]+\// {

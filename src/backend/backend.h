@@ -1,5 +1,4 @@
-/* backend.h - a device that computes the decoder. The only header of backend/ that engine/, bench/
- * and cmd/ may include.
+/* backend.h - a device that computes the decoder. A door of backend/.
  *
  * A backend holds one model's packed weights and its KV storage, and has one compute entry: run
  * this step. A step is a ragged batch of segments; each segment is one sequence's next tokens: 1
@@ -14,6 +13,7 @@
  * run in a fixed order.
  *
  * A device is the CPU, or a GPU through libmuai-cuda.so, which is loaded when one is asked for.
+ * Several back ends may run on one (device.h), one at a time.
  *
  * Threads: one caller at a time. Memory: open() allocates everything; forward() allocates nothing.
  */
@@ -31,13 +31,17 @@ typedef enum mu_isa { MU_ISA_REF, MU_ISA_AVX2, MU_ISA_AVX512, MU_N_ISAS } mu_isa
 
 typedef enum mu_device_kind { MU_DEVICE_CPU, MU_DEVICE_CUDA } mu_device_kind;
 
-typedef struct mu_device {
+typedef struct mu_device_id {
     mu_device_kind kind;
     uint32_t index; /* of the GPU */
-} mu_device;        /* {0}: the CPU */
+} mu_device_id;     /* {0}: the CPU */
+
+typedef struct mu_device mu_device;
 
 typedef struct mu_backend_options {
-    mu_device device;
+    mu_device *shared; /* open, with other back ends on it, borrowed; then device, n_threads and
+                          isa_max are its own. NULL: a device of its own */
+    mu_device_id device;
     mu_dtype weight_type;  /* one that mu_weight_type_name() knows; CUDA: MU_F32 or MU_BF16; CPU
                               also MU_AS_FILE, each matrix by itself */
     mu_dtype kv_type;      /* MU_F32, MU_BF16 or MU_F16; CUDA: as the weights */
@@ -81,7 +85,7 @@ typedef struct mu_row_top {
     float log_total;          /* log of the sum of exp(logit) over the vocabulary */
 } mu_row_top;
 
-/* Owned by the backend until the next call. */
+/* Owned by the backend until the next call of one on its device. */
 typedef struct mu_step_result {
     const float *logits;    /* [rows, vocab_size] f32, rows in the order of segments and positions;
                                those with a top are not written. NULL: no segment wants logits */
@@ -92,7 +96,7 @@ typedef struct mu_step_result {
 typedef struct mu_backend_bytes {
     uint64_t weights;
     uint64_t kv;
-    uint64_t scratch;
+    uint64_t scratch; /* that its steps need of the device's */
 } mu_backend_bytes;
 
 /* What open() would allocate, computed from what the files say of themselves. */
@@ -139,7 +143,7 @@ typedef struct mu_machine_rates {
     double int4_gop_s;   /* the same where one factor has 4 bits and several products fit 16 */
 } mu_machine_rates;
 
-mu_status mu_machine_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_max,
+mu_status mu_machine_rates_measure(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
                                    mu_machine_rates *out, mu_err *err) MU_MUST_USE;
 
 /* One kernel at one shape, alone on one thread, its data in cache where it fits. */

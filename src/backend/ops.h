@@ -3,12 +3,17 @@
 #ifndef MU_BACKEND_OPS_H
 #define MU_BACKEND_OPS_H
 
-#include "backend/backend.h"
+#include "backend/device.h"
 
 typedef struct mu_backend_ops {
     const char *name;     /* for errors */
     mu_features features; /* of decoders that it computes */
+    mu_status (*device_open)(const mu_device_options *options, mu_device **out, mu_err *err);
+    void (*device_close)(mu_device *device);
+    mu_status (*reserve_scratch)(mu_device *device, uint64_t bytes, mu_err *err);
+
     mu_backend_bytes (*plan)(const mu_model *model, const mu_backend_options *options);
+    /* options->shared is the device, of the same ops. */
     mu_status (*open)(const mu_model *model, const mu_backend_options *options, mu_backend **out,
                       mu_err *err);
     void (*close)(mu_backend *backend);
@@ -17,13 +22,20 @@ typedef struct mu_backend_ops {
     const char *(*isa)(const mu_backend *backend);
     uint32_t (*n_threads)(const mu_backend *backend);
     mu_backend_bytes (*get_bytes)(const mu_backend *backend);
-    mu_status (*rates)(mu_device device, uint32_t n_threads, mu_isa isa_max, mu_machine_rates *out,
-                       mu_err *err);
+    mu_status (*rates)(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
+                       mu_machine_rates *out, mu_err *err);
 } mu_backend_ops;
 
-/* The first member of each device's own struct. */
+/* The first members of each kind's own structs. */
+struct mu_device {
+    const mu_backend_ops *ops;
+    mu_device_options options; /* n_threads settled */
+    uint64_t scratch_bytes;    /* reserved */
+};
+
 struct mu_backend {
     const mu_backend_ops *ops;
+    mu_device *own; /* closed with it; NULL: its device is shared */
 };
 
 extern const mu_backend_ops mu_cpu_ops;

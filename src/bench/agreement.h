@@ -21,7 +21,7 @@
 
 typedef struct mu_agreement_options {
     const mu_model *reference; /* run as f32; same vocabulary as the model */
-    mu_device device;          /* of the model; the reference runs on the CPU */
+    mu_device_id device;       /* of the model; the reference runs on the CPU */
     mu_dtype weight_type, kv_type;
     uint32_t n_threads;
     mu_isa isa_max;

@@ -38,7 +38,7 @@
 enum { MU_PERPLEXITY_ROWS = 64 };
 
 typedef struct mu_perplexity_options {
-    mu_device device;
+    mu_device_id device;
     mu_dtype weight_type, kv_type;
     uint32_t n_threads; /* 0: as many as the process may use */
     mu_isa isa_max;

@@ -64,7 +64,7 @@ static mu_status bench_kernels(const char *reference, const mu_list *rows, bool 
     kernels_bench b = {.rows = json ? json_array() : NULL};
     mu_status status = mu_open_model(reference, &ref, &model, err);
     if (status == MU_OK)
-        status = mu_machine_rates_measure((mu_device){0}, 1, MU_ISA_AVX512, &b.peak, err);
+        status = mu_machine_rates_measure((mu_device_id){0}, 1, MU_ISA_AVX512, &b.peak, err);
     if (status == MU_OK && !json) {
         char rates[MU_RATES_TEXT_MAX];
         mu_rates_text(&b.peak, rates);

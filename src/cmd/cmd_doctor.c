@@ -64,7 +64,7 @@ static mu_status examine_gpus(findings *f, bool is_quick, mu_err *err) {
     if (mu_gpu_count(&n, &f->no_gpu) != MU_OK) return MU_OK;
     f->n_gpus = n < GPUS_MAX ? n : GPUS_MAX;
     for (uint32_t i = 0; i < f->n_gpus; i++) {
-        mu_device device = {MU_DEVICE_CUDA, i};
+        mu_device_id device = {MU_DEVICE_CUDA, i};
         mu_status status = mu_gpu_read(i, &f->gpus[i].gpu, err);
         if (status == MU_OK && !is_quick) {
             status = mu_machine_rates_measure(device, 1, f->isa_max, &f->gpus[i].rates, err);
@@ -81,8 +81,8 @@ static mu_status examine(findings *f, bool is_quick, mu_err *err) {
     if (status != MU_OK) return status;
     f->best_isa = mu_isa_best(f->isa_max);
     if (!is_quick) {
-        status =
-            mu_machine_rates_measure((mu_device){0}, f->cpu.n_usable, f->isa_max, &f->rates, err);
+        status = mu_machine_rates_measure((mu_device_id){0}, f->cpu.n_usable, f->isa_max, &f->rates,
+                                          err);
         if (status != MU_OK) return status;
         f->is_measured = true;
     }

@@ -89,7 +89,8 @@ static uint32_t step_rows_max(const mu_engine_options *o) {
 }
 
 static mu_backend_options backend_options(const mu_engine_options *o, uint32_t n_blocks) {
-    return (mu_backend_options){.device = o->device,
+    return (mu_backend_options){.shared = o->shared,
+                                .device = o->device,
                                 .weight_type = o->weight_type,
                                 .kv_type = o->kv_type,
                                 .n_threads = o->n_threads,

@@ -15,8 +15,8 @@
  * chunks, the backend computes it, the sampler extends each sequence. Same seed, same text: what a
  * sequence gets does not depend on what else is running.
  *
- * Threads: an engine and its sequences belong to one thread at a time (the executor); only
- * mu_seq_open() and the sizes may be asked from any. Handing tokens to other threads is the
+ * Threads: engines of one device and their sequences belong to one thread at a time (the executor);
+ * only mu_seq_open() and the sizes may be asked from any. Handing tokens to other threads is the
  * caller's work.
  * Memory: open() sizes and allocates everything steps need; submit() copies its options.
  */
@@ -30,7 +30,9 @@ typedef struct mu_engine mu_engine;
 typedef struct mu_seq mu_seq;
 
 typedef struct mu_engine_options {
-    mu_device device;
+    mu_device *shared; /* with other engines of the same thread, borrowed until close(); NULL: a
+                          device of its own, by the next and n_threads and isa_max */
+    mu_device_id device;
     mu_dtype weight_type;
     mu_dtype kv_type;
     uint32_t n_threads; /* 0: as many as the process may use */

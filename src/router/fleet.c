@@ -1,5 +1,6 @@
 #include "router/fleet.h"
 
+#include "backend/device.h"
 #include "base/alloc.h"
 
 typedef struct member {
@@ -13,6 +14,7 @@ typedef struct member {
 
 struct mu_fleet {
     mu_memory_plan memory;
+    mu_device *device;
     mu_executor *executor;
     uint32_t n;
     member members[];
@@ -45,6 +47,7 @@ static mu_status plan(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
         member *m = &fleet->members[i];
         needs[i].name = m->ref->name;
         needs[i].kv_is_fixed = o->engine.kv_cache_bytes > 0;
+        needs[i].scratch_is_own = !mu_device_shares_scratch(o->placement->device);
         status = mu_engine_plan(m->model, &m->engine_options, &needs[i].bytes, err);
         name_model(fleet, m->ref, status, err);
     }
@@ -60,10 +63,23 @@ static mu_status plan(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
     return status;
 }
 
+/* One device, with scratch for the largest, so that it never moves. */
+static mu_status open_device(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
+    const mu_device_options options = {
+        .id = o->placement->device,
+        .n_threads = o->engine.n_threads,
+        .isa_max = o->placement->isa_max,
+    };
+    mu_status status = mu_device_open(&options, &fleet->device, err);
+    return status == MU_OK ? mu_device_reserve_scratch(fleet->device, fleet->memory.scratch, err)
+                           : status;
+}
+
 static mu_status load(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
-    mu_status status = MU_OK;
+    mu_status status = open_device(fleet, o, err);
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
         member *m = &fleet->members[i];
+        m->engine_options.shared = fleet->device;
         status = mu_engine_open(m->model, &m->engine_options, &m->engine, err);
         name_model(fleet, m->ref, status, err);
     }
@@ -107,6 +123,7 @@ void mu_fleet_close(mu_fleet *fleet) {
         mu_engine_close(fleet->members[i].engine);
         mu_model_close(fleet->members[i].model);
     }
+    mu_device_close(fleet->device);
     mu_free(fleet);
 }
 

@@ -6,7 +6,7 @@
  * is let go, and the error names the model where there are several.
  *
  * Threads: open and close by one; residents may be used from any.
- * Memory: the fleet owns models, engines and the executor.
+ * Memory: the fleet owns models, engines, their device and the executor.
  */
 #ifndef MU_ROUTER_FLEET_H
 #define MU_ROUTER_FLEET_H

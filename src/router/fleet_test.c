@@ -2,6 +2,7 @@
  * answer is executor_test's and tests/api/models_test.py's. */
 #include "router/fleet.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,6 +59,34 @@ static void each_model_has_its_engine(void **state) {
     }
     assert_true(mu_fleet_memory(fleet)->total > total); /* accounting too */
     mu_fleet_close(fleet);
+}
+
+static int n_threads_now(void) {
+    int n = 0;
+    DIR *folder = opendir("/proc/self/task");
+    assert_non_null(folder);
+    while (readdir(folder)) {
+        n++;
+    }
+    closedir(folder);
+    return n;
+}
+
+/* A fleet of one model beside a fleet of two: both come with as many threads. None is closed in
+ * between, because a thread that has been joined may still be listed. */
+static void threads_do_not_grow_with_models(void **state) {
+    (void)state;
+    mu_fleet *fleets[N];
+    for (uint32_t n = 1; n <= N; n++) {
+        mu_fleet_options o = usual();
+        o.n_models = n;
+        int before = n_threads_now();
+        assert_int_equal(mu_fleet_open(&o, &fleets[n - 1], NULL), MU_OK);
+        assert_int_equal(n_threads_now(), before + 2); /* the pool's second and the executor */
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        mu_fleet_close(fleets[i]);
+    }
 }
 
 static void kv_becomes_smaller_where_memory_is_short(void **state) {
@@ -124,6 +153,7 @@ static void failed_open_leaks_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_model_has_its_engine),
+        cmocka_unit_test(threads_do_not_grow_with_models),
         cmocka_unit_test(kv_becomes_smaller_where_memory_is_short),
         cmocka_unit_test(what_does_not_fit_is_refused_and_named),
         cmocka_unit_test(failed_open_leaks_nothing),

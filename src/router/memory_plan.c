@@ -25,14 +25,19 @@ static mu_status refuse(const mu_memory_need *needs, uint32_t n, uint64_t total,
 
 mu_status mu_memory_plan_make(const mu_memory_need *needs, uint32_t n, uint64_t limit,
                               mu_memory_plan *out, uint64_t *out_kv, mu_err *err) {
-    uint64_t scratch = 0, fixed = 0, least = 0, wanted = 0;
+    uint64_t scratch = 0, own_scratch = 0, fixed = 0, least = 0, wanted = 0;
     for (uint32_t i = 0; i < n; i++) {
         const mu_engine_bytes *b = &needs[i].bytes;
-        if (b->scratch > scratch) scratch = b->scratch;
+        if (needs[i].scratch_is_own) {
+            own_scratch += b->scratch;
+        } else if (b->scratch > scratch) {
+            scratch = b->scratch;
+        }
         fixed += b->weights + b->accounting;
         least += kv_least(&needs[i]);
         wanted += b->kv;
     }
+    scratch += own_scratch;
     fixed += scratch;
     if (limit > 0 && fixed + least > limit) {
         return refuse(needs, n, fixed + least, scratch, limit, err);

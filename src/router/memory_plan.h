@@ -17,11 +17,12 @@ typedef struct mu_memory_need {
     const char *name; /* of the model, for the error */
     mu_engine_bytes bytes;
     bool kv_is_fixed;
+    bool scratch_is_own; /* not the device's, shared by all */
 } mu_memory_need;
 
 typedef struct mu_memory_plan {
     uint64_t limit;   /* bytes; 0: none */
-    uint64_t scratch; /* shared: the largest */
+    uint64_t scratch; /* shared: the largest, and what is not shared */
     uint64_t total;   /* of everything, as planned */
 } mu_memory_plan;
 

@@ -98,6 +98,20 @@ static void kv_is_divided(void **state) {
     }
 }
 
+static void scratch_that_is_not_shared_adds_up(void **state) {
+    (void)state;
+    const mu_memory_need needs[] = {
+        {.name = "a", .bytes = {.weights = MIB, .scratch = 3 * MIB}, .scratch_is_own = true},
+        {.name = "b", .bytes = {.weights = MIB, .scratch = 4 * MIB}, .scratch_is_own = true},
+    };
+    uint64_t kv[2];
+    mu_memory_plan plan;
+    assert_int_equal(mu_memory_plan_make(needs, 2, 9 * MIB, &plan, kv, NULL), MU_OK);
+    assert_int_equal(plan.scratch, 7 * MIB);
+    assert_int_equal(plan.total, 9 * MIB);
+    assert_int_equal(mu_memory_plan_make(needs, 2, 9 * MIB - 1, &plan, kv, NULL), MU_ERR_LIMIT);
+}
+
 static void the_sum_is_spelled_out(void **state) {
     (void)state;
     const mu_memory_need needs[] = {
@@ -117,6 +131,7 @@ static void the_sum_is_spelled_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kv_is_divided),
+        cmocka_unit_test(scratch_that_is_not_shared_adds_up),
         cmocka_unit_test(the_sum_is_spelled_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static bool parse_index(const char *text, uint32_t *out) {
 static mu_status settle_gpu(uint32_t index, mu_placement *out, mu_err *err) {
     mu_status status = mu_gpu_read(index, &out->gpu, err);
     if (status != MU_OK) return status;
-    out->device = (mu_device){MU_DEVICE_CUDA, index};
+    out->device = (mu_device_id){MU_DEVICE_CUDA, index};
     snprintf(out->gpu_label, sizeof(out->gpu_label), "cuda:%u", index);
     snprintf(out->text, sizeof(out->text), "%s, %s (%s)", out->gpu_label, out->gpu.name,
              out->gpu.arch);

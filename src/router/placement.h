@@ -18,7 +18,7 @@ typedef struct mu_placement_options {
 } mu_placement_options;
 
 typedef struct mu_placement {
-    mu_device device;
+    mu_device_id device;
     mu_isa isa_max;
     mu_dtype weight_type, kv_type;
     mu_gpu gpu;         /* where the device is one */

@@ -1,7 +1,8 @@
 /* Opening a CPU backend: lay out, allocate, pack.
  *
- * Weights, KV and scratch are one run of pages each. lay_out_*() walks the same code with and
- * without memory, so plan() and open() cannot disagree.
+ * Weights and KV are one run of pages each, and scratch is the device's. lay_out_*() walks the same
+ * code with and without memory, so plan() and open() cannot disagree. What is laid out in scratch
+ * means nothing between steps: another back end has used it.
  */
 #include "backend/cpu/cpu_backend.h"
 
@@ -22,7 +23,6 @@ static uint32_t whole(uint32_t n, uint32_t unit) {
 /* As the system sees them: [anon:muai-kv] and the like. */
 static const char WEIGHTS_PAGES[] = "muai-weights";
 static const char KV_PAGES[] = "muai-kv";
-static const char SCRATCH_PAGES[] = "muai-scratch";
 
 static float *take_floats(mu_region *region, size_t n) {
     return mu_region_take(region, n * sizeof(float));
@@ -213,7 +213,9 @@ static void init(mu_cpu_backend *b, const mu_decoder_spec *spec,
         .base.ops = &mu_cpu_ops,
         .spec = *spec,
         .options = *options,
-        .kernels = mu_kernels_get(options->isa_max),
+        .device = (mu_cpu_device *)options->shared,
+        .kernels = options->shared ? ((mu_cpu_device *)options->shared)->kernels
+                                   : mu_kernels_get(options->isa_max),
         .kv_form = kv_form_of(options->kv_type),
     };
     b->options.n_threads = mu_cpu_threads(options->n_threads);
@@ -227,6 +229,15 @@ static mu_backend_bytes plan(const mu_model *model, const mu_backend_options *op
     lay_out_kv(&b, &kv);
     lay_out_scratch(&b, b.options.n_threads, &scratch);
     return (mu_backend_bytes){weights.used, kv.used, scratch.used};
+}
+
+void mu_cpu_scratch_enter(mu_cpu_backend *b) {
+    mu_cpu_device *device = b->device;
+    if (device->scratch_user == b) return;
+    mu_region region = {.base = device->scratch, .cap = device->base.scratch_bytes};
+    lay_out_scratch(b, b->options.n_threads, &region);
+    b->scratch_bytes = region.used;
+    device->scratch_user = b;
 }
 
 static void pack_vector(float *dst, const mu_weight *w) {
@@ -302,8 +313,7 @@ static mu_status region_open(mu_region *region, size_t bytes, const char *name, 
 
 static void close_backend(mu_backend *backend) {
     mu_cpu_backend *b = (mu_cpu_backend *)backend;
-    mu_pool_close(b->pool);
-    mu_pages_close(b->scratch_region.base, b->scratch_region.cap, SCRATCH_PAGES);
+    if (b->device->scratch_user == b) b->device->scratch_user = NULL;
     mu_pages_close(b->kv_region.base, b->kv_region.cap, KV_PAGES);
     mu_pages_close(b->weights_region.base, b->weights_region.cap, WEIGHTS_PAGES);
     mu_free(b->weights.layers);
@@ -323,17 +333,18 @@ static mu_status open_backend(const mu_model *model, const mu_backend_options *o
     if (status == MU_OK)
         status = region_open(&b->weights_region, bytes.weights, WEIGHTS_PAGES, err);
     if (status == MU_OK) status = region_open(&b->kv_region, bytes.kv, KV_PAGES, err);
-    if (status == MU_OK)
-        status = region_open(&b->scratch_region, bytes.scratch, SCRATCH_PAGES, err);
-    if (status == MU_OK) status = mu_pool_open(b->options.n_threads, &b->pool, err);
+    if (status == MU_OK) {
+        status = mu_device_reserve_scratch(&b->device->base, bytes.scratch, err);
+    }
     if (status != MU_OK) goto fail;
 
     lay_out_weights(b, model, &b->weights_region);
     lay_out_kv(b, &b->kv_region);
-    lay_out_scratch(b, b->options.n_threads, &b->scratch_region);
+    b->pool = b->device->pool;
+    mu_cpu_scratch_enter(b);
     MU_ASSERT(b->weights_region.used == bytes.weights);
     MU_ASSERT(b->kv_region.used == bytes.kv);
-    MU_ASSERT(b->scratch_region.used == bytes.scratch);
+    MU_ASSERT(b->scratch_bytes == bytes.scratch);
     pack(b, model);
     *out = &b->base;
     return MU_OK;
@@ -353,7 +364,7 @@ static uint32_t n_threads(const mu_backend *backend) {
 
 static mu_backend_bytes get_bytes(const mu_backend *backend) {
     const mu_cpu_backend *b = (const mu_cpu_backend *)backend;
-    return (mu_backend_bytes){b->weights_region.used, b->kv_region.used, b->scratch_region.used};
+    return (mu_backend_bytes){b->weights_region.used, b->kv_region.used, b->scratch_bytes};
 }
 
 const char *mu_isa_best(mu_isa max) {
@@ -365,6 +376,9 @@ const mu_backend_ops mu_cpu_ops = {
     .features = (1u << MU_N_FEATURES) - 1 - (1u << MU_FEATURE_QK_ROW_NORM) -
                 (1u << MU_FEATURE_SINKS) - (1u << MU_FEATURE_SHARED_KV) -
                 (1u << MU_FEATURE_EXPERTS) - (1u << MU_FEATURE_RECURRENT),
+    .device_open = mu_cpu_device_open,
+    .device_close = mu_cpu_device_close,
+    .reserve_scratch = mu_cpu_device_reserve_scratch,
     .plan = plan,
     .open = open_backend,
     .close = close_backend,

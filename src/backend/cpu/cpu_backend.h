@@ -2,8 +2,8 @@
 #ifndef MU_BACKEND_CPU_CPU_BACKEND_H
 #define MU_BACKEND_CPU_CPU_BACKEND_H
 
+#include "backend/cpu/cpu_device.h"
 #include "backend/cpu/packed.h"
-#include "backend/ops.h"
 
 enum {
     MU_ROW_BLOCK = 192, /* rows of one matrix task: a multiple of every tile height */
@@ -117,7 +117,8 @@ typedef struct mu_cpu_backend {
     mu_backend base;
     mu_decoder_spec spec;
     mu_backend_options options;
-    mu_kernels kernels;
+    mu_cpu_device *device; /* its own or shared */
+    mu_kernels kernels;    /* the device's, as is the pool */
     mu_pool *pool;
     mu_kv_form kv_form;
     uint32_t forms[MU_N_FEEDS]; /* of all layers, or-ed; those of the output are in ATTN_NORM's */
@@ -125,7 +126,8 @@ typedef struct mu_cpu_backend {
     mu_kv_store kv;
     mu_step_plan plan;
     mu_scratch scratch;
-    mu_region weights_region, kv_region, scratch_region; /* owned pages */
+    mu_region weights_region, kv_region; /* owned pages */
+    size_t scratch_bytes;                /* that its layout takes of the device's */
 } mu_cpu_backend;
 
 /* What attention and FFN give is not simply added to the residual stream. */
@@ -133,10 +135,13 @@ static inline bool mu_cpu_has_branch(const mu_decoder_spec *spec) {
     return spec->kinds[0].has_norms_after || spec->residual_scale != 1.0f;
 }
 
+/* Before the scratch is used: another back end may have had it, or it has moved. */
+void mu_cpu_scratch_enter(mu_cpu_backend *b);
+
 /* As in mu_backend_ops. */
 mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
                          mu_err *err);
-mu_status mu_cpu_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_max,
+mu_status mu_cpu_rates_measure(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
                                mu_machine_rates *out, mu_err *err);
 
 #endif

@@ -584,6 +584,7 @@ mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_resul
                          mu_err *err) {
     (void)err; /* a CPU has no device to fail */
     mu_cpu_backend *b = (mu_cpu_backend *)backend;
+    mu_cpu_scratch_enter(b);
     mu_step_plan_make(b, step);
     mu_pool_run(b->pool, run_step, b);
     *out = (mu_step_result){.logits = b->plan.n_out > 0 ? b->scratch.logits : NULL};

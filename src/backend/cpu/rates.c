@@ -99,7 +99,7 @@ static double rate_of(rate_job *job, const mu_rate_loop *loop) {
     return ops / fastest_seconds(job) * 1e-9;
 }
 
-mu_status mu_cpu_rates_measure(mu_device device, uint32_t n_threads, mu_isa isa_max,
+mu_status mu_cpu_rates_measure(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
                                mu_machine_rates *out, mu_err *err) {
     (void)device; /* there is one CPU */
     n_threads = mu_cpu_threads(n_threads);

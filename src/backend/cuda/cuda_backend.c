@@ -204,15 +204,36 @@ static mu_backend_bytes get_bytes(const mu_backend *backend) {
     return (mu_backend_bytes){b->weights_region.used, b->kv_region.used, b->scratch_region.used};
 }
 
-static mu_status rates(mu_device device, uint32_t n_threads, mu_isa isa_max, mu_machine_rates *out,
-                       mu_err *err) {
+static mu_status rates(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
+                       mu_machine_rates *out, mu_err *err) {
     (void)n_threads, (void)isa_max;
     const mu_cuda_api *api;
     mu_status status = mu_cuda_library_get(&api, err);
     return status == MU_OK ? api->rates(device.index, out, err) : status;
 }
 
+/* What a GPU's back ends share is in its driver. */
+static mu_status open_shared(const mu_device_options *options, mu_device **out, mu_err *err) {
+    mu_device *device = mu_alloc(sizeof(*device));
+    if (!device) return mu_fail(err, MU_ERR_NOMEM, "device");
+    *device = (mu_device){.ops = &mu_cuda_ops, .options = *options};
+    *out = device;
+    return MU_OK;
+}
+
+static void close_shared(mu_device *device) {
+    mu_free(device);
+}
+
+static mu_status reserve_scratch(mu_device *device, uint64_t bytes, mu_err *err) {
+    (void)device, (void)bytes, (void)err;
+    return MU_OK;
+}
+
 const mu_backend_ops mu_cuda_ops = {
+    .device_open = open_shared,
+    .device_close = close_shared,
+    .reserve_scratch = reserve_scratch,
     .plan = plan,
     .open = open_backend,
     .close = close_backend,

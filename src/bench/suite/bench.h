@@ -44,7 +44,7 @@ typedef struct mu_bench_options {
     uint64_t seed;
     const mu_targets *targets; /* NULL: the built-in ones */
     bool no_targets;           /* judge nothing */
-    mu_device device;          /* that rates are measured on */
+    mu_device_id device;       /* that rates are measured on */
     uint32_t n_threads;        /* that machine rates are measured with */
     mu_isa isa_max;
     const char *const *command; /* [n_command], as it was typed, without secrets */

@@ -24,7 +24,7 @@ enum { MU_SERVE_ARGS_MAX = 64 };
 typedef struct mu_own_model {
     const char *reference; /* "synthetic:gpt2:q8" */
     const mu_model *model; /* borrowed */
-    mu_device device;
+    mu_device_id device;
     const char *device_text; /* of a GPU: "cuda:0, NVIDIA H200 (sm_90)" */
     mu_dtype weight_type, kv_type;
     bool is_synthetic; /* random weights */
