@@ -66,6 +66,8 @@ static const struct {
      AT(of.requests.n_output_tokens), "Output tokens of ended requests."},
     {"muai_prefill_tokens_computed_total", NULL, COUNTER, AT(of.engine.n_prefill_tokens),
      "Prompt tokens computed."},
+    {"muai_decode_tokens_computed_total", NULL, COUNTER, AT(of.engine.n_decode_tokens),
+     "Output tokens computed after the first of a sequence."},
     {"muai_preemptions_total", "vllm:num_preemptions_total", COUNTER, AT(of.engine.n_preemptions),
      "Sequences that gave their KV blocks back."},
     {"muai_steps_total", NULL, COUNTER, AT(of.engine.n_steps), "Steps of the engine."},
