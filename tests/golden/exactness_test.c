@@ -13,7 +13,12 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 
-enum { N_ROUNDS = 700, N_SEQS = 2, PROMPT_MAX = 60, OUTPUT_MAX = 48 };
+enum { N_SEQS = 2, PROMPT_MAX = 60, OUTPUT_MAX = 48 };
+
+static const struct {
+    const char *name;
+    uint32_t n_rounds;
+} models[] = {{"synthetic:gpt2-test", 700}, {"synthetic:llama-test", 200}};
 
 typedef struct run_result {
     mu_token tokens[N_SEQS][OUTPUT_MAX];
@@ -22,12 +27,12 @@ typedef struct run_result {
     mu_finish finish[N_SEQS];
 } run_result;
 
-static mu_model *open_model(void) {
+static mu_model *open_model(const char *name) {
     mu_err err;
     mu_ref ref;
     mu_hub_env env = {0};
     mu_model *model = NULL;
-    assert_int_equal(mu_ref_resolve("synthetic:gpt2-test", &env, &ref, &err), MU_OK);
+    assert_int_equal(mu_ref_resolve(name, &env, &ref, &err), MU_OK);
     assert_int_equal(mu_model_open(&ref, &env, &model, &err), MU_OK);
     return model;
 }
@@ -101,15 +106,14 @@ static void run(mu_engine *engine, uint64_t seed, uint32_t vocab_size, run_resul
     }
 }
 
-static void drafts_change_nothing(void **state) {
-    (void)state;
-    mu_model *model = open_model();
+static void check_model(const char *name, uint32_t n_rounds) {
+    mu_model *model = open_model(name);
     uint32_t vocab_size = mu_model_spec(model)->vocab_size;
     uint64_t n_tokens = 0, n_seqs = 0;
     for (uint32_t type = 0; type < MU_N_WEIGHT_TYPES; type++) {
         mu_engine *plain = open_engine(model, mu_weight_type_at(type), true);
         mu_engine *drafting = open_engine(model, mu_weight_type_at(type), false);
-        for (uint32_t round = 0; round < N_ROUNDS; round++) {
+        for (uint32_t round = 0; round < n_rounds; round++) {
             run_result want, got;
             run(plain, round, vocab_size, &want);
             run(drafting, round, vocab_size, &got);
@@ -125,16 +129,23 @@ static void drafts_change_nothing(void **state) {
         assert_true(b.n_steps < a.n_steps);
         assert_int_equal(a.n_decode_tokens, b.n_decode_tokens);
         assert_int_equal(b.n_kv_blocks_free, b.n_kv_blocks);
-        print_message("%s: %llu steps instead of %llu, %llu of %llu draft tokens right\n",
+        print_message("%s, %s: %llu steps instead of %llu, %llu of %llu draft tokens right\n", name,
                       mu_weight_type_name(mu_weight_type_at(type)), (unsigned long long)b.n_steps,
                       (unsigned long long)a.n_steps, (unsigned long long)b.n_accepted_tokens,
                       (unsigned long long)b.n_draft_tokens);
         mu_engine_close(plain);
         mu_engine_close(drafting);
     }
-    print_message("%llu sequences, %llu tokens\n", (unsigned long long)n_seqs,
+    print_message("%s: %llu sequences, %llu tokens\n", name, (unsigned long long)n_seqs,
                   (unsigned long long)n_tokens);
     mu_model_close(model);
+}
+
+static void drafts_change_nothing(void **state) {
+    (void)state;
+    for (size_t i = 0; i < MU_COUNTOF(models); i++) {
+        check_model(models[i].name, models[i].n_rounds);
+    }
 }
 
 int main(void) {
