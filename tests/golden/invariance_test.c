@@ -85,11 +85,30 @@ static void make_requests(uint32_t stride) {
     }
 }
 
+/* What a model is tried with, beside one alone. */
+typedef struct subject {
+    const char *model;
+    mu_isa isa_min; /* levels below are left out */
+    uint32_t n_types;
+    mu_dtype types[5][2]; /* [n_types] weights, KV */
+} subject;
+
+static subject gpt2 = {
+    "synthetic:gpt2-test",
+    MU_ISA_REF,
+    5,
+    {{MU_F32, MU_F32}, {MU_BF16, MU_BF16}, {MU_F32, MU_F16}, {MU_Q8_0, MU_F16}, {MU_Q4_0, MU_F32}}};
+
+/* Heads that share K and V, rotary positions and a gate. Products and attention below are GPT-2's,
+ * so that one level is enough. */
+static subject llama = {
+    "synthetic:llama-test", MU_N_ISAS - 1, 2, {{MU_F32, MU_F32}, {MU_Q8_0, MU_F16}}};
+
 static int open_model(void **state) {
-    (void)state;
+    const subject *s = *state;
     mu_ref ref;
     mu_hub_env env = {0};
-    if (mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) != MU_OK) return 1;
+    if (mu_ref_resolve(s->model, &env, &ref, NULL) != MU_OK) return 1;
     if (mu_model_open(&ref, &env, &model, NULL) != MU_OK) return 1;
     make_requests(1);
     return 0;
@@ -213,13 +232,13 @@ static void check_preemptions(mu_engine_options options, const char *where) {
     }
 }
 
-static void check_all(mu_engine_options options) {
+static void check_all(const char *name, mu_engine_options options) {
     char where[120];
     options.n_threads = 1;
     options.n_ctx = N_CTX;
     options.no_prefix_cache = true;
     mu_engine *engine = open_engine(&options);
-    snprintf(where, sizeof(where), "%s, weights %s, KV %s",
+    snprintf(where, sizeof(where), "%s, %s, weights %s, KV %s", name,
              mu_backend_isa(mu_engine_backend(engine)), mu_dtype_get(options.weight_type)->name,
              mu_dtype_get(options.kv_type)->name);
     uint64_t before = n_compared;
@@ -234,20 +253,15 @@ static void check_all(mu_engine_options options) {
 }
 
 static void same_request_gives_the_same_answer(void **state) {
-    (void)state;
-    static const mu_dtype types[][2] = {{MU_F32, MU_F32},
-                                        {MU_BF16, MU_BF16},
-                                        {MU_F32, MU_F16},
-                                        {MU_Q8_0, MU_F16},
-                                        {MU_Q4_0, MU_F32}};
-    for (int isa = 0; isa < MU_N_ISAS; isa++) {
+    const subject *s = *state;
+    for (int isa = (int)s->isa_min; isa < MU_N_ISAS; isa++) {
         make_requests(isa == MU_N_ISAS - 1 || is_full() ? 1 : STRIDE_SHORT);
-        for (size_t i = 0; i < MU_COUNTOF(types); i++) {
+        for (size_t i = 0; i < s->n_types; i++) {
             mu_engine_options options = mu_engine_options_default();
             options.isa_max = (mu_isa)isa;
-            options.weight_type = types[i][0];
-            options.kv_type = types[i][1];
-            check_all(options);
+            options.weight_type = s->types[i][0];
+            options.kv_type = s->types[i][1];
+            check_all(s->model, options);
         }
     }
     printf("%llu outputs of %llu sequences, tokens and logprobs bitwise, seed %d\n",
@@ -256,7 +270,7 @@ static void same_request_gives_the_same_answer(void **state) {
 
 /* Few rows and many take different kernels there, and repeated decode steps are graphs. */
 static void same_on_a_gpu(void **state) {
-    (void)state;
+    const subject *s = *state;
     static const mu_dtype types[] = {MU_F32, MU_BF16};
     if (!test_has_gpu()) skip();
     make_requests(is_full() ? 1 : STRIDE_SHORT);
@@ -264,7 +278,7 @@ static void same_on_a_gpu(void **state) {
         mu_engine_options options = mu_engine_options_default();
         options.device.kind = MU_DEVICE_CUDA;
         options.weight_type = options.kv_type = types[i];
-        check_all(options);
+        check_all(s->model, options);
     }
 }
 
@@ -292,9 +306,13 @@ static void another_request_gives_another_answer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_request_gives_the_same_answer),
-        cmocka_unit_test(same_on_a_gpu),
-        cmocka_unit_test(another_request_gives_another_answer),
+#define WITH(test, s) cmocka_unit_test_prestate_setup_teardown(test, open_model, close_model, s)
+        WITH(same_request_gives_the_same_answer, &gpt2),
+        WITH(same_request_gives_the_same_answer, &llama),
+        WITH(same_on_a_gpu, &gpt2),
+        WITH(another_request_gives_another_answer, &gpt2),
+        WITH(another_request_gives_another_answer, &llama),
+#undef WITH
     };
-    return cmocka_run_group_tests(tests, open_model, close_model);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
