@@ -166,6 +166,14 @@ static void post_chat(mu_request *r) {
     mu_generation_start(r, true);
 }
 
+/* As completions read a prompt: special tokens in the text are tokens, unless parse_special is
+ * false; bos in front only where add_special asks for it. */
+static uint32_t tokenize_flags(const json_t *body) {
+    bool is_plain = json_is_false(json_object_get(body, "parse_special"));
+    bool with_bos = json_is_true(json_object_get(body, "add_special"));
+    return (is_plain ? 0 : MU_ENCODE_SPECIAL) | (with_bos ? MU_ENCODE_BOS : 0);
+}
+
 static void post_tokenize(mu_request *r) {
     json_t *body, *tokens = json_array();
     if (!mu_request_body(r, &body)) {
@@ -181,9 +189,8 @@ static void post_tokenize(mu_request *r) {
         mu_api_fail(&error, MU_API_INVALID_VALUE, "content", "content: must be a text");
         mu_request_fail(r, &error);
     } else if (mu_encode(r->server->encoder, json_string_value(content),
-                         json_string_length(content),
-                         json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0,
-                         &ids, &n, &err) != MU_OK) {
+                         json_string_length(content), tokenize_flags(body), &ids, &n,
+                         &err) != MU_OK) {
         mu_api_fail_status(&error, &err);
         mu_request_fail(r, &error);
     } else {
@@ -250,7 +257,9 @@ static const mu_route routes[] = {
     {"POST", "/v1/chat/completions", post_chat, MODEL, "an answer to messages"},
     {"GET", "/v1/models", get_models, MODEL, "the served models"},
     {"GET", "/v1/models/", get_model, MODEL, "one of them; `/` in its id may be `%2F`"},
-    {"POST", "/tokenize", post_tokenize, MODEL, "`content` to `tokens`; `add_special`: with bos"},
+    {"POST", "/tokenize", post_tokenize, MODEL,
+     "`content` to `tokens`, as completions read a prompt; `add_special`: with bos; "
+     "`parse_special` false: special tokens are plain text"},
     {"POST", "/detokenize", post_detokenize, MODEL, "`tokens` to `content`"},
     {"POST", "/apply-template", post_apply_template, MODEL, "`messages` to `prompt`"},
     {"GET", "/health", get_ready, OPEN, "200 when requests are taken, else 503"},
