@@ -11,6 +11,8 @@
 #include "server/generation_state.h"
 #include "server/messages.h"
 
+enum { LONG_BYTES = 1 << 20 }; /* of sequences: their answer is for a worker */
+
 static bool no_memory(mu_api_error *error) {
     return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
 }
@@ -28,7 +30,8 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
     const mu_generation_params *p = &g->params;
     uint32_t n_ctx = mu_engine_n_ctx(served_of(g)->engine), n_output = p->max_tokens;
     if (n_output == 0) n_output = g->is_chat ? n_ctx : 16;
-    if (p->max_tokens == 0 && from->n < n_ctx && n_output > n_ctx - from->n) {
+    bool takes_rest = p->max_tokens == 0 || p->max_tokens == UINT32_MAX;
+    if (takes_rest && from->n < n_ctx && n_output > n_ctx - from->n) {
         n_output = n_ctx - from->n;
     }
     bool ranks = p->best_of > p->n;
@@ -60,13 +63,40 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
     };
 }
 
-static uint64_t client_of(const mu_call *call) {
-    if (call->key != 0) return call->key;
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a of the address */
-    for (const char *c = mu_exchange_peer(call->x); *c; c++) {
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+/* What a sequence takes from its start on; the answer is charged when it is made. */
+static uint64_t seq_bytes(const mu_generation *g, const mu_seq_options *o) {
+    enum { STRUCT_BYTES = 4096, TEXT_BYTES_PER_TOKEN = 16 };
+    uint64_t n_tokens = (uint64_t)o->n_prompt + o->n_output_max, per_output = TEXT_BYTES_PER_TOKEN;
+    if (o->sampling.n_logprobs >= 0) {
+        per_output += sizeof(float) + sizeof(mu_logprob) * (uint64_t)o->sampling.n_logprobs;
+        if (!g->params.stream) per_output += 2 * sizeof(mu_output); /* kept until all is there */
     }
-    return hash;
+    return STRUCT_BYTES + n_tokens * 2 * sizeof(mu_token) + o->n_output_max * per_output +
+           o->n_stop_tokens * sizeof(mu_token) + o->sampling.n_biases * sizeof(mu_logit_bias);
+}
+
+/* In words that clients of OpenAI look for. */
+static bool fits_context(const mu_generation *g, const mu_seq_options *o, uint32_t n_ctx,
+                         mu_api_error *error) {
+    uint64_t n = (uint64_t)o->n_prompt + o->n_output_max;
+    if (n <= n_ctx) return true;
+    return mu_api_fail(error, MU_API_CONTEXT_LENGTH, g->is_chat ? "messages" : "prompt",
+                       "This model's maximum context length is %u tokens. However, you requested "
+                       "%llu tokens (%u in the %s, %u in the completion)",
+                       n_ctx, (unsigned long long)n, o->n_prompt,
+                       g->is_chat ? "messages" : "prompt", o->n_output_max);
+}
+
+static bool charge_seqs(mu_generation *g, mu_api_error *error) {
+    uint64_t bytes = 0;
+    uint32_t n_ctx = mu_engine_n_ctx(served_of(g)->engine);
+    for (uint32_t i = 0; i < g->n_prompts; i++) {
+        mu_seq_options o = seq_options(g, &g->prompts[i], 0, NULL);
+        if (!fits_context(g, &o, n_ctx, error)) return false;
+        bytes += g->params.best_of * seq_bytes(g, &o);
+    }
+    if (bytes > LONG_BYTES) mu_exchange_set_long(g->answer.call->x);
+    return mu_call_charge(g->answer.call, bytes, error);
 }
 
 static bool submit(mu_generation *g, mu_api_error *error) {
@@ -87,8 +117,8 @@ static bool submit(mu_generation *g, mu_api_error *error) {
     mu_request_options options = {
         .seqs = seqs,
         .n_seqs = g->n_seqs,
-        .client = client_of(g->answer.call),
-        .peer_fd = mu_exchange_fd(g->answer.call->x),
+        .client = mu_exchange_client(g->answer.call->x),
+        .peer_fd = -1, /* the connection is watched where it is read */
         .is_streaming = p->stream,
         .notify = on_news,
         .ctx = g->answer.call->x,
@@ -122,14 +152,14 @@ static void add_template_stop(mu_generation *g) {
 }
 
 static bool read_prompts(mu_generation *g, mu_api_error *error) {
-    return mu_prompts_read(served_of(g), g->params.prompt, &g->prompts, &g->n_prompts, error);
+    return mu_prompts_read(g->answer.call, g->params.prompt, &g->prompts, &g->n_prompts, error);
 }
 
 static bool read_messages(mu_generation *g, mu_api_error *error) {
     const mu_served *served = served_of(g);
     mu_buf text = {0};
     bool ok = mu_messages_render(served->of.chat_template, g->params.messages, &text, error) &&
-              mu_prompts_encode(served, text.data, text.n, &g->prompts, error);
+              mu_prompts_encode(g->answer.call, text.data, text.n, &g->prompts, error);
     if (ok) g->n_prompts = 1;
     mu_buf_deinit(&text);
     return ok;
@@ -146,7 +176,7 @@ static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
         g->n_prompt_tokens += g->prompts[i].n;
     }
     g->n_seqs = g->n_prompts * p->best_of;
-    return submit(g, error);
+    return charge_seqs(g, error) && submit(g, error);
 }
 
 static double ms(uint64_t from_ns, uint64_t to_ns) {
@@ -189,7 +219,6 @@ static void close_generation(mu_answer *answer) {
     mu_free(g->news);
     mu_free(g->choices);
     mu_generation_params_deinit(&g->params);
-    json_decref(g->body);
     mu_free(g);
 }
 
@@ -202,13 +231,13 @@ static const mu_answer_kind kind = {
 };
 
 void mu_generation_start(mu_call *call, bool is_chat) {
-    static uint64_t n_started; /* the HTTP thread's */
+    static atomic_uint_fast64_t n_started;
     mu_api_error error = {0};
     json_t *body;
     if (!mu_call_body(call, &body)) return;
     mu_generation *g = mu_alloc(sizeof(*g));
     if (!g) {
-        json_decref(body);
+        mu_call_body_free(call, body);
         no_memory(&error);
         mu_call_fail(call, &error);
         return;
@@ -219,10 +248,13 @@ void mu_generation_start(mu_call *call, bool is_chat) {
     g->created =
         call->server->opened_at + (int64_t)((mu_now_ns() - call->server->opened_ns) / 1000000000);
     snprintf(g->id, sizeof(g->id), "%s-%llx%06llx", is_chat ? "chatcmpl" : "cmpl",
-             (unsigned long long)call->server->opened_ns, (unsigned long long)++n_started);
+             (unsigned long long)call->server->opened_ns,
+             (unsigned long long)(atomic_fetch_add(&n_started, 1) + 1));
     call->answer = &g->answer;
     mu_buf unknown = {0};
     bool ok = prepare(g, &unknown, &error);
+    mu_call_body_free(call, g->body); /* nothing of it is needed while it waits and runs */
+    g->body = NULL;
     mu_call_report_unknown(call, &unknown);
     mu_buf_deinit(&unknown);
     if (!ok) {

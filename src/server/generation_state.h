@@ -8,13 +8,13 @@
 
 typedef struct mu_choice {
     uint32_t n_tokens;
-    size_t offset; /* bytes of text given out */
+    size_t offset; /* characters of text given out */
     bool is_over;  /* its finish was told */
 } mu_choice;
 
 typedef struct mu_generation {
     mu_answer answer; /* first: the server's pointer is ours */
-    json_t *body;
+    json_t *body;     /* until the request is submitted; params borrow from it */
     mu_generation_params params;
     bool is_chat, has_role;
     char id[48], model[256]; /* the name it was asked under */
