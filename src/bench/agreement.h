@@ -17,7 +17,7 @@
 #include <jansson.h>
 
 #include "backend/backend.h"
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 typedef struct mu_agreement_options {
     const mu_model *reference; /* run as f32; same vocabulary as the model */

@@ -33,7 +33,7 @@
 #include <jansson.h>
 
 #include "backend/backend.h"
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 enum { MU_PERPLEXITY_ROWS = 64 };
 

@@ -1,7 +1,7 @@
 /* Do 95% intervals hold the truth in 95 of 100 cases? On AR(1) series with autocorrelation 0.5, on
  * runs that differ, on slopes, and where measuring stops when the interval is narrow. Each way has
  * a canary: the interval that ignores the dependence must be seen to fail. */
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/resample.h"
 #include "bench/stats/series.h"

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/intervals.h"
+#include "base/intervals.h"
 #include "bench/judge/judgement.h"
 #include "bench/judge/targets_file.h"
 

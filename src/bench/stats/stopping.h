@@ -9,7 +9,7 @@
 #ifndef MU_BENCH_STATS_STOPPING_H
 #define MU_BENCH_STATS_STOPPING_H
 
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 /* Goals of the relative half-width (high - low) / 2 / value. */
 #define MU_GOAL_CENTER 0.02 /* throughput, p50 */

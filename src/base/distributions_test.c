@@ -1,5 +1,5 @@
 /* Against SciPy's figures. */
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 
 #include "tests/golden/stats/vectors.h"
 #include "tests/sim/check.h"

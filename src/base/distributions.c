@@ -1,4 +1,4 @@
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,8 +1,8 @@
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 #include <math.h>
 
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 
 static const double normal_975 = 1.959963984540054; /* the 97.5% quantile */
 

@@ -2,8 +2,8 @@
  *
  * Pure functions; no state, any thread.
  */
-#ifndef MU_BENCH_INTERVALS_H
-#define MU_BENCH_INTERVALS_H
+#ifndef MU_BASE_INTERVALS_H
+#define MU_BASE_INTERVALS_H
 
 #include "base/base.h"
 

@@ -4,8 +4,8 @@
  * Numerical Recipes 6.4) and the complementary error function. Pure functions; no state, any
  * thread.
  */
-#ifndef MU_BENCH_STATS_DISTRIBUTIONS_H
-#define MU_BENCH_STATS_DISTRIBUTIONS_H
+#ifndef MU_BASE_DISTRIBUTIONS_H
+#define MU_BASE_DISTRIBUTIONS_H
 
 #include "base/base.h"
 

@@ -1,5 +1,5 @@
 /* Intervals against published values and against how often they hold. */
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 #include <math.h>
 #include <setjmp.h>
