@@ -15,6 +15,7 @@
 #include "cmd/common.h"
 #include "cmd/history_file.h"
 #include "cmd/options.h"
+#include "cmd/own_model.h"
 #include "hub/builtin.h"
 
 enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8, AGREEMENT_DEFAULT = 512 };
@@ -36,10 +37,7 @@ typedef struct suite_run {
     const suite_options *o;
     mu_bench_folder folder;
     char program[MU_BENCH_FOLDER_PATH];
-    mu_ref ref;
-    mu_model *model;
-    mu_own_model own;
-    mu_placement placement; /* of own */
+    mu_own own;
     mu_system_options systems[MU_SYSTEMS_MAX];
     uint32_t n_systems;
     char threads_text[16], parallel_text[16];
@@ -128,27 +126,6 @@ static mu_status read_plan(suite_run *r, mu_err *err) {
     return status;
 }
 
-static mu_status open_own(suite_run *r, mu_err *err) {
-    const suite_options *o = r->o;
-    mu_own_model *own = &r->own;
-    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->kv};
-    mu_status status = mu_open_model(o->model, &r->ref, &r->model, err);
-    if (status == MU_OK) {
-        status = mu_settle_placement(r->model, &r->ref, &where, &r->placement, err);
-    }
-    if (status != MU_OK) return status;
-    own->device = r->placement.device;
-    own->device_text = r->placement.text;
-    own->weight_type = r->placement.weight_type;
-    own->kv_type = r->placement.kv_type;
-    r->bench.device = own->device;
-    own->reference = o->model;
-    own->model = r->model;
-    own->is_synthetic = r->ref.kind == MU_REF_SYNTHETIC;
-    own->path = r->ref.kind == MU_REF_GGUF ? r->ref.path : NULL;
-    return MU_OK;
-}
-
 static void add_arg(mu_system_options *s, const char *name, const char *value) {
     if (s->n_serve_args + 2 > MU_SERVE_ARGS_MAX) return;
     s->serve_args[s->n_serve_args++] = name;
@@ -158,15 +135,17 @@ static void add_arg(mu_system_options *s, const char *name, const char *value) {
 static mu_status add_own_system(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_system_options *s = &r->systems[r->n_systems++];
-    mu_status status = open_own(r, err);
+    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->kv};
+    mu_status status = mu_own_open(&r->own, o->model, &where, err);
     if (status != MU_OK) return status;
     ssize_t n = readlink("/proc/self/exe", r->program, sizeof(r->program) - 1);
     if (n <= 0) return mu_fail_os(err, MU_ERR_IO, "/proc/self/exe");
-    *s = (mu_system_options){.own = &r->own,
+    *s = (mu_system_options){.own = &r->own.facts,
                              .program = r->program,
                              .cpus = o->server_cpus,
                              .output_path = r->folder.log_path};
-    if (r->own.device.kind != MU_DEVICE_CPU) s->gpu_pci_bus_id = r->placement.gpu.pci_bus_id;
+    const mu_placement *p = &r->own.placement;
+    if (p->device.kind != MU_DEVICE_CPU) s->gpu_pci_bus_id = p->gpu.pci_bus_id;
     if (strcmp(o->device, "cpu") != 0) add_arg(s, "--device", o->device);
     if (strcmp(o->dtype, "auto") != 0) add_arg(s, "--dtype", o->dtype);
     if (strcmp(o->kv, "auto") != 0) add_arg(s, "--kv", o->kv);
@@ -177,7 +156,7 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
     snprintf(r->parallel_text, sizeof(r->parallel_text), "%u", o->parallel);
     add_arg(s, "--parallel", r->parallel_text);
     /* Random weights repeat themselves, and drafts from the text would look better than life. */
-    if (r->own.is_synthetic && !o->prompt_lookup) add_arg(s, "--no-prompt-lookup", NULL);
+    if (r->own.facts.is_synthetic && !o->prompt_lookup) add_arg(s, "--no-prompt-lookup", NULL);
     for (uint32_t i = 0; i < o->serve_arg.n; i++) {
         add_arg(s, o->serve_arg.items[i], NULL);
     }
@@ -257,8 +236,10 @@ static mu_status prepare(suite_run *r, mu_err *err) {
     mu_status status = read_plan(r, err);
     if (status == MU_OK && o->client_cpus) status = pin_client(o->client_cpus, err);
     if (status == MU_OK) status = mu_bench_folder_open(o->output, &r->folder, err);
+    r->own.n_threads = o->threads;
+    r->own.is_canceled = mu_is_interrupted;
+    if (status == MU_OK) status = mu_isa_read(&r->own.isa_max, err);
     if (status == MU_OK) status = add_systems(r, err);
-    if (status == MU_OK) status = mu_isa_read(&r->bench.isa_max, err);
     if (status != MU_OK) return status;
     mu_progress_init(&r->progress, o->quiet ? NULL : stderr, isatty(STDERR_FILENO));
     r->bench.systems = r->systems;
@@ -273,7 +254,7 @@ static mu_status prepare(suite_run *r, mu_err *err) {
     r->bench.seed = o->seed;
     r->bench.targets = r->targets;
     r->bench.no_targets = o->no_targets;
-    r->bench.n_threads = o->threads;
+    r->bench.inside = mu_own_inside(&r->own);
     r->bench.raw = r->folder.raw;
     r->bench.progress = &r->progress;
     r->bench.is_canceled = mu_is_interrupted;
@@ -296,7 +277,7 @@ static mu_status deliver(suite_run *r, json_t *doc, mu_err *err) {
 static void close_run(suite_run *r) {
     mu_bench_folder_close(&r->folder);
     mu_targets_close(r->targets);
-    mu_model_close(r->model);
+    mu_own_close(&r->own);
 }
 
 static int run(suite_run *r) {

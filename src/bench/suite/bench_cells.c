@@ -34,6 +34,8 @@ static void tell_cell(mu_bench *b, const json_t *cell) {
 
 static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *plan, uint32_t run,
                          uint32_t block, json_t **out, mu_err *err) {
+    const mu_bench_inside *inside = &b->o->inside;
+    uint32_t n_prompt = plan->shape.prompt_tokens;
     const mu_measure_options options = {.system = system,
                                         .plan = plan,
                                         .run = run,
@@ -42,7 +44,9 @@ static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *pla
                                         .cell_number = ++b->cell_number,
                                         .slo = b->o->slo,
                                         .steal_limit = b->o->steal_limit,
-                                        .rates = b->rates,
+                                        .limits = mu_system_is_own(system)
+                                                      ? inside->limits(inside->ctx, n_prompt)
+                                                      : (mu_cell_limits){0},
                                         .pooled = b->pooled,
                                         .raw = b->o->raw,
                                         .progress = b->o->progress,

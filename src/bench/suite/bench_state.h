@@ -15,7 +15,6 @@ typedef struct mu_bench {
     const mu_bench_options *o;
     mu_system *systems[MU_SYSTEMS_MAX];
     json_t *doc;
-    mu_machine_rates rates;
     mu_progress_view view;
     uint64_t start_ns, cell_number;
     double planned_s;                   /* of the whole run, roughly */

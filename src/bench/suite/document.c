@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "bench/probe/machine.h"
-#include "bench/rates.h"
 #include "muai_commit.h" /* the build writes it */
 
 static void format_time(time_t at, const char *format, char *out, size_t cap) {
@@ -60,12 +59,6 @@ json_t *mu_document_begin(const mu_document_options *o) {
                      (int)o->runs, "stop_reason", "done", "host", host_json(), "systems",
                      "instrument", "rows", "why", "phases", "cells", "memory", "capacity",
                      "comparisons", "targets", "recommendations", "notes");
-}
-
-void mu_document_set_rates(json_t *doc, const mu_machine_rates *rates) {
-    json_t *json = json_object();
-    mu_rates_json(rates, json);
-    json_object_set_new(json_object_get(doc, "host"), "rates", json);
 }
 
 void mu_document_end(json_t *doc, double duration_s, const char *stop_reason, const char *why) {

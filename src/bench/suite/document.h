@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <time.h>
 
-#include "backend/backend.h"
+#include "base/status.h"
 
 typedef struct mu_document_options {
     const char *suite, *title;
@@ -21,7 +21,6 @@ typedef struct mu_document_options {
 
 /* NULL: no memory. */
 json_t *mu_document_begin(const mu_document_options *options);
-void mu_document_set_rates(json_t *doc, const mu_machine_rates *rates);
 /* stop_reason: "done", "budget", "interrupted", "failed"; why may be NULL. */
 void mu_document_end(json_t *doc, double duration_s, const char *stop_reason, const char *why);
 void mu_document_add_note(json_t *doc, const char *fmt, ...) MU_PRINTF(2, 3);

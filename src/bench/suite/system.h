@@ -13,7 +13,6 @@
 
 #include <jansson.h>
 
-#include "backend/backend.h"
 #include "bench/load/target.h"
 #include "bench/probe/load_state.h"
 #include "bench/probe/server_process.h"
@@ -22,11 +21,12 @@ enum { MU_SERVE_ARGS_MAX = 64 };
 
 /* What is known of our own model before anything is measured. */
 typedef struct mu_own_model {
-    const char *reference; /* "synthetic:gpt2:q8" */
-    const mu_model *model; /* borrowed */
-    mu_device_id device;
-    const char *device_text; /* of a GPU: "cuda:0, NVIDIA H200 (sm_90)" */
-    mu_dtype weight_type, kv_type;
+    const char *reference;             /* "synthetic:gpt2:q8" */
+    const char *architecture;          /* "gpt2" */
+    const char *device;                /* "cpu, avx2 kernels", "cuda:0, NVIDIA H200 (sm_90)" */
+    const char *weight_type, *kv_type; /* "q8", "f32" */
+    uint32_t n_ctx, vocab_size;
+    uint64_t n_parameters, weight_bytes, kv_bytes_per_token;
     bool is_synthetic; /* random weights */
     const char *path;  /* of the weights' file, for the page cache; NULL: none */
 } mu_own_model;
