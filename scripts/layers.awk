@@ -2,7 +2,7 @@
 # door only through that. Run over src/**/*.[ch] from the root; exit code 1 on a violation.
 BEGIN {
     n = split("base:0 tensor:1 text:1 format:2 hub:2 model:3 backend:4 engine:5 " \
-              "router:6 server:7 bench:7 cmd:8", layers, " ")
+              "router:6 server:7 eval:7 bench:7 cmd:8", layers, " ")
     for (i = 1; i <= n; i++) { split(layers[i], kv, ":"); rank[kv[1]] = kv[2] }
     # The public headers of a folder, a blank between them.
     door["backend"] = "backend/backend.h backend/device.h backend/gpu_usage.h"

@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "base/cpu.h"
-#include "bench/agreement.h"
-#include "bench/limits.h"
-#include "bench/rates.h"
+#include "eval/agreement.h"
+#include "eval/limits.h"
+#include "eval/rates.h"
 
 static void read_facts(mu_own *own, const char *reference) {
     const mu_decoder_spec *spec = mu_model_spec(own->model);

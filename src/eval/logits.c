@@ -1,4 +1,4 @@
-#include "bench/logits.h"
+#include "eval/logits.h"
 
 #include <math.h>
 #include <stdbool.h>

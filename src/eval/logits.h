@@ -1,7 +1,7 @@
 /* logits.h - what one row of logits [n], n > 0, says as probabilities. Sums are double over f32
  * exponentials. Pure; any thread. */
-#ifndef MU_BENCH_LOGITS_H
-#define MU_BENCH_LOGITS_H
+#ifndef MU_EVAL_LOGITS_H
+#define MU_EVAL_LOGITS_H
 
 #include "base/token.h"
 

@@ -12,15 +12,15 @@
  *
  * Threads: the caller's. Memory: results belong to the caller.
  */
-#ifndef MU_BENCH_ENGINE_SUITE_H
-#define MU_BENCH_ENGINE_SUITE_H
+#ifndef MU_EVAL_ENGINE_SUITE_H
+#define MU_EVAL_ENGINE_SUITE_H
 
 #include <jansson.h>
 
 #include "backend/backend.h"
-#include "bench/agreement.h"
-#include "bench/samples.h"
 #include "engine/engine.h"
+#include "eval/agreement.h"
+#include "eval/samples.h"
 
 enum {
     MU_BENCH_LIST_MAX = 16,

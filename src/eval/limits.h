@@ -7,8 +7,8 @@
  *
  * Pure functions; no state, any thread.
  */
-#ifndef MU_BENCH_LIMITS_H
-#define MU_BENCH_LIMITS_H
+#ifndef MU_EVAL_LIMITS_H
+#define MU_EVAL_LIMITS_H
 
 #include "backend/backend.h"
 

@@ -7,11 +7,11 @@
  *
  * Threads: the caller's. Memory: at most two backends at once; rows are the caller's.
  */
-#ifndef MU_BENCH_QUANT_H
-#define MU_BENCH_QUANT_H
+#ifndef MU_EVAL_QUANT_H
+#define MU_EVAL_QUANT_H
 
-#include "bench/agreement.h"
-#include "bench/perplexity.h"
+#include "eval/agreement.h"
+#include "eval/perplexity.h"
 
 enum { MU_QUANT_ROWS_MAX = 5 };
 

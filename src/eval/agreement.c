@@ -1,10 +1,10 @@
-#include "bench/agreement.h"
+#include "eval/agreement.h"
 
 #include <math.h>
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "bench/logits.h"
+#include "eval/logits.h"
 
 enum { CHUNK = 32, BLOCK_TOKENS = 64 }; /* rows compared at a time */
 enum { RANDOM_WINDOW = 128 };           /* tokens */

@@ -1,4 +1,4 @@
-#include "bench/limits.h"
+#include "eval/limits.h"
 
 static double output_values(const mu_decoder_spec *spec) {
     return (double)spec->vocab_size * spec->hidden_dim;

@@ -2,14 +2,14 @@
  * good part of the pass that made them. Each row's figure is one number computed by one thread, and
  * they are added in order, so the result does not depend on the number of threads.
  */
-#include "bench/perplexity.h"
+#include "eval/perplexity.h"
 
 #include <math.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/pool.h"
-#include "bench/logits.h"
+#include "eval/logits.h"
 
 enum { CONTEXT_CHUNK = 512, BLOCK_TOKENS = 64 };
 

@@ -27,8 +27,8 @@
  * Threads: the caller's, and as many more as asked for. Memory: one backend; logits of
  * MU_PERPLEXITY_ROWS rows at a time. What outlives the call is 24 bytes a window, of the caller.
  */
-#ifndef MU_BENCH_PERPLEXITY_H
-#define MU_BENCH_PERPLEXITY_H
+#ifndef MU_EVAL_PERPLEXITY_H
+#define MU_EVAL_PERPLEXITY_H
 
 #include <jansson.h>
 

@@ -11,8 +11,8 @@
  *
  * Threads: the caller's. Memory: two backends at once; nothing outlives the call.
  */
-#ifndef MU_BENCH_AGREEMENT_H
-#define MU_BENCH_AGREEMENT_H
+#ifndef MU_EVAL_AGREEMENT_H
+#define MU_EVAL_AGREEMENT_H
 
 #include <jansson.h>
 

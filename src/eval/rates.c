@@ -1,4 +1,4 @@
-#include "bench/rates.h"
+#include "eval/rates.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "bench/samples.h"
+#include "eval/samples.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
-#include "bench/engine_suite.h"
+#include "eval/engine_suite.h"
 
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/cpu.h"
-#include "bench/limits.h"
-#include "bench/rates.h"
+#include "eval/limits.h"
+#include "eval/rates.h"
 
 typedef struct suite {
     const mu_model *model;

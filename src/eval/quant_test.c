@@ -1,4 +1,4 @@
-#include "bench/quant.h"
+#include "eval/quant.h"
 
 #include <math.h>
 #include <setjmp.h>

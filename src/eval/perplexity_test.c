@@ -1,7 +1,7 @@
 /* The windows by exhaustion, the figures of distributions that are known, and a model's perplexity
  * however it is cut.
  */
-#include "bench/perplexity.h"
+#include "eval/perplexity.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "bench/logits.h"
+#include "eval/logits.h"
 
 static void every_token_is_predicted_once(void **state) {
     (void)state;

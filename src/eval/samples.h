@@ -1,6 +1,6 @@
 /* samples.h - a few repetitions of one measurement. Pure; the caller owns the values. */
-#ifndef MU_BENCH_SAMPLES_H
-#define MU_BENCH_SAMPLES_H
+#ifndef MU_EVAL_SAMPLES_H
+#define MU_EVAL_SAMPLES_H
 
 #include "base/base.h"
 
