@@ -18,7 +18,13 @@
 #include "cmd/own_model.h"
 #include "hub/builtin.h"
 
-enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8, AGREEMENT_DEFAULT = 512 };
+enum {
+    RUNS_FULL = 5,
+    BLOCKS_DEFAULT = 8,
+    AGREEMENT_DEFAULT = 512,
+    NAME_MAX_BYTES = 40,
+    COMMAND_WORDS_MAX = 64
+};
 
 typedef struct suite_options {
     const char *model, *target_model, *api_key, *shape, *rate, *arrivals, *slo, *targets, *device,
@@ -29,7 +35,7 @@ typedef struct suite_options {
     float seconds, budget, steal_limit;
     uint64_t seed;
     bool quick, chat, text_prompts, no_stream, keep_cache, prompt_lookup, no_instrument, no_targets,
-        no_history, json, quiet;
+        no_history, insecure, json, quiet;
 } suite_options;
 
 /* Everything that lives as long as a run. */
@@ -40,7 +46,10 @@ typedef struct suite_run {
     mu_own own;
     mu_system_options systems[MU_SYSTEMS_MAX];
     uint32_t n_systems;
+    char names[MU_SYSTEMS_MAX][NAME_MAX_BYTES]; /* of targets */
     char threads_text[16], parallel_text[16];
+    char words[COMMAND_WORDS_MAX][MU_URL_TEXT_MAX]; /* of the command, without secrets */
+    const char *command[COMMAND_WORDS_MAX];
     mu_targets *targets;
     mu_progress progress;
     mu_bench_options bench;
@@ -163,6 +172,15 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
     return MU_OK;
 }
 
+/* Of "NAME=URL"; NULL: there is none. */
+static const char *take_name(const char **target, char out[NAME_MAX_BYTES]) {
+    size_t n = strcspn(*target, "=:/?#[@"); /* a URL has one of the others first */
+    if ((*target)[n] != '=' || n == 0 || n >= NAME_MAX_BYTES) return NULL;
+    snprintf(out, NAME_MAX_BYTES, "%.*s", (int)n, *target);
+    *target += n + 1;
+    return out;
+}
+
 static mu_status add_systems(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_status status = MU_OK;
@@ -171,8 +189,10 @@ static mu_status add_systems(suite_run *r, mu_err *err) {
         return mu_fail(err, MU_ERR_LIMIT, "--target: at most %d servers", MU_SYSTEMS_MAX);
     }
     for (uint32_t i = 0; i < o->target.n; i++) {
+        const char *url = o->target.items[i];
         r->systems[r->n_systems++] = (mu_system_options){
-            .url = o->target.items[i],
+            .name = take_name(&url, r->names[i]),
+            .url = url,
             .pid = i < o->target_pid.n ? (pid_t)o->target_pid.items[i] : 0,
         };
     }
@@ -182,6 +202,8 @@ static mu_status add_systems(suite_run *r, mu_err *err) {
         r->systems[i].model_id = r->systems[i].own ? NULL : o->target_model;
         r->systems[i].use_chat = o->chat;
         r->systems[i].use_text = o->text_prompts;
+        r->systems[i].is_insecure = o->insecure;
+        r->systems[i].ca_file = getenv("SSL_CERT_FILE");
         r->systems[i].is_canceled = mu_is_interrupted;
     }
     return status;
@@ -321,13 +343,15 @@ static suite_options o = {
 static const mu_option options[] = {
     {"model", 'm', MU_OPTION_TEXT, &o.model, 0, 0, "MODEL",
      "serve MODEL and measure that; without --target: muai-tiny"},
-    {"target", 0, MU_OPTION_TEXTS, &o.target, 0, 0, "URL",
+    {"target", 0, MU_OPTION_TEXTS, &o.target, 0, 0, "[NAME=]URL",
      "measure this server; twice or more, or beside --model: in turn, compared"},
     {"target-pid", 0, MU_OPTION_LIST, &o.target_pid, 1, 1 << 22, "PID,...",
      "processes of the targets on this machine, for their memory and CPU time"},
     {"target-model", 0, MU_OPTION_TEXT, &o.target_model, 0, 0, "ID",
      "model to ask targets for; else the first they list"},
     {"api-key", 0, MU_OPTION_TEXT, &o.api_key, 0, 0, "KEY", "of the targets"},
+    {"insecure", 0, MU_OPTION_FLAG, &o.insecure, 0, 0, NULL,
+     "take any certificate of an https target; SSL_CERT_FILE names one to trust"},
     {"quick", 'q', MU_OPTION_FLAG, &o.quick, 0, 0, NULL, "three minutes, one run: exploratory"},
     {"shape", 's', MU_OPTION_TEXT, &o.shape, 0, 0, "LIST",
      "prompt/output tokens: tiny, chat, code, rag, long, or 512/128, comma-separated"},
@@ -380,17 +404,22 @@ static const mu_option options[] = {
     {"quiet", 0, MU_OPTION_FLAG, &o.quiet, 0, 0, NULL, "no progress"},
 };
 
-/* The command as it was typed, for the document, without keys. */
-static void copy_command(int argc, char **argv, const char **out, uint32_t *n_out, uint32_t cap) {
+/* The command as it was typed, for the document, without keys and passwords. */
+static void copy_command(suite_run *r, int argc, char **argv) {
     uint32_t n = 0;
-    out[n++] = "muai";
-    out[n++] = "bench";
-    for (int i = 0; i < argc && n < cap; i++) {
+    r->command[n++] = "muai";
+    r->command[n++] = "bench";
+    for (int i = 0; i < argc && n < COMMAND_WORDS_MAX; i++) {
         bool is_key = i > 0 && strcmp(argv[i - 1], "--api-key") == 0;
         bool has_key = strncmp(argv[i], "--api-key=", 10) == 0;
-        out[n++] = is_key ? "***" : has_key ? "--api-key=***" : argv[i];
+        bool is_target = (i > 0 && strcmp(argv[i - 1], "--target") == 0) || strstr(argv[i], "://");
+        const char *word = is_key ? "***" : has_key ? "--api-key=***" : argv[i];
+        if (is_target && !has_key) mu_url_without_secrets(argv[i], r->words[n]);
+        r->command[n] = is_target && !has_key ? r->words[n] : word;
+        n++;
     }
-    *n_out = n;
+    r->bench.n_command = n;
+    r->bench.command = r->command;
 }
 
 int mu_cmd_bench_suite(int argc, char **argv) {
@@ -417,7 +446,6 @@ int mu_cmd_bench_suite(int argc, char **argv) {
         .n_positional_max = 0,
     };
     const char *positional[1];
-    const char *command[64];
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) {
@@ -433,8 +461,7 @@ int mu_cmd_bench_suite(int argc, char **argv) {
         r->bench.suite_name = suites[i].name;
     }
     MU_ASSERT(r->bench.suite != 0); /* the table of sub-commands names the same suites */
-    copy_command(argc, argv, command, &r->bench.n_command, MU_COUNTOF(command));
-    r->bench.command = command;
+    copy_command(r, argc, argv);
     mu_interrupts_install();
     code = run(r);
     mu_free(r);

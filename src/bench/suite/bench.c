@@ -155,10 +155,11 @@ static mu_status judge(mu_bench *b, mu_err *err) {
 
 static mu_status open_all(mu_bench *b, mu_err *err) {
     const mu_bench_options *o = b->o;
-    char title[200];
+    char title[200], url[MU_URL_TEXT_MAX] = "";
     const mu_system_options *first = &o->systems[0];
-    snprintf(title, sizeof(title), "%.120s%s", first->own ? first->own->reference : first->url,
-             o->n_systems > 1 ? " and others" : "");
+    if (first->url) mu_url_without_secrets(first->url, url);
+    const char *what = first->name ? first->name : first->own ? first->own->reference : url;
+    snprintf(title, sizeof(title), "%.120s%s", what, o->n_systems > 1 ? " and others" : "");
     const mu_document_options document = {.suite = o->suite_name,
                                           .title = title,
                                           .is_quick = o->plan.is_quick,

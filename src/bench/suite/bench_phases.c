@@ -46,6 +46,12 @@ static mu_status start_systems(mu_bench *b, mu_err *err) {
         mu_progress_say(b->o->progress, "  %s: %s, model %s, tokens counted by %s",
                         mu_system_id(b->systems[s]), info->name, info->model,
                         mu_token_source_name(info->token_source));
+        if (!info->can.stream) {
+            mu_document_add_note(b->doc,
+                                 "%s answers a request for a stream whole: when its tokens come, "
+                                 "and so TTFT, TPOT and goodput, is not known",
+                                 info->url);
+        }
         if (own && own->is_synthetic) {
             mu_document_add_note(b->doc,
                                  "%s has random weights: its speed and memory are those of its "

@@ -86,6 +86,8 @@ static mu_status open_target(mu_system *s, mu_err *err) {
         .vocab_size = o->own ? o->own->vocab_size : 0,
         .use_chat = o->use_chat,
         .use_text = o->use_text,
+        .is_insecure = o->is_insecure,
+        .ca_file = o->ca_file,
     };
     return mu_target_open(&target, &s->target, err);
 }
@@ -251,21 +253,27 @@ static json_t *command_json(const mu_system *s) {
     if (!o->own) return json_null();
     json_t *to = json_pack("[s, s, s]", "muai", "serve", o->own->reference);
     for (uint32_t i = 0; i < o->n_serve_args; i++) {
-        bool is_secret = i > 0 && strncmp(o->serve_args[i - 1], "--api-key", 9) == 0;
-        json_array_append_new(to, text_or_null(is_secret ? "***" : o->serve_args[i]));
+        bool is_secret = i > 0 && strcmp(o->serve_args[i - 1], "--api-key") == 0;
+        bool has_secret = strncmp(o->serve_args[i], "--api-key=", 10) == 0;
+        json_array_append_new(to, text_or_null(is_secret    ? "***"
+                                               : has_secret ? "--api-key=***"
+                                                            : o->serve_args[i]));
     }
     return to;
 }
 
 json_t *mu_system_json(const mu_system *s) {
+    char url[MU_URL_TEXT_MAX] = "";
+    if (s->options.url) mu_url_without_secrets(s->options.url, url);
     const mu_target_info *info = s->target && s->is_probed ? mu_target_info_of(s->target) : NULL;
     const mu_own_model *own = s->options.own;
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:n}", "id", s->options.id, "name",
-        own    ? "muai"
-        : info ? mu_target_engine_name(info->engine)
-               : "unknown",
-        "url", text_or_null(info ? info->url : s->options.url), "engine",
+        s->options.name ? s->options.name
+        : own           ? "muai"
+        : info          ? mu_target_engine_name(info->engine)
+                        : "unknown",
+        "url", text_or_null(info ? info->url : url), "engine",
         text_or_null(info ? info->name : NULL), "is_own_process", s->options.own != NULL, "command",
         command_json(s), "device", text_or_null(own ? own->device : NULL), "model",
         model_json(s, info), "capabilities", info ? capabilities_json(info) : json_null(),

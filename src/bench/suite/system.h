@@ -32,7 +32,8 @@ typedef struct mu_own_model {
 } mu_own_model;
 
 typedef struct mu_system_options {
-    char id[2]; /* "a" */
+    char id[2];       /* "a" */
+    const char *name; /* that reports call it by; NULL: what it says of itself */
     /* Our own: */
     const mu_own_model *own;                   /* NULL: a foreign one */
     const char *program;                       /* to run: "PROGRAM serve REFERENCE ..." */
@@ -48,7 +49,8 @@ typedef struct mu_system_options {
     const char *nvml_library;   /* backend/gpu_usage.h */
     /* Both: */
     const char *api_key, *model_id;
-    bool use_chat, use_text;
+    bool use_chat, use_text, is_insecure;
+    const char *ca_file; /* target.h */
     bool (*is_canceled)(void);
 } mu_system_options;
 
