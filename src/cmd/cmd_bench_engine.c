@@ -8,7 +8,7 @@
 #include "cmd/common.h"
 #include "cmd/options.h"
 #include "eval/engine_suite.h"
-#include "eval/rates.h"
+#include "eval/machine_rates.h"
 
 static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                         const mu_bench_engine_result *r) {

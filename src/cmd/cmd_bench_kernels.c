@@ -7,7 +7,7 @@
 #include "cmd/common.h"
 #include "cmd/options.h"
 #include "eval/limits.h"
-#include "eval/rates.h"
+#include "eval/machine_rates.h"
 
 typedef struct kernels_bench {
     mu_machine_rates peak; /* of one thread */

@@ -7,7 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
-#include "eval/rates.h"
+#include "eval/machine_rates.h"
 
 enum { GPUS_MAX = 16 };
 

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "bench/judge/document.h"
 #include "bench/judge/document_comparison.h"
 #include "bench/judge/recommendations.h"
 #include "bench/judge/targets.h"
 #include "bench/report/report.h"
+#include "bench/result/document.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/history_file.h"

@@ -5,7 +5,7 @@
 #include "base/cpu.h"
 #include "eval/agreement.h"
 #include "eval/limits.h"
-#include "eval/rates.h"
+#include "eval/machine_rates.h"
 
 static void read_facts(mu_own *own, const char *reference) {
     const mu_decoder_spec *spec = mu_model_spec(own->model);

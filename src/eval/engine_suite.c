@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "eval/limits.h"
-#include "eval/rates.h"
+#include "eval/machine_rates.h"
 
 typedef struct suite {
     const mu_model *model;

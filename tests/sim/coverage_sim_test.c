@@ -174,7 +174,7 @@ static void sequential_stopping(void **state) {
         mu_goal goal = {.goal = MU_GOAL_CENTER, .value = 10.0};
         for (;;) {
             goal.ci = bootstrap(values, at.n, mu_statistic_mean, 0.0, (uint64_t)t);
-            mu_stop stop = mu_stopping_decide(&rule, &at, &goal, 1);
+            mu_stopping stop = mu_stopping_decide(&rule, &at, &goal, 1);
             if (stop.reason != MU_STOP_NOT_YET) break;
             at.n = stop.n_next;
         }

@@ -10,8 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "bench/judge/document.h"
 #include "bench/judge/targets.h"
+#include "bench/result/document.h"
 #include "bench/stats/comparison.h"
 #include "bench/stats/percentiles.h"
 

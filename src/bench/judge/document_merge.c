@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/judge/document.h"
 #include "bench/judge/document_comparison.h"
+#include "bench/result/document.h"
 
 enum { SYSTEMS_MAX = 26 };
 

@@ -10,22 +10,22 @@
 #define MU_BENCH_JUDGE_FINDING_H
 
 #include "base/buf.h"
-#include "bench/judge/document.h"
 #include "bench/judge/recommendations.h"
+#include "bench/result/document.h"
 
 enum { MU_CURVE_MAX = 64 };
 
-typedef struct mu_point {
+typedef struct mu_curve_point {
     const json_t *cell; /* the first run */
     double clients;
     mu_figure tok_s; /* throughput.output_tok_s of all runs */
-} mu_point;
+} mu_curve_point;
 
 /* Valid closed-loop cells of one shape, by clients, each number once. */
 typedef struct mu_curve {
     double prompt_tokens, output_tokens;
     size_t n;
-    mu_point points[MU_CURVE_MAX];
+    mu_curve_point points[MU_CURVE_MAX];
     size_t best; /* highest tok/s; n > 0 */
     size_t knee; /* the fewest clients with 95% of that */
 } mu_curve;

@@ -7,7 +7,7 @@
 #define MU_BENCH_JUDGE_JUDGEMENT_H
 
 #include "base/buf.h"
-#include "bench/judge/document.h"
+#include "bench/result/document.h"
 
 typedef enum mu_target_verdict {
     MU_TARGET_INCONCLUSIVE,

@@ -8,7 +8,7 @@
 #ifndef MU_BENCH_JUDGE_KEY_FIGURES_H
 #define MU_BENCH_JUDGE_KEY_FIGURES_H
 
-#include "bench/judge/document.h"
+#include "bench/result/document.h"
 
 typedef struct mu_key_figure {
     const char *system; /* name */

@@ -71,8 +71,8 @@ static void curve_insert(mu_curve *curve, const mu_case *c, const json_t *cell) 
     }
     bool is_there = at < curve->n && curve->points[at].clients == clients;
     if (is_there || curve->n == MU_CURVE_MAX) return;
-    mu_point point = {cell, clients,
-                      mu_cell_runs_figure(c->doc, cell, "throughput.output_tok_s", NULL)};
+    mu_curve_point point = {cell, clients,
+                            mu_cell_runs_figure(c->doc, cell, "throughput.output_tok_s", NULL)};
     if (isnan(point.tok_s.value)) return;
     memmove(&curve->points[at + 1], &curve->points[at], (curve->n - at) * sizeof(point));
     curve->points[at] = point;

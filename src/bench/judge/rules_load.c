@@ -12,7 +12,8 @@ static bool has_curve(const mu_case *c) {
 
 static bool knee_of_throughput(const mu_case *c, mu_finding *out) {
     if (!has_curve(c)) return false;
-    const mu_point *knee = &c->curve.points[c->curve.knee], *best = &c->curve.points[c->curve.best];
+    const mu_curve_point *knee = &c->curve.points[c->curve.knee],
+                         *best = &c->curve.points[c->curve.best];
     mu_buf_printf(&out->finding, "at %.0f/%.0f tokens, %.0f clients reach ", c->curve.prompt_tokens,
                   c->curve.output_tokens, knee->clients);
     mu_buf_figure(&out->finding, &knee->tok_s);
@@ -38,12 +39,12 @@ static bool knee_of_throughput(const mu_case *c, mu_finding *out) {
 }
 
 /* The share of requests within the SLO; NAN when the cell does not say. */
-static mu_figure attainment(const mu_case *c, const mu_point *point) {
+static mu_figure attainment(const mu_case *c, const mu_curve_point *point) {
     return mu_cell_runs_figure(c->doc, point->cell, "goodput.attainment", NULL);
 }
 
 static bool most_clients_within_slo(const mu_case *c, mu_finding *out) {
-    const mu_point *most = NULL, *next = NULL;
+    const mu_curve_point *most = NULL, *next = NULL;
     for (size_t i = 0; i < c->curve.n; i++) {
         mu_figure share = attainment(c, &c->curve.points[i]);
         if (isnan(share.value)) continue;
@@ -75,7 +76,7 @@ static bool most_clients_within_slo(const mu_case *c, mu_finding *out) {
 
 static bool no_clients_within_slo(const mu_case *c, mu_finding *out) {
     if (c->curve.n == 0) return false;
-    const mu_point *fewest = &c->curve.points[0];
+    const mu_curve_point *fewest = &c->curve.points[0];
     mu_figure share = attainment(c, fewest);
     /* Wholly below: a few slow requests of a small sample do not say so. */
     if (!(share.value < c->slo_attain) || !(share.high < c->slo_attain)) return false;
@@ -97,7 +98,7 @@ static bool is_clearly_below(const mu_figure *a, const mu_figure *b) {
 
 static bool batching_pays(const mu_case *c, mu_finding *out) {
     if (!has_curve(c) || c->curve.points[0].clients != 1.0 || c->curve.best == 0) return false;
-    const mu_point *one = &c->curve.points[0], *knee = &c->curve.points[c->curve.knee];
+    const mu_curve_point *one = &c->curve.points[0], *knee = &c->curve.points[c->curve.knee];
     if (knee == one) return false;
     double gain = knee->tok_s.value / one->tok_s.value;
     if (!(gain > 1.05)) return false;
@@ -118,7 +119,7 @@ static bool batching_pays(const mu_case *c, mu_finding *out) {
 
 static bool still_rising(const mu_case *c, mu_finding *out) {
     if (!has_curve(c) || c->curve.best != c->curve.n - 1) return false;
-    const mu_point *last = &c->curve.points[c->curve.n - 1], *before = last - 1;
+    const mu_curve_point *last = &c->curve.points[c->curve.n - 1], *before = last - 1;
     if (!is_clearly_below(&before->tok_s, &last->tok_s)) return false;
     if (!(last->tok_s.value > 1.1 * before->tok_s.value)) return false;
     mu_buf_printf(&out->finding,
@@ -136,8 +137,8 @@ static bool still_rising(const mu_case *c, mu_finding *out) {
 
 static bool falls_with_load(const mu_case *c, mu_finding *out) {
     if (!has_curve(c) || c->curve.best == c->curve.n - 1) return false;
-    const mu_point *best = &c->curve.points[c->curve.best];
-    const mu_point *last = &c->curve.points[c->curve.n - 1];
+    const mu_curve_point *best = &c->curve.points[c->curve.best];
+    const mu_curve_point *last = &c->curve.points[c->curve.n - 1];
     if (!is_clearly_below(&last->tok_s, &best->tok_s)) return false;
     if (!(last->tok_s.value < 0.95 * best->tok_s.value)) return false;
     mu_buf_printf(&out->finding, "throughput falls from ");
@@ -210,7 +211,7 @@ static bool is_saturated(const mu_case *c, mu_finding *out) {
 
 static bool cores_are_full(const mu_case *c, mu_finding *out) {
     if (!has_curve(c)) return false;
-    const mu_point *best = &c->curve.points[c->curve.best];
+    const mu_curve_point *best = &c->curve.points[c->curve.best];
     double used = mu_document_number(best->cell, "server.cpu_share");
     if (!(used >= 0.9 * c->n_cores)) return false;
     mu_buf_printf(&out->finding, "one process uses %.3g of %.0f cores at %.0f clients, and gives ",
@@ -235,7 +236,7 @@ static bool cores_are_full(const mu_case *c, mu_finding *out) {
 
 static bool cores_are_idle(const mu_case *c, mu_finding *out) {
     if (!has_curve(c)) return false;
-    const mu_point *best = &c->curve.points[c->curve.best];
+    const mu_curve_point *best = &c->curve.points[c->curve.best];
     double used = mu_document_number(best->cell, "server.cpu_share");
     double client = mu_document_number(best->cell, "client.cpu_share");
     double left = c->n_cores - used - (client > 0.0 ? client : 0.0);

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "bench/load/load_state.h"
+#include "bench/load/load_loop.h"
 
 enum {
     EVENTS_MAX = 64,

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
-#include "bench/report/figure.h"
+#include "bench/report/number.h"
 #include "bench/report/report.h"
 #include "bench/report/tables.h"
+#include "bench/result/escape.h"
 
 static const char *const metrics[] = {
     "ttft_ms", "ttft_service_ms", "ttfb_ms",         "ttfc_ms",        "ttst_ms", "tpot_ms",
@@ -69,10 +69,10 @@ static void write_row(const row *r, mu_buf *out) {
         mu_escape_csv(out, names[i]);
         mu_buf_append_str(out, ",");
     }
-    mu_buf_printf(out, "%s,%s,%s,", mu_figure_exact(r->value).text, mu_figure_exact(r->low).text,
-                  mu_figure_exact(r->high).text);
+    mu_buf_printf(out, "%s,%s,%s,", mu_number_exact(r->value).text, mu_number_exact(r->low).text,
+                  mu_number_exact(r->high).text);
     mu_escape_csv(out, r->unit);
-    mu_buf_printf(out, ",%s\r\n", mu_figure_exact(r->n).text);
+    mu_buf_printf(out, ",%s\r\n", mu_number_exact(r->n).text);
 }
 
 static void cell_rows(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
@@ -178,19 +178,19 @@ static void wide_row(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
     }
     const json_t *load = mu_document_at(c->json, "load");
     for (size_t i = 0; i < MU_COUNTOF(load_keys); i++) {
-        mu_buf_printf(out, ",%s", mu_figure_exact(mu_document_number(load, load_keys[i])).text);
+        mu_buf_printf(out, ",%s", mu_number_exact(mu_document_number(load, load_keys[i])).text);
     }
-    mu_buf_printf(out, ",%s", mu_figure_exact(mu_document_number(c->json, "window.requests")).text);
+    mu_buf_printf(out, ",%s", mu_number_exact(mu_document_number(c->json, "window.requests")).text);
     for (size_t m = 0; m < MU_COUNTOF(wide_metrics); m++) {
         for (size_t s = 0; s < MU_COUNTOF(wide_stats); s++) {
             double value = mu_cell_stat(c->json, wide_metrics[m], wide_stats[s]).value;
-            mu_buf_printf(out, ",%s", mu_figure_exact(value).text);
+            mu_buf_printf(out, ",%s", mu_number_exact(value).text);
         }
     }
     for (size_t f = 0; f < MU_COUNTOF(figures); f++) {
         const json_t *at = mu_document_at(c->json, figures[f].path);
         double value = mu_document_number(at, figures[f].has_interval ? "value" : "");
-        mu_buf_printf(out, ",%s", mu_figure_exact(value).text);
+        mu_buf_printf(out, ",%s", mu_number_exact(value).text);
     }
     mu_buf_append_str(out, "\r\n");
 }

@@ -8,8 +8,8 @@
 
 #include "base/alloc.h"
 #include "bench/report/assets.h"
-#include "bench/report/escape.h"
 #include "bench/report/report.h"
+#include "bench/result/escape.h"
 #include "format/json.h"
 
 static const char data_open[] = "<script type=\"application/json\" id=\"muai-bench\">";

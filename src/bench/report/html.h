@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "bench/report/chart.h"
 #include "bench/report/tables.h"
-#include "bench/report/view.h"
+#include "bench/result/view.h"
 
 typedef struct mu_page {
     const mu_view *view;

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
 #include "bench/report/html.h"
+#include "bench/result/escape.h"
 
 enum { CURVES = 5 };
 
@@ -13,8 +13,8 @@ static void cell_name(const mu_view *view, const mu_view_cell *c, char *out, siz
     double clients = mu_document_number(c->json, "load.clients");
     snprintf(out, cap, "%.50s%s%s/%s", many ? mu_view_name(view, c->i_system) : "",
              many ? ", " : "",
-             mu_figure_count(mu_document_number(c->json, "load.prompt_tokens")).text,
-             mu_figure_count(mu_document_number(c->json, "load.output_tokens")).text);
+             mu_number_count(mu_document_number(c->json, "load.prompt_tokens")).text,
+             mu_number_count(mu_document_number(c->json, "load.output_tokens")).text);
     size_t n = strlen(out);
     if (clients != 1.0 && isfinite(clients)) snprintf(out + n, cap - n, ", %.0f clients", clients);
 }

@@ -102,7 +102,7 @@ static double slo(const mu_view *view, const char *path) {
 
 static void set_limit(mu_chart *c, double limit, const char *unit) {
     c->limit = limit;
-    snprintf(c->limit_name, sizeof(c->limit_name), "limit %.20s %.10s", mu_figure_tick(limit).text,
+    snprintf(c->limit_name, sizeof(c->limit_name), "limit %.20s %.10s", mu_number_tick(limit).text,
              unit);
 }
 
@@ -184,7 +184,7 @@ static void requests_chart(mu_page *page, bool is_open) {
     if (is_open && isfinite(capacity(view))) {
         c.mark_x = capacity(view);
         snprintf(c.mark_name, sizeof(c.mark_name), "capacity %.20s/s",
-                 mu_figure_tick(c.mark_x).text);
+                 mu_number_tick(c.mark_x).text);
     }
     mu_page_chart(page, &c);
 }
@@ -248,7 +248,7 @@ void mu_html_pareto(mu_page *page) {
                           .low = NAN,
                           .high = NAN,
                           .is_hollow = !mu_cell_is_stamped_valid(cell)};
-            snprintf(p.label, sizeof(p.label), "%.20s", mu_figure_count(x_of(cell, false)).text);
+            snprintf(p.label, sizeof(p.label), "%.20s", mu_number_count(x_of(cell, false)).text);
             mu_chart_point(&c, series, p);
         }
     }

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
 #include "bench/report/html.h"
 #include "bench/report/prose.h"
+#include "bench/result/escape.h"
 
 static bool has_rows(mu_page *page, mu_table_builder build) {
     mu_table t;
@@ -113,7 +113,7 @@ static void forest(mu_page *page, const json_t *doc) {
     if (f.n_rows > 0 && isfinite(f.rows[0].delta)) {
         snprintf(f.note, sizeof(f.note),
                  "The grey strip is what counts as equal: %s to either side.",
-                 mu_figure_percent(f.rows[0].delta).text);
+                 mu_number_percent(f.rows[0].delta).text);
     }
     mu_forest_write(&f, &page->body);
 }

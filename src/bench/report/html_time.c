@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/report/escape.h"
 #include "bench/report/html.h"
+#include "bench/result/escape.h"
 
 enum { REQUESTS_MAX = 200, BOUNDS_MAX = 64 };
 
@@ -53,7 +53,7 @@ static void cell_heading(mu_page *page, const mu_view_cell *cell) {
     double shown_run = mu_document_number(cell->json, "shown_run");
     if (cell->own && isfinite(shown_run)) {
         mu_buf_printf(&page->body, "; shown is number %s, whose throughput is the median",
-                      mu_figure_count(shown_run).text);
+                      mu_number_count(shown_run).text);
     }
     mu_buf_append_str(&page->body, "</h3>\n");
 }
@@ -191,7 +191,7 @@ static void worst_gaps(mu_page *page, const json_t *cell) {
     if (isfinite(rate)) {
         mu_buf_printf(&page->body,
                       "<p>%s of the requests stalled: they had a gap above five medians.</p>\n",
-                      mu_figure_percent(rate).text);
+                      mu_number_percent(rate).text);
     }
     mu_table_write_html(&t, &page->body);
     mu_buf_append_str(&page->body, "</div>\n");

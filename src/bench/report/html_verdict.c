@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
 #include "bench/report/html.h"
 #include "bench/report/prose.h"
+#include "bench/result/escape.h"
 
 static void fact(mu_page *page, const char *name, const char *text) {
     if (!text || !*text) return;
@@ -57,7 +57,7 @@ static void facts(mu_page *page) {
     double cores = mu_document_number(doc, "host.cores_usable");
     double memory = mu_document_number(doc, "host.memory_total_bytes");
     if (isfinite(cores)) mu_buf_printf(&machine, ", %.0f cores", cores);
-    if (memory > 0.0) mu_buf_printf(&machine, ", %s", mu_figure_bytes(memory).text);
+    if (memory > 0.0) mu_buf_printf(&machine, ", %s", mu_number_bytes(memory).text);
     mu_buf_append_str(&page->body, "<dl class=\"facts\">");
     fact(page, "Model", mu_document_string(system, "model.id"));
     fact(page, "Weights", mu_document_string(system, "model.dtype"));
@@ -70,7 +70,7 @@ static void facts(mu_page *page) {
         start = day;
     }
     fact(page, "Measured", start);
-    fact(page, "Took", mu_figure_seconds(mu_document_number(doc, "run.duration_s")).text);
+    fact(page, "Took", mu_number_seconds(mu_document_number(doc, "run.duration_s")).text);
     fact(page, "Commit", mu_document_string(doc, "tool.git"));
     mu_buf_append_str(&page->body, "</dl>\n");
     page->body.failed = page->body.failed || engines.failed || machine.failed;

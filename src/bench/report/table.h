@@ -15,8 +15,8 @@
 #define MU_BENCH_REPORT_TABLE_H
 
 #include "base/buf.h"
-#include "bench/report/figure.h"
-#include "bench/report/view.h"
+#include "bench/report/number.h"
+#include "bench/result/view.h"
 
 enum { MU_TABLE_COLUMNS_MAX = 16, MU_TABLE_NAME_BYTES = 48, MU_TABLE_CELL_CHARACTERS = 400 };
 

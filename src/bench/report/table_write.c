@@ -3,9 +3,9 @@
  * left out, with a line that says how many. */
 #include <string.h>
 
-#include "bench/report/escape.h"
 #include "bench/report/prose.h"
 #include "bench/report/table.h"
+#include "bench/result/escape.h"
 
 enum { NARROWEST = 10, NARROWEST_NAME = 22 };
 

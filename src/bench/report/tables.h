@@ -10,7 +10,7 @@
 #define MU_BENCH_REPORT_TABLES_H
 
 #include "bench/report/table.h"
-#include "bench/report/view.h"
+#include "bench/result/view.h"
 
 typedef void (*mu_table_builder)(const mu_view *view, mu_table *t);
 

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
 #include "bench/report/tables.h"
+#include "bench/result/escape.h"
 
 static bool has_many(const mu_view *view) {
     return view->n_systems > 1;
@@ -57,7 +57,7 @@ static void load_text(const json_t *cell, mu_table *t) {
     if (isfinite(clients)) {
         mu_table_printf(t, "%.0f client%s", clients, clients == 1.0 ? "" : "s");
     } else {
-        mu_table_printf(t, "%.20s %s/s", kind ? kind : "open", mu_figure_tick(rate).text);
+        mu_table_printf(t, "%.20s %s/s", kind ? kind : "open", mu_number_tick(rate).text);
     }
 }
 
@@ -85,17 +85,17 @@ void mu_tables_summary(const mu_view *view, mu_table *t) {
                    *id = mu_document_string(system, "model.id");
         mu_table_row(t, NULL);
         mu_table_printf(t, "%s%s%s", id ? id : "", dtype ? " " : "", dtype ? dtype : "");
-        mu_table_text(t, mu_figure_bytes(mu_document_number(system, "model.weight_bytes")).text);
+        mu_table_text(t, mu_number_bytes(mu_document_number(system, "model.weight_bytes")).text);
         mu_table_text(t, mu_document_string(system, "engine"));
         mu_table_printf(t, "%s/%s",
-                        mu_figure_count(mu_document_number(cell, "load.prompt_tokens")).text,
-                        mu_figure_count(mu_document_number(cell, "load.output_tokens")).text);
+                        mu_number_count(mu_document_number(cell, "load.prompt_tokens")).text,
+                        mu_number_count(mu_document_number(cell, "load.output_tokens")).text);
         stat(t, cell, "rate_user_tok_s", "p50", true);
         stat(t, cell, mu_cell_ttft(cell), "p50", false);
         stat(t, cell, mu_cell_ttft(cell), "p95", false);
         mu_table_text(
             t,
-            mu_figure_of(mu_document_number(memory_of(&view->cells[i]), "footprint.peak_mb")).text);
+            mu_number_of(mu_document_number(memory_of(&view->cells[i]), "footprint.peak_mb")).text);
     }
 }
 
@@ -112,11 +112,11 @@ void mu_tables_by_input(const mu_view *view, mu_table *t) {
         if (!mu_cell_is_phase(cell, "latency")) continue;
         row_of_cell(view, i, t);
         mu_table_printf(t, "%s / %s",
-                        mu_figure_count(mu_document_number(cell, "load.prompt_tokens")).text,
-                        mu_figure_count(mu_document_number(cell, "load.output_tokens")).text);
+                        mu_number_count(mu_document_number(cell, "load.prompt_tokens")).text,
+                        mu_number_count(mu_document_number(cell, "load.output_tokens")).text);
         system_cell(view, &view->cells[i], t);
         status_cell(view, cell, t);
-        mu_table_text(t, mu_figure_count(mu_document_number(cell, "window.requests")).text);
+        mu_table_text(t, mu_number_count(mu_document_number(cell, "window.requests")).text);
         stat(t, cell, mu_cell_ttft(cell), "p50", false);
         stat(t, cell, mu_cell_ttft(cell), "p95", false);
         stat(t, cell, "rate_user_tok_s", "p50", false);
@@ -155,7 +155,7 @@ void mu_tables_load(const mu_view *view, mu_table *t) {
         stat(t, cell, "tpot_ms", "p95", false);
         mu_table_number(t, mu_document_number(cell, "throughput.output_tok_s.value"));
         mu_table_number(t, mu_document_number(cell, "goodput.requests_s"));
-        mu_table_text(t, mu_figure_count(mu_document_number(cell, "reliability.failed")).text);
+        mu_table_text(t, mu_number_count(mu_document_number(cell, "reliability.failed")).text);
     }
 }
 
@@ -178,11 +178,11 @@ void mu_tables_concurrency(const mu_view *view, mu_table *t) {
                           mu_document_number(cell, "throughput.output_tok_s.low"),
                           mu_document_number(cell, "throughput.output_tok_s.high"));
         mu_table_number(t, mu_document_number(cell, "throughput.requests_s.value"));
-        mu_table_text(t, mu_figure_percent(mu_document_number(cell, "throughput.efficiency")).text);
-        mu_table_text(t, mu_figure_count(mu_document_number(cell, "reliability.offered")).text);
-        mu_table_text(t, mu_figure_count(mu_document_number(cell, "reliability.failed")).text);
+        mu_table_text(t, mu_number_percent(mu_document_number(cell, "throughput.efficiency")).text);
+        mu_table_text(t, mu_number_count(mu_document_number(cell, "reliability.offered")).text);
+        mu_table_text(t, mu_number_count(mu_document_number(cell, "reliability.failed")).text);
         mu_table_text(
-            t, mu_figure_percent(mu_document_number(cell, "reliability.success.value")).text);
+            t, mu_number_percent(mu_document_number(cell, "reliability.success.value")).text);
     }
 }
 
@@ -204,9 +204,9 @@ void mu_tables_capacity(const mu_view *view, mu_table *t) {
             mu_table_text(t, mu_document_string(c, "shape"));
             if (has_many(view)) mu_table_text(t, mu_view_name(view, s));
             mu_table_printf(t, "TTFT %s, TPOT %s ms: %s",
-                            mu_figure_tick(mu_document_number(c, "slo.ttft_ms")).text,
-                            mu_figure_tick(mu_document_number(c, "slo.tpot_ms")).text,
-                            mu_figure_percent(mu_document_number(c, "slo.attain")).text);
+                            mu_number_tick(mu_document_number(c, "slo.ttft_ms")).text,
+                            mu_number_tick(mu_document_number(c, "slo.tpot_ms")).text,
+                            mu_number_percent(mu_document_number(c, "slo.attain")).text);
             mu_table_number(t, mu_document_number(c, "max_rate_per_s"));
             mu_table_number(t, mu_document_number(c, "failing_rate_per_s"));
             mu_table_interval(t, mu_document_number(c, "attainment.value"),
@@ -239,8 +239,8 @@ void mu_tables_efficiency(const mu_view *view, mu_table *t) {
         mu_table_row(t, NULL);
         mu_table_text(t, cell_name(cell));
         system_cell(view, &view->cells[i], t);
-        mu_table_text(t, mu_figure_percent(mbu).text);
-        mu_table_text(t, mu_figure_percent(mfu).text);
+        mu_table_text(t, mu_number_percent(mbu).text);
+        mu_table_text(t, mu_number_percent(mfu).text);
         mu_table_number(t, cpu);
         mu_table_number(t, cpu > 0.0 ? 1000.0 / cpu : NAN);
         mu_table_number(t, mu_document_number(cell, "client.cpu_s_per_1000_tokens"));
@@ -268,14 +268,14 @@ void mu_tables_reliability(const mu_view *view, mu_table *t) {
         double center = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
         mu_table_row(t, NULL);
         mu_table_text(t, view->systems[s].name);
-        mu_table_text(t, mu_figure_count(n_offered).text);
-        mu_table_text(t, mu_figure_count(n_failed).text);
-        mu_table_text(t, mu_figure_percent(p).text);
-        mu_table_printf(t, "%s to %s", mu_figure_percent(center - half).text,
-                        mu_figure_percent(fmin(1.0, center + half)).text);
+        mu_table_text(t, mu_number_count(n_offered).text);
+        mu_table_text(t, mu_number_count(n_failed).text);
+        mu_table_text(t, mu_number_percent(p).text);
+        mu_table_printf(t, "%s to %s", mu_number_percent(center - half).text,
+                        mu_number_percent(fmin(1.0, center + half)).text);
         if (n_failed == 0.0) {
             mu_table_printf(t, "0 of %.0f failed: at least %s succeed (95 %%, rule of three)", n,
-                            mu_figure_percent(fmax(0.0, 1.0 - 3.0 / n)).text);
+                            mu_number_percent(fmax(0.0, 1.0 - 3.0 / n)).text);
         } else {
             mu_table_printf(t, "%.0f of %.0f failed", n_failed, n);
         }
@@ -299,7 +299,7 @@ void mu_tables_failures(const mu_view *view, mu_table *t) {
             mu_table_text(t, cell_name(cell));
             system_cell(view, &view->runs[i], t);
             mu_table_text(t, mu_document_string(c, "class"));
-            mu_table_text(t, mu_figure_count(mu_document_number(c, "n")).text);
+            mu_table_text(t, mu_number_count(mu_document_number(c, "n")).text);
             mu_table_text(t, mu_document_string(c, "first"));
         }
     }
@@ -364,6 +364,6 @@ void mu_tables_cell_latency(const json_t *cell, mu_table *t) {
         mu_table_text(t, mu_document_string(metric, "unit"));
         for (size_t i = 0; i < MU_COUNTOF(stats); i++)
             stat(t, cell, rows[r].key, stats[i], true);
-        mu_table_text(t, mu_figure_count(mu_document_number(metric, "n")).text);
+        mu_table_text(t, mu_number_count(mu_document_number(metric, "n")).text);
     }
 }

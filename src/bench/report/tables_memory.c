@@ -12,11 +12,11 @@ static void quantity(mu_table *t, const json_t *memory, const char *path, unit u
     } else if (!isfinite(value)) {
         mu_table_number(t, value);
     } else if (u == MEGABYTES) {
-        mu_table_printf(t, "%s MB", mu_figure_of(value).text);
+        mu_table_printf(t, "%s MB", mu_number_of(value).text);
     } else if (u == BYTES) {
-        mu_table_printf(t, "%s B", mu_figure_count(value).text);
+        mu_table_printf(t, "%s B", mu_number_count(value).text);
     } else if (u == SLOPE) {
-        mu_table_printf(t, "%s MB/h", mu_figure_of(value).text);
+        mu_table_printf(t, "%s MB/h", mu_number_of(value).text);
     } else {
         mu_table_number(t, value);
     }

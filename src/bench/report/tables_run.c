@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "bench/report/escape.h"
 #include "bench/report/tables.h"
+#include "bench/result/escape.h"
 
 /* Shares in % keep the digits that tell them from 100. */
-static mu_figure target_figure(double value, bool is_percent) {
-    if (!is_percent) return mu_figure_of(value);
-    mu_figure f = mu_figure_percent(value / 100.0);
+static mu_number target_figure(double value, bool is_percent) {
+    if (!is_percent) return mu_number_of(value);
+    mu_number f = mu_number_percent(value / 100.0);
     char *unit = strstr(f.text, " %");
     if (unit) *unit = '\0';
     return f;
@@ -31,7 +31,7 @@ mu_target_text mu_target_text_of(const json_t *target) {
     }
     snprintf(text.limit, sizeof(text.limit), "%s %.40s%s%.20s",
              better && strcmp(better, "higher") == 0 ? ">" : "<",
-             mu_figure_tick(mu_document_number(target, "limit")).text, *u ? " " : "", u);
+             mu_number_tick(mu_document_number(target, "limit")).text, *u ? " " : "", u);
     return text;
 }
 
@@ -72,7 +72,7 @@ void mu_tables_phases(const mu_view *view, mu_table *t) {
             mu_table_row(t, NULL);
             mu_table_text(t, mu_document_string(phase, "id"));
             mu_table_text(t, mu_document_string(phase, "status"));
-            mu_table_text(t, mu_figure_seconds(mu_document_number(phase, "duration_s")).text);
+            mu_table_text(t, mu_number_seconds(mu_document_number(phase, "duration_s")).text);
             mu_table_text(t, mu_document_string(phase, "summary"));
         }
     }
@@ -82,7 +82,7 @@ static void fidelity(mu_table *t, const json_t *system) {
     const json_t *agreement = mu_document_at(system, "fidelity.greedy_agreement");
     if (isfinite(mu_document_item(agreement, 0))) {
         mu_table_printf(t, "%s greedy tokens agree",
-                        mu_figure_percent(mu_document_item(agreement, 0)).text);
+                        mu_number_percent(mu_document_item(agreement, 0)).text);
     } else {
         mu_table_text(t, "not measured");
     }
@@ -103,8 +103,8 @@ void mu_tables_systems(const mu_view *view, mu_table *t) {
         mu_table_text(t, mu_document_string(system, "model.id"));
         mu_table_text(t, mu_document_string(system, "model.dtype"));
         mu_table_text(t, mu_document_string(system, "model.kv_dtype"));
-        mu_table_text(t, mu_figure_bytes(mu_document_number(system, "model.weight_bytes")).text);
-        mu_table_text(t, mu_figure_count(mu_document_number(system, "model.n_ctx")).text);
+        mu_table_text(t, mu_number_bytes(mu_document_number(system, "model.weight_bytes")).text);
+        mu_table_text(t, mu_number_count(mu_document_number(system, "model.n_ctx")).text);
         mu_table_text(t, mu_document_string(system, "token_count_source"));
         fidelity(t, system);
     }
@@ -122,7 +122,7 @@ static void comparison_row(const mu_view *view, const json_t *doc, const json_t 
     mu_table_number(t, mu_document_number(c, "a_value"));
     mu_table_number(t, mu_document_number(c, "b_value"));
     mu_table_number(t, mu_document_number(c, "p_holm"));
-    mu_table_text(t, mu_figure_count(mu_document_number(c, "blocks")).text);
+    mu_table_text(t, mu_number_count(mu_document_number(c, "blocks")).text);
     mu_table_text(t, mu_document_string(c, "cell"));
     if (view->n_systems > 2) {
         mu_table_printf(
@@ -172,7 +172,7 @@ void mu_tables_instrument(const mu_view *view, mu_table *t) {
             mu_table_row(t, NULL);
             for (size_t c = 0; c < MU_COUNTOF(columns); c++) {
                 double value = mu_document_number(json_array_get(rows, i), columns[c].key);
-                mu_table_text(t, c < 2 ? mu_figure_count(value).text : mu_figure_of(value).text);
+                mu_table_text(t, c < 2 ? mu_number_count(value).text : mu_number_of(value).text);
             }
         }
     }
@@ -198,10 +198,10 @@ void mu_tables_run(const mu_view *view, mu_table *t) {
         fact(t, "Suite", mu_document_string(doc, "run.suite"));
         fact(t, "Start", mu_document_string(doc, "run.start"));
         fact(t, "End", mu_document_string(doc, "run.end"));
-        fact(t, "Duration", mu_figure_seconds(mu_document_number(doc, "run.duration_s")).text);
+        fact(t, "Duration", mu_number_seconds(mu_document_number(doc, "run.duration_s")).text);
         fact(t, "Fresh server processes",
-             mu_figure_count(mu_document_number(doc, "run.runs")).text);
-        fact(t, "Seed", mu_figure_count(mu_document_number(doc, "run.seed")).text);
+             mu_number_count(mu_document_number(doc, "run.runs")).text);
+        fact(t, "Seed", mu_number_count(mu_document_number(doc, "run.seed")).text);
         fact(t, "Stopped because", mu_document_string(doc, "run.stop_reason"));
         if (mu_document_string(doc, "run.why"))
             fact(t, "Reason", mu_document_string(doc, "run.why"));
@@ -245,7 +245,7 @@ static void host_facts(mu_table *t, const json_t *json, const char *path) {
     if (json_is_string(json)) {
         mu_buf_append_str(&text, json_string_value(json));
     } else if (json_is_number(json)) {
-        mu_buf_append_str(&text, mu_figure_exact(json_number_value(json)).text);
+        mu_buf_append_str(&text, mu_number_exact(json_number_value(json)).text);
     } else if (json_is_null(json)) {
         mu_buf_append_str(&text, "not known");
     } else if (json_dump_callback(json, append, &text, JSON_ENCODE_ANY | JSON_COMPACT) != 0) {

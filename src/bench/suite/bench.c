@@ -7,7 +7,7 @@
 #include "bench/judge/document_comparison.h"
 #include "bench/judge/recommendations.h"
 #include "bench/suite/bench_state.h"
-#include "bench/suite/document.h"
+#include "bench/suite/frame.h"
 
 double mu_bench_elapsed_s(const mu_bench *b) {
     return (double)(mu_now_ns() - b->start_ns) * 1e-9;

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/suite/bench_state.h"
 #include "bench/suite/capacity.h"
-#include "bench/suite/document.h"
+#include "bench/suite/frame.h"
 
 enum {
     CAPACITY_CELLS_QUICK = 4,

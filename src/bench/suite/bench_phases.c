@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/suite/bench_state.h"
-#include "bench/suite/document.h"
+#include "bench/suite/frame.h"
 #include "bench/suite/instrument.h"
 #include "bench/suite/stress.h"
 

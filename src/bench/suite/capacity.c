@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/intervals.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 
 /* A closed loop of few clients is below the capacity, one of many above what meets an objective. */
 static const double first_part = 0.7, step_up = 1.4, close_enough = 0.05;

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/stats/attainment.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/series.h"
 #include "bench/stats/stopping.h"
 #include "bench/suite/request_metrics.h"
-#include "bench/suite/validity.h"
+#include "bench/suite/stamp.h"
 
 enum { BATCHES = MU_BATCHES_MIN, SLICES = 2 * MU_BATCHES_MIN, WORST_GAPS = 20 };
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
 #include "bench/probe/page_cache.h"
+#include "bench/result/path.h"
 #include "bench/stats/trend.h"
 
 enum { CLIENTS = 32, KV_POINTS = 6, LEAK_CLIENTS = 16, KV_GROWTH_MIN = 16 << 20 };

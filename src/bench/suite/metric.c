@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/resample.h"
 #include "bench/stats/series.h"

@@ -1,9 +1,9 @@
-/* document.h - the frame of a muai.bench/1 document: tool, run, host, and empty sections.
+/* frame.h - the frame of a muai.bench/1 document: tool, run, host, and empty sections.
  *
  * Threads: any. Memory: the caller owns the JSON.
  */
-#ifndef MU_BENCH_SUITE_DOCUMENT_H
-#define MU_BENCH_SUITE_DOCUMENT_H
+#ifndef MU_BENCH_SUITE_FRAME_H
+#define MU_BENCH_SUITE_FRAME_H
 
 #include <jansson.h>
 #include <time.h>

@@ -1,12 +1,12 @@
-/* answer.h - the bytes of the truth server's answers: SSE events, bodies, errors. Pure.
+/* mock_answer.h - the bytes of the truth server's answers: SSE events, bodies, errors. Pure.
  *
  * A failed append is remembered by the buffer, as always.
  */
-#ifndef MU_BENCH_MOCK_ANSWER_H
-#define MU_BENCH_MOCK_ANSWER_H
+#ifndef MU_BENCH_MOCK_MOCK_ANSWER_H
+#define MU_BENCH_MOCK_MOCK_ANSWER_H
 
 #include "base/buf.h"
-#include "bench/mock/plan.h"
+#include "bench/mock/mock_plan.h"
 
 typedef struct mu_mock_answer {
     const mu_mock_options *options;

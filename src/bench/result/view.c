@@ -1,12 +1,12 @@
-#include "bench/report/view.h"
+#include "bench/result/view.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/report/escape.h"
-#include "bench/report/runs.h"
+#include "bench/result/escape.h"
+#include "bench/result/runs.h"
 
 mu_stat mu_cell_stat(const json_t *cell, const char *metric, const char *stat) {
     const json_t *json = mu_document_at(mu_document_at(cell, "metrics"), metric);

@@ -1,4 +1,4 @@
-#include "bench/report/escape.h"
+#include "bench/result/escape.h"
 
 #include <stdio.h>
 #include <string.h>

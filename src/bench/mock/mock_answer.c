@@ -1,4 +1,4 @@
-#include "bench/mock/answer.h"
+#include "bench/mock/mock_answer.h"
 
 #include <string.h>
 

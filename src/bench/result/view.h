@@ -6,10 +6,10 @@
  * Threads: any. Memory: a view owns its arrays and the cells it made of runs; everything else is
  * borrowed from the documents.
  */
-#ifndef MU_BENCH_REPORT_VIEW_H
-#define MU_BENCH_REPORT_VIEW_H
+#ifndef MU_BENCH_RESULT_VIEW_H
+#define MU_BENCH_RESULT_VIEW_H
 
-#include "bench/document.h"
+#include "bench/result/path.h"
 
 /* A figure of a cell with what stands around it. */
 typedef struct mu_stat {

@@ -1,4 +1,4 @@
-#include "bench/document.h"
+#include "bench/result/path.h"
 
 #include <math.h>
 #include <string.h>

@@ -9,10 +9,10 @@
  *
  * Pure; any thread.
  */
-#ifndef MU_BENCH_REPORT_RUNS_H
-#define MU_BENCH_REPORT_RUNS_H
+#ifndef MU_BENCH_RESULT_RUNS_H
+#define MU_BENCH_RESULT_RUNS_H
 
-#include "bench/document.h"
+#include "bench/result/path.h"
 
 /* Both are runs of the same cell. */
 bool mu_runs_are_one(const json_t *a, const json_t *b);

@@ -1,4 +1,4 @@
-#include "eval/rates.h"
+#include "eval/machine_rates.h"
 
 #include <stdio.h>
 

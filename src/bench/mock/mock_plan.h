@@ -1,10 +1,10 @@
-/* plan.h - what the truth server will do about a request, before it does anything. Pure.
+/* mock_plan.h - what the truth server will do about a request, before it does anything. Pure.
  *
  * Times of a plan are nanoseconds of the server's clock, which is mu_now_ns() except that it stands
  * still during the stall.
  */
-#ifndef MU_BENCH_MOCK_PLAN_H
-#define MU_BENCH_MOCK_PLAN_H
+#ifndef MU_BENCH_MOCK_MOCK_PLAN_H
+#define MU_BENCH_MOCK_MOCK_PLAN_H
 
 #include "bench/mock/mock.h"
 

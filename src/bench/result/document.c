@@ -1,4 +1,4 @@
-#include "bench/judge/document.h"
+#include "bench/result/document.h"
 
 #include <math.h>
 #include <stdio.h>

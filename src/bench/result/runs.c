@@ -1,4 +1,4 @@
-#include "bench/report/runs.h"
+#include "bench/result/runs.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "bench/suite/validity.h"
+#include "bench/suite/stamp.h"
 
 #include <math.h>
 

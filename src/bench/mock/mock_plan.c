@@ -1,4 +1,4 @@
-#include "bench/mock/plan.h"
+#include "bench/mock/mock_plan.h"
 
 #include <math.h>
 

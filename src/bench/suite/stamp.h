@@ -1,10 +1,10 @@
-/* validity.h - the stamp of a cell: VALID, INVALID with reasons, or SATURATED.
+/* stamp.h - the stamp of a cell: VALID, INVALID with reasons, or SATURATED.
  *
  * Each reason is decided in stats/validity.h; here the numbers for it are taken from a load.
  * Threads: any.
  */
-#ifndef MU_BENCH_SUITE_VALIDITY_H
-#define MU_BENCH_SUITE_VALIDITY_H
+#ifndef MU_BENCH_SUITE_STAMP_H
+#define MU_BENCH_SUITE_STAMP_H
 
 #include "bench/probe/fact.h"
 #include "bench/suite/cell_plan.h"

@@ -1,4 +1,4 @@
-#include "bench/suite/document.h"
+#include "bench/suite/frame.h"
 
 #include <stdarg.h>
 #include <stdio.h>

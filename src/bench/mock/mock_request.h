@@ -1,11 +1,11 @@
-/* request.h - what the body of a generation request asks the truth server for. Pure.
+/* mock_request.h - what the body of a generation request asks the truth server for. Pure.
  *
  * Prompt tokens are counted, not made: a token id is one, and a word between blanks is one.
  */
-#ifndef MU_BENCH_MOCK_REQUEST_H
-#define MU_BENCH_MOCK_REQUEST_H
+#ifndef MU_BENCH_MOCK_MOCK_REQUEST_H
+#define MU_BENCH_MOCK_MOCK_REQUEST_H
 
-#include "bench/mock/plan.h"
+#include "bench/mock/mock_plan.h"
 
 enum { MU_MOCK_TOKENS_MAX = 1 << 20, MU_MOCK_MODEL_BYTES = 128 };
 

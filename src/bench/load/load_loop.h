@@ -1,10 +1,10 @@
-/* load_state.h - the body of a mu_load, for load.c (its owner's side) and load_loop.c (its thread).
+/* load_loop.h - the body of a mu_load, for load.c (its owner's side) and load_loop.c (its thread).
  *
  * Threads: what is under the lock says so; live and the flags are atomic; the rest belongs to the
  * load thread between start and its end, to the owner before and after.
  */
-#ifndef MU_BENCH_LOAD_LOAD_STATE_H
-#define MU_BENCH_LOAD_LOAD_STATE_H
+#ifndef MU_BENCH_LOAD_LOAD_LOOP_H
+#define MU_BENCH_LOAD_LOAD_LOOP_H
 
 #include <curl/curl.h>
 #include <pthread.h>

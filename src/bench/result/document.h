@@ -10,10 +10,10 @@
  *
  * Threads: any, while nobody changes the document. Memory: texts and values are borrowed from it.
  */
-#ifndef MU_BENCH_JUDGE_DOCUMENT_H
-#define MU_BENCH_JUDGE_DOCUMENT_H
+#ifndef MU_BENCH_RESULT_DOCUMENT_H
+#define MU_BENCH_RESULT_DOCUMENT_H
 
-#include "bench/document.h"
+#include "bench/result/path.h"
 
 typedef struct mu_figure {
     double value, low, high; /* NAN: not known; low to high is the 95% interval */

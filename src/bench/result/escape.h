@@ -8,8 +8,8 @@
  * Pure functions, any thread. All append to *out; str is UTF-8 of any length and may be NULL
  * (nothing).
  */
-#ifndef MU_BENCH_REPORT_ESCAPE_H
-#define MU_BENCH_REPORT_ESCAPE_H
+#ifndef MU_BENCH_RESULT_ESCAPE_H
+#define MU_BENCH_RESULT_ESCAPE_H
 
 #include "base/buf.h"
 

@@ -1,4 +1,4 @@
-/* document.h - values of a muai.bench/1 document by path.
+/* path.h - values of a muai.bench/1 document by path.
  *
  * A document comes from a file, so nothing about it is taken for granted: whatever is absent, null
  * or of another type reads as "not known" (NAN, "", NULL) and never as zero. Every function takes
@@ -9,8 +9,8 @@
  *
  * Threads: any, while nobody changes the document. Memory: everything is borrowed from it.
  */
-#ifndef MU_BENCH_DOCUMENT_H
-#define MU_BENCH_DOCUMENT_H
+#ifndef MU_BENCH_RESULT_PATH_H
+#define MU_BENCH_RESULT_PATH_H
 
 #include <jansson.h>
 

@@ -1,8 +1,8 @@
-/* rates.h - what a machine can do, by name: the same words and keys in every table and document.
- * Pure functions; no state, any thread.
+/* machine_rates.h - what a machine can do, by name: the same words and keys in every table and
+ * document. Pure functions; no state, any thread.
  */
-#ifndef MU_EVAL_RATES_H
-#define MU_EVAL_RATES_H
+#ifndef MU_EVAL_MACHINE_RATES_H
+#define MU_EVAL_MACHINE_RATES_H
 
 #include <jansson.h>
 

@@ -1,4 +1,4 @@
-#include "bench/mock/request.h"
+#include "bench/mock/mock_request.h"
 
 #include <ctype.h>
 #include <stdio.h>
