@@ -11,12 +11,12 @@
 
 #include "base/buf.h"
 #include "bench/judge/recommendations.h"
-#include "bench/result/document.h"
+#include "bench/result/view.h"
 
 enum { MU_CURVE_MAX = 64 };
 
 typedef struct mu_curve_point {
-    const json_t *cell; /* the first run */
+    const json_t *cell;
     double clients;
     mu_figure tok_s; /* throughput.output_tok_s of all runs */
 } mu_curve_point;
@@ -31,6 +31,7 @@ typedef struct mu_curve {
 } mu_curve;
 
 typedef struct mu_case {
+    const mu_view *view; /* of the document; its cells have their runs put together */
     const json_t *doc, *system, *memory, *capacity, *host;
     const char *system_id;
     double slo_ttft_ms, slo_tpot_ms, slo_attain;
@@ -55,7 +56,7 @@ extern const mu_rule_row mu_rules_service[], mu_rules_load[], mu_rules_model[], 
 extern const size_t mu_n_rules_service, mu_n_rules_load, mu_n_rules_model, mu_n_rules_memory,
     mu_n_rules_host;
 
-/* The next valid cell of the system at or after *i, which then stands behind it; NULL: no more.
+/* The next sound cell of the system at or after *i, which then stands behind it; NULL: no more.
  * phase NULL: any. */
 const json_t *mu_case_next(const mu_case *c, const char *phase, size_t *i);
 

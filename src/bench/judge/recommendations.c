@@ -29,9 +29,8 @@ const mu_rule *mu_rule_at(size_t i) {
 }
 
 const json_t *mu_case_next(const mu_case *c, const char *phase, size_t *i) {
-    const json_t *cells = mu_document_at(c->doc, "cells");
-    while (*i < json_array_size(cells)) {
-        const json_t *cell = json_array_get(cells, (*i)++);
+    while (*i < c->view->n_cells) {
+        const json_t *cell = c->view->cells[(*i)++].json;
         if (!mu_cell_is_sound(cell)) continue;
         if (strcmp(mu_document_text(cell, "system"), c->system_id) != 0) continue;
         if (!phase || strcmp(mu_document_text(cell, "phase"), phase) == 0) return cell;
@@ -63,7 +62,7 @@ static void finding_deinit(mu_finding *f) {
     json_decref(f->evidence);
 }
 
-static void curve_insert(mu_curve *curve, const mu_case *c, const json_t *cell) {
+static void curve_insert(mu_curve *curve, const json_t *cell) {
     double clients = mu_document_number(cell, "load.clients");
     size_t at = 0;
     while (at < curve->n && curve->points[at].clients < clients) {
@@ -71,8 +70,7 @@ static void curve_insert(mu_curve *curve, const mu_case *c, const json_t *cell) 
     }
     bool is_there = at < curve->n && curve->points[at].clients == clients;
     if (is_there || curve->n == MU_CURVE_MAX) return;
-    mu_curve_point point = {cell, clients,
-                            mu_cell_runs_figure(c->doc, cell, "throughput.output_tok_s", NULL)};
+    mu_curve_point point = {cell, clients, mu_cell_figure(cell, "throughput.output_tok_s")};
     if (isnan(point.tok_s.value)) return;
     memmove(&curve->points[at + 1], &curve->points[at], (curve->n - at) * sizeof(point));
     curve->points[at] = point;
@@ -87,7 +85,7 @@ static mu_curve curve_of(const mu_case *c, double prompt_tokens, double output_t
                         mu_document_number(cell, "load.clients") >= 1.0 &&
                         mu_document_number(cell, "load.prompt_tokens") == prompt_tokens &&
                         mu_document_number(cell, "load.output_tokens") == output_tokens;
-        if (is_on_it) curve_insert(&curve, c, cell);
+        if (is_on_it) curve_insert(&curve, cell);
     }
     for (size_t i = 1; i < curve.n; i++) {
         if (curve.points[i].tok_s.value > curve.points[curve.best].tok_s.value) curve.best = i;
@@ -116,8 +114,9 @@ static double first_known(double a, double b, double otherwise) {
     return !isnan(a) ? a : !isnan(b) ? b : otherwise;
 }
 
-static void case_init(mu_case *c, const json_t *doc) {
-    *c = (mu_case){.doc = doc};
+static void case_init(mu_case *c, const mu_view *view) {
+    const json_t *doc = view->docs[0];
+    *c = (mu_case){.view = view, .doc = doc};
     c->system = json_array_get(mu_document_at(doc, "systems"), 0);
     c->system_id = mu_document_text(c->system, "id");
     c->memory = mu_document_memory(doc, c->system_id);
@@ -164,14 +163,17 @@ static bool add_findings(const mu_case *c, const char *severity, json_t *out) {
 
 json_t *mu_recommend(const json_t *doc) {
     static const char *const severities[] = {"warning", "advice", "info"};
+    mu_view view;
+    if (mu_view_init(&view, &doc, 1, NULL) != MU_OK) return NULL;
     json_t *out = json_array();
     mu_case *c = MU_ALLOC(mu_case, 1);
     bool is_ok = out && c;
-    if (is_ok) case_init(c, doc);
+    if (is_ok) case_init(c, &view);
     for (size_t i = 0; i < MU_COUNTOF(severities) && is_ok && !mu_document_is_invalid(doc); i++) {
         is_ok = add_findings(c, severities[i], out);
     }
     mu_free(c);
+    mu_view_deinit(&view);
     if (is_ok) return out;
     json_decref(out);
     return NULL;

@@ -28,7 +28,7 @@ static bool knee_of_throughput(const mu_case *c, mu_finding *out) {
     mu_buf_printf(&out->action, "serve with --parallel %.0f; more clients mostly wait",
                   knee->clients);
     mu_buf_figure(&out->expected, &knee->tok_s);
-    mu_figure tpot = mu_cell_runs_figure(c->doc, knee->cell, "tpot_ms.p50", NULL);
+    mu_figure tpot = mu_cell_figure(knee->cell, "tpot_ms.p50");
     if (!isnan(tpot.value)) {
         mu_buf_append_str(&out->expected, ", time per output token (p50) ");
         mu_buf_figure(&out->expected, &tpot);
@@ -39,14 +39,14 @@ static bool knee_of_throughput(const mu_case *c, mu_finding *out) {
 }
 
 /* The share of requests within the SLO; NAN when the cell does not say. */
-static mu_figure attainment(const mu_case *c, const mu_curve_point *point) {
-    return mu_cell_runs_figure(c->doc, point->cell, "goodput.attainment", NULL);
+static mu_figure attainment(const mu_curve_point *point) {
+    return mu_cell_figure(point->cell, "goodput.attainment");
 }
 
 static bool most_clients_within_slo(const mu_case *c, mu_finding *out) {
     const mu_curve_point *most = NULL, *next = NULL;
     for (size_t i = 0; i < c->curve.n; i++) {
-        mu_figure share = attainment(c, &c->curve.points[i]);
+        mu_figure share = attainment(&c->curve.points[i]);
         if (isnan(share.value)) continue;
         if (share.value < c->slo_attain) {
             next = &c->curve.points[i];
@@ -55,14 +55,14 @@ static bool most_clients_within_slo(const mu_case *c, mu_finding *out) {
         most = &c->curve.points[i];
     }
     if (!most) return false;
-    mu_figure share = attainment(c, most);
+    mu_figure share = attainment(most);
     mu_buf_printf(&out->finding,
                   "up to %.0f clients, %.4g%% of requests keep TTFT %.4g ms and TPOT %.4g ms",
                   most->clients, 100.0 * share.value, c->slo_ttft_ms, c->slo_tpot_ms);
     if (!isnan(share.low)) mu_buf_printf(&out->finding, " (at least %.4g%%)", 100.0 * share.low);
     mu_finding_cite_cell(out, most->cell);
     if (next) {
-        mu_figure less = attainment(c, next);
+        mu_figure less = attainment(next);
         mu_buf_printf(&out->finding, "; with %.0f it is %.4g%%", next->clients, 100.0 * less.value);
         mu_finding_cite_cell(out, next->cell);
     } else {
@@ -77,7 +77,7 @@ static bool most_clients_within_slo(const mu_case *c, mu_finding *out) {
 static bool no_clients_within_slo(const mu_case *c, mu_finding *out) {
     if (c->curve.n == 0) return false;
     const mu_curve_point *fewest = &c->curve.points[0];
-    mu_figure share = attainment(c, fewest);
+    mu_figure share = attainment(fewest);
     /* Wholly below: a few slow requests of a small sample do not say so. */
     if (!(share.value < c->slo_attain) || !(share.high < c->slo_attain)) return false;
     mu_buf_printf(&out->finding,
@@ -220,7 +220,7 @@ static bool cores_are_full(const mu_case *c, mu_finding *out) {
     mu_buf_append_str(&out->action,
                       "run one instance here: a second on the same cores shares them and holds the "
                       "weights twice. For a rate R, ceil(R / measured rate) machines");
-    mu_figure requests = mu_cell_runs_figure(c->doc, best->cell, "throughput.requests_s", NULL);
+    mu_figure requests = mu_cell_figure(best->cell, "throughput.requests_s");
     double in_flight = mu_document_number(best->cell, "throughput.in_flight_mean");
     if (!isnan(requests.value)) {
         mu_buf_figure(&out->expected, &requests);
@@ -260,11 +260,10 @@ static double prompt_of(const json_t *cell) {
     return mu_document_number(cell, "load.prompt_tokens");
 }
 
-static mu_figure ttft(const mu_case *c, const json_t *cell, bool is_tail) {
-    mu_figure f = mu_cell_runs_figure(
-        c->doc, cell, is_tail ? "ttft_service_ms.p95" : "ttft_service_ms.p50", NULL);
+static mu_figure ttft(const json_t *cell, bool is_tail) {
+    mu_figure f = mu_cell_figure(cell, is_tail ? "ttft_service_ms.p95" : "ttft_service_ms.p50");
     if (!isnan(f.value)) return f;
-    return mu_cell_runs_figure(c->doc, cell, is_tail ? "ttft_ms.p95" : "ttft_ms.p50", NULL);
+    return mu_cell_figure(cell, is_tail ? "ttft_ms.p95" : "ttft_ms.p50");
 }
 
 static lengths lengths_of(const mu_case *c) {
@@ -272,10 +271,10 @@ static lengths lengths_of(const mu_case *c) {
     const json_t *cell;
     for (size_t i = 0; (cell = mu_case_next(c, "latency", &i));) {
         if (mu_document_number(cell, "load.clients") != 1.0 || !(prompt_of(cell) > 0.0)) continue;
-        if (isnan(ttft(c, cell, false).value)) continue;
+        if (isnan(ttft(cell, false).value)) continue;
         if (!l.shortest || prompt_of(cell) < prompt_of(l.shortest)) l.shortest = cell;
         if (!l.longest || prompt_of(cell) > prompt_of(l.longest)) l.longest = cell;
-        mu_figure tail = ttft(c, cell, true);
+        mu_figure tail = ttft(cell, true);
         if (tail.value <= c->slo_ttft_ms &&
             (!l.last_good || prompt_of(cell) > prompt_of(l.last_good))) {
             l.last_good = cell;
@@ -291,7 +290,7 @@ static lengths lengths_of(const mu_case *c) {
 static bool grows_with_prompt(const mu_case *c, mu_finding *out) {
     lengths l = lengths_of(c);
     if (!l.shortest || prompt_of(l.longest) <= prompt_of(l.shortest)) return false;
-    mu_figure from = ttft(c, l.shortest, false), to = ttft(c, l.longest, false);
+    mu_figure from = ttft(l.shortest, false), to = ttft(l.longest, false);
     double slope = 100.0 * (to.value - from.value) / (prompt_of(l.longest) - prompt_of(l.shortest));
     mu_buf_printf(&out->finding, "TTFT (p50) is ");
     mu_buf_figure(&out->finding, &from);
@@ -299,8 +298,8 @@ static bool grows_with_prompt(const mu_case *c, mu_finding *out) {
     mu_buf_figure(&out->finding, &to);
     mu_buf_printf(&out->finding, " at %.0f: %.3g ms for every 100 tokens", prompt_of(l.longest),
                   slope);
-    mu_figure e2e_from = mu_cell_runs_figure(c->doc, l.shortest, "e2e_ms.p50", NULL);
-    mu_figure e2e_to = mu_cell_runs_figure(c->doc, l.longest, "e2e_ms.p50", NULL);
+    mu_figure e2e_from = mu_cell_figure(l.shortest, "e2e_ms.p50");
+    mu_figure e2e_to = mu_cell_figure(l.longest, "e2e_ms.p50");
     bool is_same_output = mu_document_number(l.shortest, "load.output_tokens") ==
                           mu_document_number(l.longest, "load.output_tokens");
     if (is_same_output && !isnan(e2e_from.value) && !isnan(e2e_to.value)) {
@@ -318,13 +317,13 @@ static bool grows_with_prompt(const mu_case *c, mu_finding *out) {
 static bool prompts_break_slo(const mu_case *c, mu_finding *out) {
     lengths l = lengths_of(c);
     if (!l.first_bad) return false;
-    mu_figure bad = ttft(c, l.first_bad, true);
+    mu_figure bad = ttft(l.first_bad, true);
     mu_buf_printf(&out->finding, "with %.0f prompt tokens p95 of TTFT is ", prompt_of(l.first_bad));
     mu_buf_figure(&out->finding, &bad);
     mu_buf_printf(&out->finding, ", above %.4g ms", c->slo_ttft_ms);
     mu_finding_cite_cell(out, l.first_bad);
     if (l.last_good && prompt_of(l.last_good) < prompt_of(l.first_bad)) {
-        mu_figure good = ttft(c, l.last_good, true);
+        mu_figure good = ttft(l.last_good, true);
         mu_buf_printf(&out->action, "limit prompts to %.0f tokens, the longest measured within it",
                       prompt_of(l.last_good));
         mu_buf_figure(&out->expected, &good);

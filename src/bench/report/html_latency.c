@@ -100,7 +100,7 @@ static void by_input(mu_page *page, const char *title, const char *(*metric_of)(
             for (size_t i = 0; i < view->n_cells; i++) {
                 const json_t *cell = view->cells[i].json;
                 if (!mu_cell_is_phase(cell, "latency") || view->cells[i].i_system != s) continue;
-                mu_stat stat = mu_cell_stat(cell, metric_of(cell), stats[k]);
+                mu_figure stat = mu_cell_stat(cell, metric_of(cell), stats[k]);
                 mu_chart_point(&c, series,
                                (mu_point){.x = mu_document_number(cell, "load.prompt_tokens"),
                                           .y = stat.value,

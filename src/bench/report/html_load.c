@@ -63,7 +63,7 @@ static void add_stat(const mu_view *view, mu_chart *c, size_t s, bool is_open, b
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
         if (!is_of(cell, is_open) || view->cells[i].i_system != s) continue;
-        mu_stat value = mu_cell_stat(cell, is_ttft ? mu_cell_ttft(cell) : "tpot_ms", stat);
+        mu_figure value = mu_cell_stat(cell, is_ttft ? mu_cell_ttft(cell) : "tpot_ms", stat);
         mu_chart_point(c, series,
                        (mu_point){.x = x_of(cell, is_open),
                                   .y = value.value,

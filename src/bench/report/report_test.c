@@ -176,8 +176,9 @@ static void other_schemas_are_refused(void **state) {
             const json_t *docs[] = {doc};
             mu_buf out = {0};
             mu_err err = {0};
-            assert_int_equal(renderings[r].render(docs, 1, &out, &err), MU_ERR_FORMAT);
-            assert_non_null(strstr(err.text, "muai.bench/1"));
+            mu_status status = renderings[r].render(docs, 1, &out, &err);
+            assert_int_equal(status, json_is_object(doc) ? MU_ERR_UNSUPPORTED : MU_ERR_FORMAT);
+            assert_true(!json_is_object(doc) || strstr(err.text, "muai.bench/1"));
             assert_int_equal(out.n, 0);
             mu_buf_deinit(&out);
         }
@@ -316,9 +317,10 @@ static void any_value_may_be_of_any_type(void **state) {
         for (size_t r = 0; r < MU_COUNTOF(renderings); r++) {
             mu_buf out = {0};
             mu_err err = {0};
-            if (renderings[r].render(docs, 1, &out, &err) != MU_OK) {
+            if (renderings[r].render(docs, 1, &out, &err) != mu_document_check(copy, NULL)) {
                 fail_msg("%s, document %zu: %s", renderings[r].name, t, err.text);
             }
+            if (out.n == 0) continue; /* refused */
             if (strstr(out.data, "<x>") && r == 0) fail_msg("document %zu: not escaped", t);
             if (strstr(out.data, "nan") && r != 0 && strstr(out.data, "-nan"))
                 fail_msg("document %zu: nan", t);

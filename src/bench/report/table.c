@@ -89,7 +89,7 @@ void mu_table_interval(mu_table *t, double value, double low, double high) {
                     mu_number_of(high).text);
 }
 
-void mu_table_stat(mu_table *t, const mu_stat *s, bool has_interval) {
+void mu_table_stat(mu_table *t, const mu_figure *s, bool has_interval) {
     if (isfinite(s->value)) {
         mu_table_interval(t, s->value, has_interval ? s->low : NAN, s->high);
     } else if (isfinite(s->need) && isfinite(s->have)) {

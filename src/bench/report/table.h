@@ -55,7 +55,7 @@ void mu_table_interval(mu_table *t, double value, double low,
                        double high); /* "12.3 [12.1, 12.5]" */
 
 /* A figure with its interval, "n/a (n=71 < 368)", or a dash. */
-void mu_table_stat(mu_table *t, const mu_stat *stat, bool has_interval);
+void mu_table_stat(mu_table *t, const mu_figure *stat, bool has_interval);
 
 /* "" for a cell that was not given. */
 const char *mu_table_cell(const mu_table *t, size_t row, size_t column);

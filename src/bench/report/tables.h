@@ -49,8 +49,4 @@ void mu_tables_loads(const mu_view *view, mu_table *t);
 void mu_tables_arenas(const mu_view *view, mu_table *t);
 void mu_tables_leak(const mu_view *view, mu_table *t);
 
-/* Name, formula and remark of a metric, in the order of the definitions table; false past the end.
- */
-bool mu_tables_definition(size_t i, const char **name, const char **formula, const char **remark);
-
 #endif

@@ -39,7 +39,7 @@ static void number_columns(mu_table *t, const char *const *names, size_t n) {
 }
 
 static void stat(mu_table *t, const json_t *cell, const char *metric, const char *which, bool ci) {
-    mu_stat s = mu_cell_stat(cell, metric, which);
+    mu_figure s = mu_cell_stat(cell, metric, which);
     mu_table_stat(t, &s, ci);
 }
 
@@ -328,42 +328,35 @@ void mu_tables_invalid(const mu_view *view, mu_table *t) {
     }
 }
 
+static void latency_row(const json_t *cell, const mu_figure_row *row, mu_table *t) {
+    const json_t *metric = mu_document_at(mu_document_at(cell, "metrics"), row->path);
+    if (!metric) return;
+    mu_table_row(t, NULL);
+    mu_table_text(t, row->label);
+    const char *why = mu_document_string(metric, "why");
+    if (!(mu_document_number(metric, "n") > 0)) {
+        mu_table_printf(t, "not known: %s", why ? why : "no sample");
+        return;
+    }
+    mu_table_text(t, mu_document_string(metric, "unit"));
+    for (size_t s = 0; s < MU_N_FIGURE_STATS; s++) {
+        if (mu_figure_stats[s].set & MU_STATS_TABLE) {
+            stat(t, cell, row->path, mu_figure_stats[s].name, true);
+        }
+    }
+    mu_table_text(t, mu_number_count(mu_document_number(metric, "n")).text);
+}
+
 void mu_tables_cell_latency(const json_t *cell, mu_table *t) {
-    static const struct {
-        const char *key, *name;
-    } rows[] = {{"ttft_service_ms", "TTFT (service)"},
-                {"ttft_ms", "TTFT (user)"},
-                {"ttfc_ms", "TTFC"},
-                {"ttst_ms", "TTST"},
-                {"tpot_ms", "TPOT"},
-                {"icl_ms", "ICL"},
-                {"itl_ms", "ITL"},
-                {"gap_max_ms", "Worst gap"},
-                {"e2e_service_ms", "E2E (service)"},
-                {"e2e_ms", "E2E (user)"},
-                {"ttfb_ms", "TTFB"},
-                {"lag_ms", "Client lag"},
-                {"rate_user_tok_s", "tok/s/user"},
-                {"prefill_tok_s", "Prefill tok/s"}};
-    static const char *stats[] = {"p50", "p90", "p95", "p99", "max"};
     mu_table_init(t, "Latency with 95 % intervals", NULL);
     mu_table_column(t, "Metric", MU_COLUMN_TEXT);
     mu_table_column(t, "Unit", MU_COLUMN_TEXT);
-    number_columns(t, stats, MU_COUNTOF(stats));
+    for (size_t s = 0; s < MU_N_FIGURE_STATS; s++) {
+        if (!(mu_figure_stats[s].set & MU_STATS_TABLE)) continue;
+        mu_table_column(t, mu_figure_stats[s].name, MU_COLUMN_NUMBER);
+    }
     mu_table_column(t, "n", MU_COLUMN_NUMBER);
-    for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
-        const json_t *metric = mu_document_at(mu_document_at(cell, "metrics"), rows[r].key);
-        if (!metric) continue;
-        mu_table_row(t, NULL);
-        mu_table_text(t, rows[r].name);
-        const char *why = mu_document_string(metric, "why");
-        if (!(mu_document_number(metric, "n") > 0)) {
-            mu_table_printf(t, "not known: %s", why ? why : "no sample");
-            continue;
-        }
-        mu_table_text(t, mu_document_string(metric, "unit"));
-        for (size_t i = 0; i < MU_COUNTOF(stats); i++)
-            stat(t, cell, rows[r].key, stats[i], true);
-        mu_table_text(t, mu_number_count(mu_document_number(metric, "n")).text);
+    for (uint32_t r = 0; r < MU_N_REQUEST_METRICS; r++) {
+        if (mu_figure_rows[r].shown & MU_SHOW_LATENCY) latency_row(cell, &mu_figure_rows[r], t);
     }
 }

@@ -266,56 +266,6 @@ void mu_tables_host(const mu_view *view, mu_table *t) {
     }
 }
 
-static const struct {
-    const char *name, *formula, *remark;
-} definitions[] = {
-    {"TTFT (user)", "a1 - s",
-     "first token, from the moment the request should have been sent; headline in an open loop"},
-    {"TTFT (service)", "a1 - d",
-     "first token, from the first write; headline in a closed loop; what vLLM, AIPerf and guidellm "
-     "call TTFT"},
-    {"TTFB", "h - d", "first byte of the answer; headers may come before a token"},
-    {"TTFC", "first chunk with visible text - s", "reasoning and tool calls do not count"},
-    {"TTST", "a2 - a1", "second chunk after the first"},
-    {"E2E", "aK - s (service: aK - d)", "last token, not [DONE]"},
-    {"TTLB", "z - s", "last byte"},
-    {"TPOT", "(aK - a1) / (N - 1)",
-     "time per output token after the first, of one request; N of 2 or more"},
-    {"ICL", "a(k) - a(k-1)", "gap between chunks, one sample a gap; what vLLM calls ITL"},
-    {"ITL", "gap / tokens of the chunk", "only where the server says how many tokens a chunk has"},
-    {"Worst gap", "max of a(k) - a(k-1)", "of one request"},
-    {"Stall rate", "share of requests with a gap above 5 medians", "what TPOT hides"},
-    {"tok/s for one user", "1 / TPOT", "decode speed of one stream"},
-    {"Prefill tok/s", "(P - C) / TTFT (service)", "apparent: queueing is inside"},
-    {"Output tok/s", "tokens that arrived in the window / its length",
-     "the steady window, without warm-up and drain"},
-    {"Requests/s", "completions in the window / its length", "achieved"},
-    {"Goodput", "requests that met every limit / window",
-     "failed requests are in the denominator of attainment"},
-    {"Attainment", "good / offered", "Wilson's 95 % interval"},
-    {"Capacity", "highest rate whose lower bound of attainment meets the goal",
-     "found by bisection"},
-    {"Scaling efficiency", "X(c) / (c X(1))",
-     "output tok/s at c clients against c times one client"},
-    {"MBU", "(weights + KV read) / TPOT / bandwidth",
-     "bandwidth measured on this machine, not from a data sheet"},
-    {"MFU", "prefill FLOP / (TTFT x peak)", "peak measured on this machine"},
-    {"Client lag", "d - s", "health of the instrument"},
-    {"Unreclaimable", "anonymous + dirty private + swap",
-     "what the process needs and cannot be taken from it"},
-    {"Detection limit", "smallest slope the leak test would have seen", "95 %"},
-    {"Success", "2xx, no error event, ended properly, tokens as asked",
-     "with 0 failures in n: at least 1 - 3/n (95 %)"},
-};
-
-bool mu_tables_definition(size_t i, const char **name, const char **formula, const char **remark) {
-    if (i >= MU_COUNTOF(definitions)) return false;
-    *name = definitions[i].name;
-    *formula = definitions[i].formula;
-    *remark = definitions[i].remark;
-    return true;
-}
-
 void mu_tables_definitions(const mu_view *view, mu_table *t) {
     (void)view;
     mu_table_init(t, "What each figure means", NULL);
@@ -325,10 +275,12 @@ void mu_tables_definitions(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Figure", MU_COLUMN_TEXT);
     mu_table_column(t, "Formula", MU_COLUMN_TEXT);
     mu_table_column(t, "Remark", MU_COLUMN_TEXT);
-    for (size_t i = 0; i < MU_COUNTOF(definitions); i++) {
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        const mu_figure_row *row = &mu_figure_rows[i];
+        if (!row->formula) continue;
         mu_table_row(t, NULL);
-        mu_table_text(t, definitions[i].name);
-        mu_table_text(t, definitions[i].formula);
-        mu_table_text(t, definitions[i].remark);
+        mu_table_text(t, row->label);
+        mu_table_text(t, row->formula);
+        mu_table_text(t, row->remark);
     }
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/stats/percentiles.h"
 #include "text/utf8.h"
 
 mu_status mu_document_check(const json_t *doc, mu_err *err) {
@@ -80,36 +79,28 @@ static void set_why(mu_figure *f, const char *why) {
 }
 
 static mu_figure unknown(const char *why) {
-    mu_figure f = {.value = NAN, .low = NAN, .high = NAN, .unit = ""};
+    mu_figure f = {.value = NAN,
+                   .low = NAN,
+                   .high = NAN,
+                   .need = NAN,
+                   .have = NAN,
+                   .observed = NAN,
+                   .unit = ""};
     set_why(&f, why);
     return f;
 }
 
 static mu_figure exact(double value, const char *unit) {
     mu_figure f = unknown(isnan(value) ? "not measured" : "");
-    f.value = value;
+    f.value = f.observed = value;
     f.unit = unit;
     f.is_exact = true;
     return f;
 }
 
-/* What a key says about its unit. */
-static const char *unit_of(const char *path) {
-    static const struct {
-        const char *suffix, *unit;
-    } units[] = {
-        {"_mb_h", "MB/h"},       {"_mb", "MB"},
-        {"_ms", "ms"},           {"tok_s", "tok/s"},
-        {"requests_s", "req/s"}, {"_rate_per_s", "req/s"},
-        {"_bytes", "bytes"},     {"_s", "s"},
-        {"seconds", "s"},
-    };
-    size_t n = strlen(path);
-    for (size_t i = 0; i < MU_COUNTOF(units); i++) {
-        size_t m = strlen(units[i].suffix);
-        if (n >= m && strcmp(path + n - m, units[i].suffix) == 0) return units[i].unit;
-    }
-    return "";
+static const char *unit_of(mu_place place, const char *path) {
+    const mu_figure_row *row = mu_figure_row_of(place, path);
+    return row ? row->unit : "";
 }
 
 /* An interval counts only when it is one: two finite ends in order. */
@@ -119,21 +110,46 @@ static void set_interval(mu_figure *f, double low, double high) {
     f->high = high;
 }
 
+double mu_curve_at(const json_t *curve, double share) {
+    double before_share = NAN, before = NAN;
+    for (size_t i = 0; i < json_array_size(curve); i++) {
+        const json_t *point = json_array_get(curve, i);
+        double at = mu_document_item(point, 0), value = mu_document_item(point, 1);
+        if (at >= share) {
+            if (isnan(before) || at <= before_share) return value;
+            return before + (value - before) * (share - before_share) / (at - before_share);
+        }
+        before_share = at;
+        before = value;
+    }
+    return before;
+}
+
+/* Of a percentile that so few samples are no estimate of. */
+static double observed(const json_t *metric, const char *stat) {
+    for (size_t i = 0; i < MU_N_FIGURE_STATS; i++) {
+        if (strcmp(mu_figure_stats[i].name, stat) != 0 || isnan(mu_figure_stats[i].share)) continue;
+        return mu_curve_at(mu_document_at(metric, "curve"), mu_figure_stats[i].share);
+    }
+    return NAN;
+}
+
 static mu_figure metric_figure(const json_t *metric, const char *stat) {
     mu_figure f = unknown(mu_document_text(metric, "why"));
-    double n = mu_document_number(metric, "n"), need, have;
+    double n = mu_document_number(metric, "n");
     if (*stat == '\0') stat = "p50";
+    const json_t *ci = mu_document_at(mu_document_at(metric, "ci"), stat);
+    const json_t *gate = mu_document_at(mu_document_at(metric, "gate"), stat);
     f.value = mu_document_number(metric, stat);
+    f.observed = isnan(f.value) ? observed(metric, stat) : f.value;
     f.unit = mu_document_text(metric, "unit");
     f.n = n > 0.0 && n < 1e15 ? (uint64_t)n : 0;
-    const json_t *ci = mu_document_at(mu_document_at(metric, "ci"), stat);
     set_interval(&f, mu_document_item(ci, 0), mu_document_item(ci, 1));
-    const json_t *gate = mu_document_at(mu_document_at(metric, "gate"), stat);
-    need = mu_document_number(gate, "need");
-    have = mu_document_number(gate, "have");
-    if (isnan(f.value) && f.why[0] == '\0' && !isnan(need)) {
+    f.need = mu_document_number(gate, "need");
+    f.have = mu_document_number(gate, "have");
+    if (isnan(f.value) && f.why[0] == '\0' && !isnan(f.need)) {
         snprintf(f.why, sizeof(f.why), "%.10s needs %.0f independent requests, there are %.0f",
-                 stat, need, have);
+                 stat, f.need, f.have);
     } else if (isnan(f.value) && f.why[0] == '\0') {
         set_why(&f, "not measured");
     } else if (isnan(f.low) && f.why[0] == '\0') {
@@ -142,11 +158,15 @@ static mu_figure metric_figure(const json_t *metric, const char *stat) {
     return f;
 }
 
+mu_figure mu_cell_stat(const json_t *cell, const char *metric, const char *stat) {
+    return metric_figure(mu_document_at(mu_document_at(cell, "metrics"), metric), stat);
+}
+
 /* {"value", "low", "high"} or a number beside which nothing is said. */
-static mu_figure plain_figure(const json_t *json, const char *path) {
+static mu_figure plain_figure(const json_t *json, const char *unit) {
     mu_figure f = unknown(mu_document_text(json, "why"));
-    f.unit = unit_of(path);
-    f.value = mu_document_number(json, json_is_object(json) ? "value" : "");
+    f.unit = unit;
+    f.value = f.observed = mu_document_number(json, json_is_object(json) ? "value" : "");
     set_interval(&f, mu_document_number(json, "low"), mu_document_number(json, "high"));
     if (f.why[0] == '\0' && isnan(f.value)) {
         set_why(&f, "not measured");
@@ -167,10 +187,11 @@ mu_figure mu_cell_figure(const json_t *cell, const char *path) {
 
     bool is_count = strcmp(word, "window") == 0 ||
                     (strcmp(word, "reliability") == 0 && strcmp(rest, "success") != 0);
-    if (is_count) return exact(mu_document_number(cell, path), unit_of(path));
-    mu_figure f = plain_figure(mu_document_at(cell, path), path);
+    const char *unit = unit_of(MU_PLACE_CELL, path);
+    if (is_count) return exact(mu_document_number(cell, path), unit);
+    mu_figure f = plain_figure(mu_document_at(cell, path), unit);
     if (strcmp(path, "goodput.requests_s") == 0) {
-        mu_figure share = plain_figure(mu_document_at(cell, "goodput.attainment"), path);
+        mu_figure share = plain_figure(mu_document_at(cell, "goodput.attainment"), unit);
         if (share.value > 0.0) {
             set_interval(&f, f.value * share.low / share.value, f.value * share.high / share.value);
         }
@@ -186,51 +207,6 @@ void mu_cell_key(const json_t *cell, char *out, size_t n) {
              mu_document_number(load, "rate_per_s"), mu_document_number(load, "prompt_tokens"),
              mu_document_number(load, "output_tokens"), mu_document_text(load, "endpoint"),
              is_stream);
-}
-
-/* Of the requests of all runs together. */
-static mu_figure pooled_figure(const json_t *doc, const json_t *cell, const char *path) {
-    const json_t *pooled = mu_document_pooled(doc, cell);
-    return pooled ? mu_cell_figure(pooled, path) : unknown("");
-}
-
-enum { RUNS_MAX = 256 };
-
-mu_figure mu_cell_runs_figure(const json_t *doc, const json_t *cell, const char *path,
-                              uint32_t *out_n_invalid) {
-    char key[160], other_key[160];
-    double values[RUNS_MAX];
-    uint32_t n = 0, n_invalid = 0;
-    mu_figure all = unknown("every run of this cell is INVALID");
-    mu_cell_key(cell, key, sizeof(key));
-    const json_t *cells = mu_document_at(doc, "cells");
-    for (size_t i = 0; i < json_array_size(cells) && n < RUNS_MAX; i++) {
-        const json_t *other = json_array_get(cells, i);
-        mu_cell_key(other, other_key, sizeof(other_key));
-        bool is_run = strcmp(key, other_key) == 0 && strcmp(mu_document_text(cell, "system"),
-                                                            mu_document_text(other, "system")) == 0;
-        if (!is_run) continue;
-        if (!mu_cell_is_sound(other)) {
-            n_invalid++;
-            continue;
-        }
-        mu_figure f = mu_cell_figure(other, path);
-        if (n == 0) all = f;
-        if (isnan(f.value) || (isnan(f.low) && !f.is_exact)) {
-            all = f; /* one run that is not known is a figure that is not known */
-            n = 1;
-            break;
-        }
-        if (f.is_exact) f.low = f.high = f.value;
-        values[n++] = f.value;
-        all.low = fmin(all.low, f.low);
-        all.high = fmax(all.high, f.high);
-        all.n = n == 1 ? f.n : all.n + f.n;
-    }
-    if (n > 1) all.value = mu_values_median(values, n);
-    if (out_n_invalid) *out_n_invalid = n_invalid;
-    mu_figure pooled = pooled_figure(doc, cell, path);
-    return isnan(pooled.value) ? all : pooled;
 }
 
 mu_figure mu_memory_peak(const json_t *memory) {
@@ -258,7 +234,7 @@ static mu_figure leak_slope(const json_t *memory) {
     if (isnan(mu_document_number(best, "slope_mb_h"))) best = json_array_get(signals, 0);
     mu_figure f = unknown(mu_document_text(memory, "leak.why"));
     f.unit = "MB/h";
-    f.value = mu_document_number(best, "slope_mb_h");
+    f.value = f.observed = mu_document_number(best, "slope_mb_h");
     set_interval(&f, mu_document_number(best, "low"), mu_document_number(best, "high"));
     return f;
 }
@@ -268,17 +244,17 @@ mu_figure mu_memory_figure(const json_t *memory, const char *path) {
     if (strcmp(path, "peak_mb") == 0) return mu_memory_peak(memory);
     if (strcmp(path, "leak.slope_mb_h") == 0) return leak_slope(memory);
     if (strcmp(path, "kv.measured_bytes_per_token") == 0) {
-        mu_figure f = plain_figure(mu_document_at(memory, path), "_bytes");
+        mu_figure f = plain_figure(mu_document_at(memory, path), unit_of(MU_PLACE_MEMORY, path));
         set_interval(&f, mu_document_number(memory, "kv.low"),
                      mu_document_number(memory, "kv.high"));
         return f;
     }
-    return exact(mu_document_number(memory, path), unit_of(path));
+    return exact(mu_document_number(memory, path), unit_of(MU_PLACE_MEMORY, path));
 }
 
 mu_figure mu_capacity_figure(const json_t *capacity, const char *path) {
     if (!capacity) return unknown("capacity of this system was not measured");
-    mu_figure f = plain_figure(mu_document_at(capacity, path), path);
+    mu_figure f = plain_figure(mu_document_at(capacity, path), unit_of(MU_PLACE_CAPACITY, path));
     if (strcmp(path, "max_rate_per_s") == 0) {
         set_interval(&f, f.value, mu_document_number(capacity, "failing_rate_per_s"));
         if (isnan(f.value)) {
@@ -288,8 +264,7 @@ mu_figure mu_capacity_figure(const json_t *capacity, const char *path) {
     return f;
 }
 
-/* Ids may hold dots, so the longest id that starts the text wins. */
-static const json_t *longest(const json_t *array, const char *key, const char **text) {
+const json_t *mu_document_longest(const json_t *array, const char *key, const char **text) {
     const json_t *best = NULL;
     size_t best_n = 0;
     for (size_t i = 0; i < json_array_size(array); i++) {
@@ -305,10 +280,6 @@ static const json_t *longest(const json_t *array, const char *key, const char **
     return best;
 }
 
-const json_t *mu_document_cell_of(const json_t *doc, const char **path) {
-    return longest(json_object_get(doc, "cells"), "id", path);
-}
-
 mu_figure mu_document_figure(const json_t *doc, const char *reference) {
     static const struct {
         const char *prefix, *array, *key;
@@ -322,7 +293,8 @@ mu_figure mu_document_figure(const json_t *doc, const char *reference) {
         size_t n = strlen(kinds[i].prefix);
         if (strncmp(reference, kinds[i].prefix, n) != 0) continue;
         const char *path = reference + n;
-        const json_t *item = longest(json_object_get(doc, kinds[i].array), kinds[i].key, &path);
+        const json_t *item =
+            mu_document_longest(json_object_get(doc, kinds[i].array), kinds[i].key, &path);
         return kinds[i].figure(item, path);
     }
     return unknown("not a reference such as cell:ID.PATH, memory:SYSTEM.PATH");

@@ -13,11 +13,14 @@
 #ifndef MU_BENCH_RESULT_DOCUMENT_H
 #define MU_BENCH_RESULT_DOCUMENT_H
 
+#include "bench/result/figures.h"
 #include "bench/result/path.h"
 
 typedef struct mu_figure {
     double value, low, high; /* NAN: not known; low to high is the 95% interval */
     uint64_t n;              /* observations; 0: not said */
+    double need, have;       /* samples that a percentile needs and has; NAN: that is not why */
+    double observed;         /* the value, or what so few samples say of it; NAN: nothing */
     const char *unit;        /* "" when not said */
     char why[120];           /* why value, or the interval, is not known; "" when nobody said */
     bool is_exact;           /* counted rather than sampled (a peak): has and needs no interval */
@@ -29,8 +32,6 @@ mu_status mu_document_check(const json_t *doc, mu_err *err) MU_MUST_USE;
 
 /* Array members by key; NULL: none. */
 const json_t *mu_document_cell(const json_t *doc, const char *id);
-/* Of a reference without its "cell:"; *path then stands behind the id. */
-const json_t *mu_document_cell_of(const json_t *doc, const char **path);
 const json_t *mu_document_system(const json_t *doc, const char *id);
 const json_t *mu_document_memory(const json_t *doc, const char *system_id);
 const json_t *mu_document_capacity(const json_t *doc, const char *system_id);
@@ -51,17 +52,19 @@ mu_figure mu_cell_figure(const json_t *cell, const char *path);
 mu_figure mu_memory_figure(const json_t *memory, const char *path);
 mu_figure mu_capacity_figure(const json_t *capacity, const char *path);
 mu_figure mu_document_figure(const json_t *doc, const char *reference);
+mu_figure mu_cell_stat(const json_t *cell, const char *metric, const char *stat);
+
+/* A quantile function, [share, value] in order of share, between its points; NAN: it has none. */
+double mu_curve_at(const json_t *curve, double share);
+
+/* The item of an array whose key starts *text and is followed by "."; the longest, for ids may hold
+ * dots. *text then stands behind both. NULL: none. */
+const json_t *mu_document_longest(const json_t *array, const char *key, const char **text);
 
 /* Cells with the same key were put under the same load: "latency closed c1 128/64 ...", without the
  * system and the run. out: [n], cut off. */
+enum { MU_CELL_KEY = 160 };
 void mu_cell_key(const json_t *cell, char *out, size_t n);
-
-/* One figure of all runs of a cell: those of its system with its key. Where the document has their
- * requests together ("pooled") it is of those; else the value is the median of the valid runs and
- * the interval the union of theirs, so it is known only when all of them know one. n_invalid (NULL
- * is allowed): runs that were left out. */
-mu_figure mu_cell_runs_figure(const json_t *doc, const json_t *cell, const char *path,
-                              uint32_t *out_n_invalid);
 
 /* Highest peak of the process tree that any phase saw, MB. */
 mu_figure mu_memory_peak(const json_t *memory);

@@ -9,48 +9,12 @@
 #include "text/utf8.h"
 
 bool mu_runs_are_one(const json_t *a, const json_t *b) {
-    char id[160], other_id[160];
+    char key[MU_CELL_KEY], other_key[MU_CELL_KEY];
     if (!mu_cell_is_run(a) || !mu_cell_is_run(b)) return false;
     if (strcmp(mu_document_text(a, "system"), mu_document_text(b, "system")) != 0) return false;
-    mu_cell_id_without_run(a, id, sizeof(id));
-    mu_cell_id_without_run(b, other_id, sizeof(other_id));
-    return strcmp(id, other_id) == 0;
-}
-
-typedef enum merge_rule { MEDIAN, SUM, LEAST, MOST, FEWEST } merge_rule;
-
-/* How numbers are put together, by their key. */
-static merge_rule rule_of(const char *key) {
-    static const struct {
-        const char *key;
-        merge_rule rule;
-    } rules[] = {
-        {"low", LEAST},
-        {"min", LEAST},
-        {"need", FEWEST},
-        {"high", MOST},
-        {"max", MOST},
-        {"have", FEWEST},
-        {"n", SUM},
-        {"n_eff", SUM},
-        {"offered", SUM},
-        {"ok", SUM},
-        {"failed", SUM},
-        {"warmup_requests", SUM},
-        {"requests", SUM},
-        {"duration_s", SUM},
-        {"truncated_requests", SUM},
-        {"chunks", SUM},
-        {"cached", SUM},
-        {"chunks_coalesced", SUM},
-        {"rss_peak_mb", MOST},
-        {"gpu_memory_peak_mb", MOST},
-        {"gpu_process_peak_mb", MOST},
-    };
-    for (size_t i = 0; i < MU_COUNTOF(rules); i++) {
-        if (strcmp(rules[i].key, key) == 0) return rules[i].rule;
-    }
-    return MEDIAN;
+    mu_cell_key(a, key, sizeof(key));
+    mu_cell_key(b, other_key, sizeof(other_key));
+    return strcmp(key, other_key) == 0;
 }
 
 enum { CURVE_POINTS_MAX = 256 }; /* nobody writes more */
@@ -65,16 +29,16 @@ typedef struct merge {
 /* Of the numbers, which may be reordered. NAN when a run does not know it; FEWEST: of those that
  * do.
  */
-static double combine(merge *m, merge_rule rule) {
-    double out = rule == SUM ? 0 : NAN;
+static double combine(merge *m, mu_merge rule) {
+    double out = rule == MU_MERGE_SUM ? 0 : NAN;
     for (size_t i = 0; i < m->n; i++) {
         double number = m->numbers[i];
-        if (isnan(number) && rule != FEWEST) return NAN;
-        if (rule == SUM) out += number;
-        if (rule == LEAST || rule == FEWEST) out = fmin(out, number);
-        if (rule == MOST) out = fmax(out, number);
+        if (isnan(number) && rule != MU_MERGE_FEWEST) return NAN;
+        if (rule == MU_MERGE_SUM) out += number;
+        if (rule == MU_MERGE_LEAST || rule == MU_MERGE_FEWEST) out = fmin(out, number);
+        if (rule == MU_MERGE_MOST) out = fmax(out, number);
     }
-    return rule == MEDIAN ? mu_values_median(m->numbers, m->n) : out;
+    return rule == MU_MERGE_MEDIAN ? mu_values_median(m->numbers, m->n) : out;
 }
 
 static json_t *number_json(double value, bool is_whole) {
@@ -89,26 +53,10 @@ static json_t *merge_bounds(merge *m, const json_t *const *values) {
         for (size_t i = 0; i < m->n; i++) {
             m->numbers[i] = mu_document_item(values[i], end);
         }
-        bounds[end] = combine(m, end == 0 ? LEAST : MOST);
+        bounds[end] = combine(m, end == 0 ? MU_MERGE_LEAST : MU_MERGE_MOST);
         if (isnan(bounds[end])) return json_null();
     }
     return json_pack("[f, f]", bounds[0], bounds[1]);
-}
-
-/* A quantile function between its points, [share, value] in order of share. */
-static double curve_at(const json_t *curve, double share) {
-    double before_share = NAN, before = NAN;
-    for (size_t i = 0; i < json_array_size(curve); i++) {
-        const json_t *point = json_array_get(curve, i);
-        double at = mu_document_item(point, 0), value = mu_document_item(point, 1);
-        if (at >= share) {
-            if (isnan(before) || at <= before_share) return value;
-            return before + (value - before) * (share - before_share) / (at - before_share);
-        }
-        before_share = at;
-        before = value;
-    }
-    return before;
 }
 
 static json_t *merge_curves(merge *m, const json_t *const *values) {
@@ -117,9 +65,9 @@ static json_t *merge_curves(merge *m, const json_t *const *values) {
     for (size_t k = 0; k < json_array_size(values[0]); k++) {
         double share = mu_document_item(json_array_get(values[0], k), 0);
         for (size_t i = 0; i < m->n; i++) {
-            m->numbers[i] = curve_at(values[i], share);
+            m->numbers[i] = mu_curve_at(values[i], share);
         }
-        double value = combine(m, MEDIAN);
+        double value = combine(m, MU_MERGE_MEDIAN);
         if (isnan(share) || isnan(value)) continue;
         if (json_array_append_new(out, json_pack("[f, f]", share, value)) != 0) m->failed = true;
     }
@@ -151,8 +99,8 @@ static json_t *merge_objects(merge *m, bool is_intervals, const json_t *const *v
 }
 
 static json_t *merge_numbers(merge *m, const char *key, const json_t *const *values) {
-    merge_rule rule = rule_of(key);
-    bool is_whole = rule == SUM;
+    mu_merge rule = mu_merge_of(key);
+    bool is_whole = rule == MU_MERGE_SUM;
     for (size_t i = 0; i < m->n; i++) {
         m->numbers[i] = mu_document_number(values[i], "");
         is_whole = is_whole && json_is_integer(values[i]);

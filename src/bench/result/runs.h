@@ -12,7 +12,7 @@
 #ifndef MU_BENCH_RESULT_RUNS_H
 #define MU_BENCH_RESULT_RUNS_H
 
-#include "bench/result/path.h"
+#include "bench/result/document.h"
 
 /* Both are runs of the same cell. */
 bool mu_runs_are_one(const json_t *a, const json_t *b);

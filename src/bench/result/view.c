@@ -8,29 +8,6 @@
 #include "bench/result/escape.h"
 #include "bench/result/runs.h"
 
-mu_stat mu_cell_stat(const json_t *cell, const char *metric, const char *stat) {
-    const json_t *json = mu_document_at(mu_document_at(cell, "metrics"), metric);
-    const json_t *ci = mu_document_at(mu_document_at(json, "ci"), stat);
-    const json_t *gate = mu_document_at(mu_document_at(json, "gate"), stat);
-    return (mu_stat){
-        .value = mu_document_number(json, stat),
-        .low = mu_document_item(ci, 0),
-        .high = mu_document_item(ci, 1),
-        .need = mu_document_number(gate, "need"),
-        .have = mu_document_number(gate, "have"),
-        .n = mu_document_number(json, "n"),
-        .unit = mu_document_string(json, "unit"),
-        .why = mu_document_string(json, "why"),
-    };
-}
-
-static mu_status check_schema(const json_t *doc, size_t i, mu_err *err) {
-    const char *schema = mu_document_string(doc, "schema");
-    if (schema && strcmp(schema, "muai.bench/1") == 0) return MU_OK;
-    return mu_fail(err, MU_ERR_FORMAT, "document %zu: schema is \"%.40s\", not \"muai.bench/1\"",
-                   i + 1, schema ? schema : "");
-}
-
 static void name_system(mu_view *view, size_t i) {
     mu_view_system *s = &view->systems[i];
     const char *name = mu_document_string(s->json, "name");
@@ -68,6 +45,8 @@ static mu_status add_cell(mu_view *view, size_t i_run, const json_t **all, mu_er
     if (n > 1) {
         cell.json = cell.own = mu_runs_merge(all, n, mu_document_pooled(cell.doc, cell.json));
         if (!cell.own) return mu_fail(err, MU_ERR_NOMEM, "runs of a cell");
+        cell.n_runs = (size_t)mu_document_number(cell.json, "n_runs");
+        cell.n_left_out = n - cell.n_runs;
     }
     view->cells[view->n_cells++] = cell;
     return MU_OK;
@@ -112,7 +91,7 @@ mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, 
     MU_ASSERT(n_docs > 0);
     size_t n_systems = 0, n_cells = 0;
     for (size_t d = 0; d < n_docs; d++) {
-        mu_status status = check_schema(docs[d], d, err);
+        mu_status status = mu_document_check(docs[d], err);
         if (status != MU_OK) return status;
         n_systems += mu_document_n(docs[d], "systems");
         n_cells += mu_document_n(docs[d], "cells");
@@ -137,7 +116,7 @@ mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs, 
             const json_t *cell = json_array_get(cells, i);
             size_t s = mu_view_find_system(view, docs[d], mu_document_string(cell, "system"));
             view->runs[view->n_runs++] =
-                (mu_view_cell){.doc = docs[d], .json = cell, .i_system = s};
+                (mu_view_cell){.doc = docs[d], .json = cell, .i_system = s, .n_runs = 1};
         }
     }
     mu_status status = put_runs_together(view, err);
@@ -171,6 +150,40 @@ const json_t *mu_view_memory(const mu_view *view, size_t i_system) {
     const mu_view_system *s = &view->systems[i_system];
     return mu_document_member(mu_document_at(s->doc, "memory"), "system",
                               mu_document_string(s->json, "id"));
+}
+
+/* How much of "ID.PATH" an id is; 0: it does not start with it. */
+static size_t prefix_of(const json_t *cell, const char *path) {
+    const char *id = mu_document_text(cell, "id");
+    size_t n = strlen(id);
+    return strncmp(path, id, n) == 0 && path[n] == '.' ? n : 0;
+}
+
+static bool is_run_of(const mu_view_cell *run, const mu_view_cell *cell) {
+    char key[MU_CELL_KEY], other_key[MU_CELL_KEY];
+    if (run->json == cell->json) return true;
+    if (!cell->own || run->doc != cell->doc || run->i_system != cell->i_system) return false;
+    mu_cell_key(run->json, key, sizeof(key));
+    mu_cell_key(cell->json, other_key, sizeof(other_key));
+    return mu_cell_is_run(run->json) && strcmp(key, other_key) == 0;
+}
+
+const mu_view_cell *mu_view_cell_of(const mu_view *view, const char **path) {
+    const mu_view_cell *best = NULL;
+    size_t best_n = 0;
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const mu_view_cell *cell = &view->cells[i];
+        size_t n = prefix_of(cell->json, *path);
+        for (size_t k = 0; k < view->n_runs; k++) {
+            size_t n_run = prefix_of(view->runs[k].json, *path);
+            if (n_run > n && is_run_of(&view->runs[k], cell)) n = n_run;
+        }
+        if (n <= best_n) continue;
+        best_n = n;
+        best = cell;
+    }
+    if (best) *path += best_n + 1;
+    return best;
 }
 
 static bool is_shown(const json_t *cell) {

@@ -9,20 +9,7 @@
 #ifndef MU_BENCH_RESULT_VIEW_H
 #define MU_BENCH_RESULT_VIEW_H
 
-#include "bench/result/path.h"
-
-/* A figure of a cell with what stands around it. */
-typedef struct mu_stat {
-    double value;      /* NAN: see need and why */
-    double low, high;  /* 95 % interval; NAN when there is none */
-    double need, have; /* samples that the percentile needs and has; NAN when that is not why */
-    double n;
-    const char *unit; /* may be NULL */
-    const char *why;  /* of a metric that could not be measured; may be NULL */
-} mu_stat;
-
-/* metric: a key of cell.metrics; stat: "p50", "mean", "max" and so on. */
-mu_stat mu_cell_stat(const json_t *cell, const char *metric, const char *stat);
+#include "bench/result/document.h"
 
 typedef struct mu_view_system {
     const json_t *doc, *json;
@@ -33,6 +20,7 @@ typedef struct mu_view_cell {
     const json_t *doc, *json;
     size_t i_system; /* of the view; n_systems when the cell names one that is not there */
     json_t *own;     /* json, when it was made of several runs; else NULL */
+    size_t n_runs, n_left_out; /* that it was made of, and that are not as valid as those */
 } mu_view_cell;
 
 typedef struct mu_view {
@@ -46,7 +34,7 @@ typedef struct mu_view {
     size_t n_runs;
 } mu_view;
 
-/* Errors: MU_ERR_FORMAT when a document is not a muai.bench/1 object, MU_ERR_NOMEM. */
+/* Errors: those of mu_document_check(), MU_ERR_NOMEM. */
 mu_status mu_view_init(mu_view *view, const json_t *const *docs, size_t n_docs,
                        mu_err *err) MU_MUST_USE;
 void mu_view_deinit(mu_view *view);
@@ -59,6 +47,10 @@ size_t mu_view_find_system(const mu_view *view, const json_t *doc, const char *i
 
 /* What was measured of its memory; NULL: nothing. */
 const json_t *mu_view_memory(const mu_view *view, size_t i_system);
+
+/* The cell of that id, or of which a run has it; of "ID.PATH" by path, which then stands behind the
+ * id. NULL: none. */
+const mu_view_cell *mu_view_cell_of(const mu_view *view, const char **path);
 
 /* No earlier cell that a table shows has an id that reads the same in a page. */
 bool mu_view_is_first_of_id(const mu_view *view, size_t i_cell);
