@@ -1,5 +1,5 @@
-/* finding.h - what the rules of recommendations.h share: the case they look at, the finding they
- * write, and the curve of a figure over the number of clients. Private to judge/.
+/* finding.h - what the rules of recommendations.h share: the case they look at and the finding they
+ * write. Private to judge/.
  *
  * A rule is a row with a function; the function returns false when it has nothing to say, and what
  * it wrote until then is dropped.
@@ -11,24 +11,7 @@
 
 #include "base/buf.h"
 #include "bench/judge/recommendations.h"
-#include "bench/result/view.h"
-
-enum { MU_CURVE_MAX = 64 };
-
-typedef struct mu_curve_point {
-    const json_t *cell;
-    double clients;
-    mu_figure tok_s; /* throughput.output_tok_s of all runs */
-} mu_curve_point;
-
-/* Valid closed-loop cells of one shape, by clients, each number once. */
-typedef struct mu_curve {
-    double prompt_tokens, output_tokens;
-    size_t n;
-    mu_curve_point points[MU_CURVE_MAX];
-    size_t best; /* highest tok/s; n > 0 */
-    size_t knee; /* the fewest clients with 95% of that */
-} mu_curve;
+#include "bench/result/load_curve.h"
 
 typedef struct mu_case {
     const mu_view *view; /* of the document; its cells have their runs put together */
@@ -36,7 +19,7 @@ typedef struct mu_case {
     const char *system_id;
     double slo_ttft_ms, slo_tpot_ms, slo_attain;
     double n_cores; /* NAN: not known */
-    mu_curve curve; /* of the shape with the most numbers of clients */
+    mu_load_curve curve;
 } mu_case;
 
 typedef struct mu_finding {

@@ -32,6 +32,7 @@ void mu_judgement_settle(mu_judgement *j) {
     const char *unit = f->unit[0] != '\0' ? f->unit : j->unit;
     if (isnan(f->value)) {
         mu_judgement_leave(j, "%s", f->why[0] != '\0' ? f->why : "not measured");
+        f->value = f->observed;
         return;
     }
     if (f->is_exact) f->low = f->high = f->value;
@@ -75,7 +76,7 @@ void mu_judgement_settle_cell(mu_judgement *j, const mu_view_cell *of, const cha
     j->system = mu_document_text(cell, "system");
     j->figure = mu_cell_figure(cell, path);
     if (!mu_cell_is_sound(cell)) {
-        j->figure.value = j->figure.low = j->figure.high = NAN;
+        j->figure.value = j->figure.low = j->figure.high = j->figure.observed = NAN;
         mu_judgement_leave(j, "the cell is INVALID");
         say_flags(&j->why, cell);
         return;

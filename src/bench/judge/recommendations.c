@@ -7,8 +7,6 @@
 #include "base/alloc.h"
 #include "bench/judge/finding.h"
 
-static const double knee_share = 0.95;
-
 enum { TABLES = 5 };
 
 static const struct {
@@ -62,54 +60,6 @@ static void finding_deinit(mu_finding *f) {
     json_decref(f->evidence);
 }
 
-static void curve_insert(mu_curve *curve, const json_t *cell) {
-    double clients = mu_document_number(cell, "load.clients");
-    size_t at = 0;
-    while (at < curve->n && curve->points[at].clients < clients) {
-        at++;
-    }
-    bool is_there = at < curve->n && curve->points[at].clients == clients;
-    if (is_there || curve->n == MU_CURVE_MAX) return;
-    mu_curve_point point = {cell, clients, mu_cell_figure(cell, "throughput.output_tok_s")};
-    if (isnan(point.tok_s.value)) return;
-    memmove(&curve->points[at + 1], &curve->points[at], (curve->n - at) * sizeof(point));
-    curve->points[at] = point;
-    curve->n++;
-}
-
-static mu_curve curve_of(const mu_case *c, double prompt_tokens, double output_tokens) {
-    mu_curve curve = {.prompt_tokens = prompt_tokens, .output_tokens = output_tokens};
-    const json_t *cell;
-    for (size_t i = 0; (cell = mu_case_next(c, NULL, &i));) {
-        bool is_on_it = strcmp(mu_document_text(cell, "load.kind"), "closed") == 0 &&
-                        mu_document_number(cell, "load.clients") >= 1.0 &&
-                        mu_document_number(cell, "load.prompt_tokens") == prompt_tokens &&
-                        mu_document_number(cell, "load.output_tokens") == output_tokens;
-        if (is_on_it) curve_insert(&curve, cell);
-    }
-    for (size_t i = 1; i < curve.n; i++) {
-        if (curve.points[i].tok_s.value > curve.points[curve.best].tok_s.value) curve.best = i;
-    }
-    while (curve.n > 0 && curve.points[curve.knee].tok_s.value <
-                              knee_share * curve.points[curve.best].tok_s.value) {
-        curve.knee++;
-    }
-    return curve;
-}
-
-/* Where shapes have as many numbers of clients, the one with more tokens: it says more about what
- * serving is like. */
-static void choose_curve(mu_case *c) {
-    const json_t *cell;
-    for (size_t i = 0; (cell = mu_case_next(c, NULL, &i));) {
-        mu_curve curve = curve_of(c, mu_document_number(cell, "load.prompt_tokens"),
-                                  mu_document_number(cell, "load.output_tokens"));
-        bool is_longer = curve.prompt_tokens + curve.output_tokens >
-                         c->curve.prompt_tokens + c->curve.output_tokens;
-        if (curve.n > c->curve.n || (curve.n == c->curve.n && is_longer)) c->curve = curve;
-    }
-}
-
 static double first_known(double a, double b, double otherwise) {
     return !isnan(a) ? a : !isnan(b) ? b : otherwise;
 }
@@ -133,7 +83,7 @@ static void case_init(mu_case *c, const mu_view *view) {
                                  mu_document_number(slo, "tpot_ms"), 1000.0 / 30.0);
     c->slo_attain =
         first_known(mu_document_number(asked, "attain"), mu_document_number(slo, "attain"), 0.99);
-    choose_curve(c);
+    mu_load_curve_of(view, 0, &c->curve);
 }
 
 static json_t *finding_json(const mu_rule_row *row, const mu_finding *f) {

@@ -117,6 +117,7 @@ static mu_status walk(mu_bench *b, mu_err *err) {
             *err = why;
         }
         if (mu_bench_is_canceled(b)) return MU_ERR_CANCELED;
+        if (b->is_lost) return status;
         if (phases[i].run == mu_bench_run_validate) return status;
     }
     return first;

@@ -32,6 +32,22 @@ static void tell_cell(mu_bench *b, const json_t *cell) {
         mu_document_text(cell, "validity.status"));
 }
 
+/* A server that nobody can connect to is not measured again and again. */
+static mu_status check_answers(mu_bench *b, const json_t *cell, mu_err *err) {
+    const json_t *classes = mu_document_at(cell, "reliability.classes");
+    const json_t *class = json_array_get(classes, 0);
+    double n_failed = mu_document_number(cell, "reliability.failed");
+    if (!(n_failed > 0) || mu_document_number(cell, "reliability.ok") > 0) return MU_OK;
+    const char *word = mu_document_text(class, "class"), *first = mu_document_text(class, "first");
+    if (json_array_size(classes) > 1) return MU_OK;
+    if (strcmp(word, "connect") == 0) {
+        b->is_lost = true;
+        return mu_fail(err, MU_ERR_IO, "no connection any more: %.150s", first);
+    }
+    mu_progress_say(b->o->progress, "  every request failed, %s: %.200s", word, first);
+    return MU_OK;
+}
+
 static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *plan, uint32_t run,
                          uint32_t block, json_t **out, mu_err *err) {
     const mu_bench_inside *inside = &b->o->inside;
@@ -56,6 +72,7 @@ static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *pla
     if (status == MU_OK) {
         tell_cell(b, *out);
         json_array_append(json_object_get(b->doc, "cells"), *out);
+        status = check_answers(b, *out, err);
     }
     return status;
 }
@@ -77,7 +94,7 @@ static mu_status measure_plan(mu_bench *b, mu_system *system, const mu_plan *pla
             first = status;
             *err = why;
         }
-        if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM) break;
+        if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM || b->is_lost) break;
     }
     return first;
 }
@@ -104,7 +121,7 @@ static mu_status measure_rounds(mu_bench *b, const mu_plan *plan, mu_err *err) {
                 first = status;
                 *err = why;
             }
-            if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM) return status;
+            if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM || b->is_lost) return status;
         }
     }
     return first;

@@ -112,6 +112,18 @@ mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
     return status;
 }
 
+static void sum_up_memory(mu_bench *b, const json_t *memory) {
+    const char *why = mu_document_text(memory, "why");
+    if (isnan(mu_document_number(memory, "footprint.rss_mb"))) {
+        snprintf(b->summary, sizeof(b->summary), "%.190s", why[0] ? why : "not measured");
+        return;
+    }
+    snprintf(b->summary, sizeof(b->summary), "%s MB idle, %s MB under load; leak: %s",
+             mu_progress_number_of(mu_document_number(memory, "footprint.rss_mb"), 0).text,
+             mu_progress_number_of(mu_document_number(memory, "inference.peak_mb"), 0).text,
+             mu_document_text(memory, "leak.verdict"));
+}
+
 mu_status mu_bench_run_memory(mu_bench *b, mu_err *err) {
     mu_status first = MU_OK;
     for (uint32_t s = 0; s < b->o->n_systems; s++) {
@@ -130,10 +142,7 @@ mu_status mu_bench_run_memory(mu_bench *b, mu_err *err) {
         if (mu_system_is_own(b->systems[s])) mu_system_stop(b->systems[s]);
         mu_status status = mu_memory_measure(&options, &memory, &why);
         if (status == MU_OK) {
-            snprintf(b->summary, sizeof(b->summary), "%.0f MB idle, %.0f MB under load; leak: %s",
-                     mu_document_number(memory, "footprint.rss_mb"),
-                     mu_document_number(memory, "inference.peak_mb"),
-                     mu_document_text(memory, "leak.verdict"));
+            sum_up_memory(b, memory);
             json_array_append_new(json_object_get(b->doc, "memory"), memory);
             /* What comes next must not find memory and caches as this phase left them. */
             if (mu_system_is_own(b->systems[s])) status = mu_bench_restart(b, b->systems[s], &why);

@@ -21,6 +21,7 @@ typedef struct mu_bench {
     double phase_budget_s;              /* of the phase that runs; 0: none */
     mu_pooled *pooled;                  /* of the plan that is measured; NULL: one run */
     uint32_t n_ctx;                     /* the smallest that a system says; 0: not known */
+    bool is_lost;                       /* a server that answered no longer does */
     char summary[MU_BENCH_SUMMARY_MAX]; /* of the phase that runs */
 } mu_bench;
 
