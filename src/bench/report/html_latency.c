@@ -149,6 +149,18 @@ static void cell_table(mu_page *page, const mu_view_cell *cell, bool is_folded) 
     mu_table_deinit(&t);
 }
 
+bool mu_html_latency_overview(mu_page *page) {
+    size_t n = 0;
+    for (size_t i = 0; i < page->view->n_cells; i++) {
+        n += mu_cell_is_phase(page->view->cells[i].json, "latency");
+    }
+    if (n < 2) return false;
+    mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
+    by_input(page, "First token by prompt length", mu_cell_ttft);
+    mu_buf_append_str(&page->body, "</div>\n");
+    return true;
+}
+
 /* The cell that a target speaks of, else the first. */
 static size_t main_cell(const mu_view *view) {
     const json_t *targets = mu_document_at(view->docs[0], "targets");
@@ -172,11 +184,7 @@ static size_t main_cell(const mu_view *view) {
 void mu_html_latency(mu_page *page) {
     const mu_view *view = page->view;
     size_t first = main_cell(view), n_shown = 0;
-    if (first == view->n_cells) {
-        mu_page_absent(page, "Latency", "no latency was measured");
-        return;
-    }
-    mu_page_open(page, "latency", "Latency at a glance");
+    if (first == view->n_cells) return;
     mu_page_element(page, "p class=\"intro\"",
                     "Prompt / output tokens name a cell. Percentiles are printed only when enough "
                     "requests stand behind them.",
@@ -193,5 +201,4 @@ void mu_html_latency(mu_page *page) {
     by_input(page, "Time to first token by prompt length", mu_cell_ttft);
     by_input(page, "End to end by prompt length", mu_cell_e2e);
     mu_buf_append_str(&page->body, "</div>\n");
-    mu_page_close(page);
 }

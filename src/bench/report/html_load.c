@@ -141,7 +141,7 @@ static double capacity(const mu_view *view) {
 static void mark_knee(const mu_view *view, const mu_groups *groups, mu_chart *c) {
     mu_load_curve curve;
     mu_load_curve_of(view, 0, &curve);
-    if (view->n_systems != 1 || curve.n < 3) return;
+    if (view->n_systems != 1 || curve.n < 3 || curve.knee + 1 == curve.n) return;
     c->mark_x = curve.points[curve.knee].clients;
     snprintf(c->mark_name, sizeof(c->mark_name), "knee: %.0f %% of the most", 100 * MU_KNEE_SHARE);
     if (groups->n == 1) return;
@@ -215,25 +215,28 @@ static void charts(mu_page *page, bool is_open) {
     if (n_of(page->view, is_open) < 2) return;
     mu_page_element(page, "h3", is_open ? "By rate (open loop)" : "By clients (closed loop)", "h3");
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
-    latency_chart(page, is_open, true);
+    if (is_open) latency_chart(page, is_open, true); /* of clients it stands at the top */
     latency_chart(page, is_open, false);
-    if (!is_open) throughput_chart(page, is_open);
     requests_chart(page, is_open);
     if (is_open) attainment_chart(page, is_open);
     mu_buf_append_str(&page->body, "</div>\n");
 }
 
+bool mu_html_load_overview(mu_page *page) {
+    if (n_of(page->view, false) < 2) return false;
+    mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
+    throughput_chart(page, false);
+    latency_chart(page, false, true);
+    mu_buf_append_str(&page->body, "</div>\n");
+    return true;
+}
+
 void mu_html_load(mu_page *page) {
-    if (n_of(page->view, false) + n_of(page->view, true) == 0) {
-        mu_page_absent(page, "Load", "no load but that of one client was measured");
-        return;
-    }
-    mu_page_open(page, "load", "Under load");
+    if (n_of(page->view, false) + n_of(page->view, true) == 0) return;
     charts(page, false);
     charts(page, true);
     mu_page_table(page, mu_tables_load);
     mu_page_table(page, mu_tables_capacity);
-    mu_page_close(page);
 }
 
 void mu_html_pareto(mu_page *page) {
@@ -262,10 +265,8 @@ void mu_html_pareto(mu_page *page) {
     if (mu_chart_n_points(&c) < 2) {
         page->body.failed = page->body.failed || c.failed;
         mu_chart_deinit(&c);
-        mu_page_absent(page, "Trade-off", "fewer than two concurrencies were measured");
         return;
     }
-    mu_page_open(page, "tradeoff", "One user against all");
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
     mu_page_chart(page, &c);
     mu_page_element(
@@ -276,5 +277,4 @@ void mu_html_pareto(mu_page *page) {
         "different lines with the same number of clients need not lie side by side.",
         "p");
     mu_buf_append_str(&page->body, "</div>\n");
-    mu_page_close(page);
 }

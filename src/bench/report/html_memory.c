@@ -254,11 +254,7 @@ void mu_html_memory(mu_page *page) {
     size_t n = 0;
     for (size_t s = 0; s < view->n_systems; s++)
         n += mu_view_memory(view, s) != NULL;
-    if (n == 0) {
-        mu_page_absent(page, "Memory", "it was not measured");
-        return;
-    }
-    mu_page_open(page, "memory", "Memory");
+    if (n == 0) return;
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
     arenas(page);
     loads(page);
@@ -278,5 +274,4 @@ void mu_html_memory(mu_page *page) {
         leak_words(page, leak);
         mu_buf_append_str(&page->body, "</div>\n");
     }
-    mu_page_close(page);
 }

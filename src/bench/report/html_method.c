@@ -84,17 +84,12 @@ static void cost(mu_page *page) {
 }
 
 void mu_html_efficiency(mu_page *page) {
-    if (!has_rows(page, mu_tables_efficiency)) {
-        mu_page_absent(page, "Efficiency", "neither the engine nor its process could be watched");
-        return;
-    }
-    mu_page_open(page, "efficiency", "Efficiency");
+    if (!has_rows(page, mu_tables_efficiency)) return;
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
     utilisation(page);
     cost(page);
     mu_buf_append_str(&page->body, "</div>\n");
     mu_page_table(page, mu_tables_efficiency);
-    mu_page_close(page);
 }
 
 static void forest(mu_page *page, const json_t *doc) {
@@ -145,11 +140,7 @@ static bool is_paired(const mu_view *view) {
 
 void mu_html_comparison(mu_page *page) {
     const mu_view *view = page->view;
-    if (!has_rows(page, mu_tables_comparisons)) {
-        mu_page_absent(page, "Comparison", "only one system was measured");
-        return;
-    }
-    mu_page_open(page, "comparison", "Comparison");
+    if (!has_rows(page, mu_tables_comparisons)) return;
     if (view->n_systems >= 2) {
         mu_buf_append_str(&page->body, "<p class=\"intro\">A is ");
         mu_escape_html(&page->body, view->systems[0].name);
@@ -166,19 +157,13 @@ void mu_html_comparison(mu_page *page) {
     mu_buf_append_str(&page->body, "</div>\n");
     mu_page_table(page, mu_tables_comparisons);
     mu_page_table(page, mu_tables_systems);
-    mu_page_close(page);
 }
 
 void mu_html_reliability(mu_page *page) {
-    if (!has_rows(page, mu_tables_reliability)) {
-        mu_page_absent(page, "Reliability", "no request was counted");
-        return;
-    }
-    mu_page_open(page, "reliability", "Errors and reliability");
+    if (!has_rows(page, mu_tables_reliability)) return;
     mu_page_table(page, mu_tables_reliability);
     mu_page_table(page, mu_tables_failures);
     mu_page_table(page, mu_tables_invalid);
-    mu_page_close(page);
 }
 
 void mu_html_tables(mu_page *page) {
@@ -188,14 +173,9 @@ void mu_html_tables(mu_page *page) {
     bool has = false;
     for (size_t i = 0; i < MU_COUNTOF(builders); i++)
         has = has || has_rows(page, builders[i]);
-    if (!has) {
-        mu_page_absent(page, "Tables", "nothing was measured");
-        return;
-    }
-    mu_page_open(page, "tables", "Results in tables");
+    if (!has) return;
     for (size_t i = 0; i < MU_COUNTOF(builders); i++)
         mu_page_table(page, builders[i]);
-    mu_page_close(page);
 }
 
 static void commands(mu_page *page) {
@@ -240,7 +220,6 @@ static void instrument(mu_page *page) {
 }
 
 void mu_html_method(mu_page *page) {
-    mu_page_open(page, "method", "Method and reproducibility");
     notes(page);
     commands(page);
     instrument(page);
@@ -254,5 +233,4 @@ void mu_html_method(mu_page *page) {
         mu_buf_printf(&page->body, "<h3>Not in this report</h3>\n<ul class=\"notes\">%s</ul>\n",
                       page->absent.data);
     }
-    mu_page_close(page);
 }
