@@ -103,12 +103,13 @@ static void forest(mu_page *page, const json_t *doc) {
         const char *metric = mu_document_string(c, "metric"),
                    *better = mu_document_string(c, "better");
         const char *verdict = mu_document_string(c, "verdict");
-        char name[64];
-        mu_escape_fixed(name, sizeof(name), metric, 32);
-        snprintf(row->name, sizeof(row->name), "%.50s%s", name,
+        char name[40], cell[40];
+        mu_escape_fixed(name, sizeof(name), metric, 24);
+        mu_escape_fixed(cell, sizeof(cell), mu_document_string(c, "cell"), 26);
+        snprintf(row->name, sizeof(row->name), "%.39s %.26s%s", cell, name,
                  !better                         ? ""
-                 : strcmp(better, "higher") == 0 ? " (higher is better)"
-                                                 : " (lower is better)");
+                 : strcmp(better, "higher") == 0 ? " (more is better)"
+                                                 : " (less is better)");
         mu_escape_fixed(row->verdict, sizeof(row->verdict), verdict, 16);
         row->ratio = ratio;
         row->low = mu_document_number(c, "low");

@@ -30,6 +30,7 @@ typedef struct mu_table {
     const char *caption;
     const char *id;   /* of the element in HTML; NULL for none */
     const char *note; /* a sentence under the table; may be NULL */
+    size_t n_needed;  /* columns behind these are left out before any text is cut; 0: none is */
     size_t n_columns;
     struct {
         char name[MU_TABLE_NAME_BYTES];

@@ -111,6 +111,9 @@ static layout fit(const mu_table *t, width_of width, size_t per_column, size_t o
             if (w > l.widths[c]) l.widths[c] = w;
         }
     }
+    while (t->n_needed > 0 && l.n_columns > t->n_needed && sum_of(&l, per_column, once) > max) {
+        l.n_columns--;
+    }
     while (sum_of(&l, per_column, once) > max) {
         size_t at = widest_column(t, &l, false);
         if (at == t->n_columns && l.n_columns <= 2) at = widest_column(t, &l, true);

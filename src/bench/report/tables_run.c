@@ -110,20 +110,72 @@ void mu_tables_systems(const mu_view *view, mu_table *t) {
     }
 }
 
+/* "TTFT (user) p50, ms" of "ttft_ms.p50"; what the table of figures does not have is as it is. */
+static void metric_cell(mu_table *t, const json_t *c) {
+    const char *metric = mu_document_text(c, "metric"), *unit = mu_document_text(c, "unit");
+    size_t n = strcspn(metric, ".");
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        const mu_figure_row *row = &mu_figure_rows[i];
+        const char *name = row->key ? row->key : mu_figure_name(row);
+        bool is_whole = strcmp(name, metric) == 0;
+        bool is_stat = row->place == MU_PLACE_METRIC && strncmp(name, metric, n) == 0 &&
+                       name[n] == '\0' && metric[n] == '.';
+        if (!is_whole && !is_stat) continue;
+        bool has_unit = row->unit[0] && !strstr(row->label, row->unit);
+        mu_table_printf(t, "%s%s%.8s%s%s", row->label, is_stat ? " " : "",
+                        is_stat ? metric + n + 1 : "", has_unit ? ", " : "",
+                        has_unit ? row->unit : "");
+        return;
+    }
+    mu_table_printf(t, "%.80s%s%.20s", metric, unit[0] ? ", " : "", unit);
+}
+
+/* "3.00 times faster", "12.0 % less": of the first against the other. */
+static void change_cell(mu_table *t, const json_t *c) {
+    double ratio = mu_document_number(c, "ratio");
+    bool is_time = strcmp(mu_document_text(c, "unit"), "ms") == 0;
+    if (!(ratio > 0.0)) {
+        mu_table_text(t, NULL);
+        return;
+    }
+    const char *more = is_time ? "slower" : "more", *less = is_time ? "faster" : "less";
+    double times = ratio >= 1.0 ? ratio : 1.0 / ratio;
+    if (times >= 1.5) {
+        mu_table_printf(t, "%s times %s", mu_number_of(times).text, ratio >= 1.0 ? more : less);
+    } else if (fabs(ratio - 1.0) < 0.0005) {
+        mu_table_text(t, "the same");
+    } else {
+        mu_table_printf(t, "%s %% %s", mu_number_of(100.0 * fabs(ratio - 1.0)).text,
+                        ratio >= 1.0 ? more : less);
+    }
+}
+
+static void evidence_cell(mu_table *t, const json_t *c) {
+    double n = mu_document_number(c, "blocks");
+    bool is_paired = mu_document_is_true(c, "paired");
+    if (!(n > 0.0)) {
+        mu_table_text(t, NULL);
+    } else {
+        mu_table_printf(t, "%.0f %s%s%s", n, is_paired ? "block" : "run", n == 1.0 ? "" : "s",
+                        is_paired ? "" : " each");
+    }
+}
+
 static void comparison_row(const mu_view *view, const json_t *doc, const json_t *c, mu_table *t) {
-    const char *unit = mu_document_string(c, "unit");
+    const char *verdict = mu_document_string(c, "verdict");
+    bool is_open = verdict && strcmp(verdict, "inconclusive") == 0;
     mu_table_row(t, NULL);
-    mu_table_printf(t, "%s%s%s%s",
-                    mu_document_string(c, "metric") ? mu_document_string(c, "metric") : "",
-                    unit ? " (" : "", unit ? unit : "", unit ? ")" : "");
+    mu_table_text(t, mu_document_string(c, "cell"));
+    metric_cell(t, c);
+    mu_table_number(t, mu_document_number(c, "b_value"));
+    mu_table_number(t, mu_document_number(c, "a_value"));
+    change_cell(t, c);
+    mu_table_text(t, is_open ? "not proven" : verdict);
+    evidence_cell(t, c);
     mu_table_interval(t, mu_document_number(c, "ratio"), mu_document_number(c, "low"),
                       mu_document_number(c, "high"));
-    mu_table_text(t, mu_document_string(c, "verdict"));
-    mu_table_number(t, mu_document_number(c, "a_value"));
-    mu_table_number(t, mu_document_number(c, "b_value"));
     mu_table_number(t, mu_document_number(c, "p_holm"));
-    mu_table_text(t, mu_number_count(mu_document_number(c, "blocks")).text);
-    mu_table_text(t, mu_document_string(c, "cell"));
+    mu_table_text(t, mu_document_string(c, "why"));
     if (view->n_systems > 2) {
         mu_table_printf(
             t, "%s against %s",
@@ -136,13 +188,23 @@ void mu_tables_comparisons(const mu_view *view, mu_table *t) {
     static const struct {
         const char *name;
         mu_column_kind kind;
-    } columns[] = {{"Metric", MU_COLUMN_TEXT},   {"A / B [95 %]", MU_COLUMN_NUMBER},
-                   {"A is", MU_COLUMN_VERDICT},  {"A", MU_COLUMN_NUMBER},
-                   {"B", MU_COLUMN_NUMBER},      {"p (Holm)", MU_COLUMN_NUMBER},
-                   {"Blocks", MU_COLUMN_NUMBER}, {"Cell", MU_COLUMN_TEXT}};
+    } columns[] = {{"Cell", MU_COLUMN_TEXT},       {"Metric", MU_COLUMN_TEXT},
+                   {"B", MU_COLUMN_NUMBER},        {"A", MU_COLUMN_NUMBER},
+                   {"A is", MU_COLUMN_TEXT},       {"Verdict", MU_COLUMN_VERDICT},
+                   {"Of", MU_COLUMN_TEXT},         {"A / B [95 %]", MU_COLUMN_NUMBER},
+                   {"p (Holm)", MU_COLUMN_NUMBER}, {"Why", MU_COLUMN_TEXT}};
+    char names[2][MU_TABLE_NAME_BYTES];
     mu_table_init(t, "Comparison", NULL);
+    t->n_needed = 6;
+    for (size_t i = 0; i < 2; i++) { /* A and B by name where there are two */
+        snprintf(names[i], sizeof(names[i]), "%c: %.40s", i == 0 ? 'A' : 'B',
+                 mu_view_name(view, i));
+    }
     for (size_t i = 0; i < MU_COUNTOF(columns); i++) {
-        mu_table_column(t, columns[i].name, columns[i].kind);
+        const char *name = columns[i].name;
+        if (view->n_systems == 2 && i == 2) name = names[1];
+        if (view->n_systems == 2 && i == 3) name = names[0];
+        mu_table_column(t, name, columns[i].kind);
     }
     if (view->n_systems > 2) mu_table_column(t, "A against B", MU_COLUMN_TEXT);
     for (size_t d = 0; d < view->n_docs; d++) {
