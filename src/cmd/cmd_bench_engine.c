@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "bench/engine_suite.h"
-#include "bench/rates.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "eval/engine_suite.h"
+#include "eval/machine_rates.h"
 
 static void print_table(const mu_model *model, const mu_bench_engine_options *o,
                         const mu_bench_engine_result *r) {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "bench/judge/document.h"
-#include "bench/report/escape.h"
+#include "bench/result/document.h"
+#include "bench/result/escape.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/history_file.h"

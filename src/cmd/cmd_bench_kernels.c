@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "bench/limits.h"
-#include "bench/rates.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "eval/limits.h"
+#include "eval/machine_rates.h"
 
 typedef struct kernels_bench {
     mu_machine_rates peak; /* of one thread */

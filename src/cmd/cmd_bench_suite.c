@@ -15,9 +15,16 @@
 #include "cmd/common.h"
 #include "cmd/history_file.h"
 #include "cmd/options.h"
+#include "cmd/own_model.h"
 #include "hub/builtin.h"
 
-enum { RUNS_FULL = 5, BLOCKS_DEFAULT = 8, AGREEMENT_DEFAULT = 512 };
+enum {
+    RUNS_FULL = 5,
+    BLOCKS_DEFAULT = 8,
+    AGREEMENT_DEFAULT = 512,
+    NAME_MAX_BYTES = 40,
+    COMMAND_WORDS_MAX = 64
+};
 
 typedef struct suite_options {
     const char *model, *target_model, *api_key, *shape, *rate, *arrivals, *slo, *targets, *device,
@@ -28,7 +35,7 @@ typedef struct suite_options {
     float seconds, budget, steal_limit;
     uint64_t seed;
     bool quick, chat, text_prompts, no_stream, keep_cache, prompt_lookup, no_instrument, no_targets,
-        no_history, json, quiet;
+        no_history, insecure, json, quiet;
 } suite_options;
 
 /* Everything that lives as long as a run. */
@@ -36,13 +43,13 @@ typedef struct suite_run {
     const suite_options *o;
     mu_bench_folder folder;
     char program[MU_BENCH_FOLDER_PATH];
-    mu_ref ref;
-    mu_model *model;
-    mu_own_model own;
-    mu_placement placement; /* of own */
+    mu_own own;
     mu_system_options systems[MU_SYSTEMS_MAX];
     uint32_t n_systems;
+    char names[MU_SYSTEMS_MAX][NAME_MAX_BYTES]; /* of targets */
     char threads_text[16], parallel_text[16];
+    char words[COMMAND_WORDS_MAX][MU_URL_TEXT_MAX]; /* of the command, without secrets */
+    const char *command[COMMAND_WORDS_MAX];
     mu_targets *targets;
     mu_progress progress;
     mu_bench_options bench;
@@ -128,27 +135,6 @@ static mu_status read_plan(suite_run *r, mu_err *err) {
     return status;
 }
 
-static mu_status open_own(suite_run *r, mu_err *err) {
-    const suite_options *o = r->o;
-    mu_own_model *own = &r->own;
-    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->kv};
-    mu_status status = mu_open_model(o->model, &r->ref, &r->model, err);
-    if (status == MU_OK) {
-        status = mu_settle_placement(r->model, &r->ref, &where, &r->placement, err);
-    }
-    if (status != MU_OK) return status;
-    own->device = r->placement.device;
-    own->device_text = r->placement.text;
-    own->weight_type = r->placement.weight_type;
-    own->kv_type = r->placement.kv_type;
-    r->bench.device = own->device;
-    own->reference = o->model;
-    own->model = r->model;
-    own->is_synthetic = r->ref.kind == MU_REF_SYNTHETIC;
-    own->path = r->ref.kind == MU_REF_GGUF ? r->ref.path : NULL;
-    return MU_OK;
-}
-
 static void add_arg(mu_system_options *s, const char *name, const char *value) {
     if (s->n_serve_args + 2 > MU_SERVE_ARGS_MAX) return;
     s->serve_args[s->n_serve_args++] = name;
@@ -158,15 +144,17 @@ static void add_arg(mu_system_options *s, const char *name, const char *value) {
 static mu_status add_own_system(suite_run *r, mu_err *err) {
     const suite_options *o = r->o;
     mu_system_options *s = &r->systems[r->n_systems++];
-    mu_status status = open_own(r, err);
+    const mu_placement_options where = {.device = o->device, .dtype = o->dtype, .kv = o->kv};
+    mu_status status = mu_own_open(&r->own, o->model, &where, err);
     if (status != MU_OK) return status;
     ssize_t n = readlink("/proc/self/exe", r->program, sizeof(r->program) - 1);
     if (n <= 0) return mu_fail_os(err, MU_ERR_IO, "/proc/self/exe");
-    *s = (mu_system_options){.own = &r->own,
+    *s = (mu_system_options){.own = &r->own.facts,
                              .program = r->program,
                              .cpus = o->server_cpus,
                              .output_path = r->folder.log_path};
-    if (r->own.device.kind != MU_DEVICE_CPU) s->gpu_pci_bus_id = r->placement.gpu.pci_bus_id;
+    const mu_placement *p = &r->own.placement;
+    if (p->device.kind != MU_DEVICE_CPU) s->gpu_pci_bus_id = p->gpu.pci_bus_id;
     if (strcmp(o->device, "cpu") != 0) add_arg(s, "--device", o->device);
     if (strcmp(o->dtype, "auto") != 0) add_arg(s, "--dtype", o->dtype);
     if (strcmp(o->kv, "auto") != 0) add_arg(s, "--kv", o->kv);
@@ -177,11 +165,20 @@ static mu_status add_own_system(suite_run *r, mu_err *err) {
     snprintf(r->parallel_text, sizeof(r->parallel_text), "%u", o->parallel);
     add_arg(s, "--parallel", r->parallel_text);
     /* Random weights repeat themselves, and drafts from the text would look better than life. */
-    if (r->own.is_synthetic && !o->prompt_lookup) add_arg(s, "--no-prompt-lookup", NULL);
+    if (r->own.facts.is_synthetic && !o->prompt_lookup) add_arg(s, "--no-prompt-lookup", NULL);
     for (uint32_t i = 0; i < o->serve_arg.n; i++) {
         add_arg(s, o->serve_arg.items[i], NULL);
     }
     return MU_OK;
+}
+
+/* Of "NAME=URL"; NULL: there is none. */
+static const char *take_name(const char **target, char out[NAME_MAX_BYTES]) {
+    size_t n = strcspn(*target, "=:/?#[@"); /* a URL has one of the others first */
+    if ((*target)[n] != '=' || n == 0 || n >= NAME_MAX_BYTES) return NULL;
+    snprintf(out, NAME_MAX_BYTES, "%.*s", (int)n, *target);
+    *target += n + 1;
+    return out;
 }
 
 static mu_status add_systems(suite_run *r, mu_err *err) {
@@ -192,8 +189,10 @@ static mu_status add_systems(suite_run *r, mu_err *err) {
         return mu_fail(err, MU_ERR_LIMIT, "--target: at most %d servers", MU_SYSTEMS_MAX);
     }
     for (uint32_t i = 0; i < o->target.n; i++) {
+        const char *url = o->target.items[i];
         r->systems[r->n_systems++] = (mu_system_options){
-            .url = o->target.items[i],
+            .name = take_name(&url, r->names[i]),
+            .url = url,
             .pid = i < o->target_pid.n ? (pid_t)o->target_pid.items[i] : 0,
         };
     }
@@ -203,6 +202,8 @@ static mu_status add_systems(suite_run *r, mu_err *err) {
         r->systems[i].model_id = r->systems[i].own ? NULL : o->target_model;
         r->systems[i].use_chat = o->chat;
         r->systems[i].use_text = o->text_prompts;
+        r->systems[i].is_insecure = o->insecure;
+        r->systems[i].ca_file = getenv("SSL_CERT_FILE");
         r->systems[i].is_canceled = mu_is_interrupted;
     }
     return status;
@@ -257,8 +258,10 @@ static mu_status prepare(suite_run *r, mu_err *err) {
     mu_status status = read_plan(r, err);
     if (status == MU_OK && o->client_cpus) status = pin_client(o->client_cpus, err);
     if (status == MU_OK) status = mu_bench_folder_open(o->output, &r->folder, err);
+    r->own.n_threads = o->threads;
+    r->own.is_canceled = mu_is_interrupted;
+    if (status == MU_OK) status = mu_isa_read(&r->own.isa_max, err);
     if (status == MU_OK) status = add_systems(r, err);
-    if (status == MU_OK) status = mu_isa_read(&r->bench.isa_max, err);
     if (status != MU_OK) return status;
     mu_progress_init(&r->progress, o->quiet ? NULL : stderr, isatty(STDERR_FILENO));
     r->bench.systems = r->systems;
@@ -273,7 +276,7 @@ static mu_status prepare(suite_run *r, mu_err *err) {
     r->bench.seed = o->seed;
     r->bench.targets = r->targets;
     r->bench.no_targets = o->no_targets;
-    r->bench.n_threads = o->threads;
+    r->bench.inside = mu_own_inside(&r->own);
     r->bench.raw = r->folder.raw;
     r->bench.progress = &r->progress;
     r->bench.is_canceled = mu_is_interrupted;
@@ -296,7 +299,7 @@ static mu_status deliver(suite_run *r, json_t *doc, mu_err *err) {
 static void close_run(suite_run *r) {
     mu_bench_folder_close(&r->folder);
     mu_targets_close(r->targets);
-    mu_model_close(r->model);
+    mu_own_close(&r->own);
 }
 
 static int run(suite_run *r) {
@@ -340,13 +343,15 @@ static suite_options o = {
 static const mu_option options[] = {
     {"model", 'm', MU_OPTION_TEXT, &o.model, 0, 0, "MODEL",
      "serve MODEL and measure that; without --target: muai-tiny"},
-    {"target", 0, MU_OPTION_TEXTS, &o.target, 0, 0, "URL",
+    {"target", 0, MU_OPTION_TEXTS, &o.target, 0, 0, "[NAME=]URL",
      "measure this server; twice or more, or beside --model: in turn, compared"},
     {"target-pid", 0, MU_OPTION_LIST, &o.target_pid, 1, 1 << 22, "PID,...",
      "processes of the targets on this machine, for their memory and CPU time"},
     {"target-model", 0, MU_OPTION_TEXT, &o.target_model, 0, 0, "ID",
      "model to ask targets for; else the first they list"},
     {"api-key", 0, MU_OPTION_TEXT, &o.api_key, 0, 0, "KEY", "of the targets"},
+    {"insecure", 0, MU_OPTION_FLAG, &o.insecure, 0, 0, NULL,
+     "take any certificate of an https target; SSL_CERT_FILE names one to trust"},
     {"quick", 'q', MU_OPTION_FLAG, &o.quick, 0, 0, NULL, "three minutes, one run: exploratory"},
     {"shape", 's', MU_OPTION_TEXT, &o.shape, 0, 0, "LIST",
      "prompt/output tokens: tiny, chat, code, rag, long, or 512/128, comma-separated"},
@@ -399,17 +404,22 @@ static const mu_option options[] = {
     {"quiet", 0, MU_OPTION_FLAG, &o.quiet, 0, 0, NULL, "no progress"},
 };
 
-/* The command as it was typed, for the document, without keys. */
-static void copy_command(int argc, char **argv, const char **out, uint32_t *n_out, uint32_t cap) {
+/* The command as it was typed, for the document, without keys and passwords. */
+static void copy_command(suite_run *r, int argc, char **argv) {
     uint32_t n = 0;
-    out[n++] = "muai";
-    out[n++] = "bench";
-    for (int i = 0; i < argc && n < cap; i++) {
+    r->command[n++] = "muai";
+    r->command[n++] = "bench";
+    for (int i = 0; i < argc && n < COMMAND_WORDS_MAX; i++) {
         bool is_key = i > 0 && strcmp(argv[i - 1], "--api-key") == 0;
         bool has_key = strncmp(argv[i], "--api-key=", 10) == 0;
-        out[n++] = is_key ? "***" : has_key ? "--api-key=***" : argv[i];
+        bool is_target = (i > 0 && strcmp(argv[i - 1], "--target") == 0) || strstr(argv[i], "://");
+        const char *word = is_key ? "***" : has_key ? "--api-key=***" : argv[i];
+        if (is_target && !has_key) mu_url_without_secrets(argv[i], r->words[n]);
+        r->command[n] = is_target && !has_key ? r->words[n] : word;
+        n++;
     }
-    *n_out = n;
+    r->bench.n_command = n;
+    r->bench.command = r->command;
 }
 
 int mu_cmd_bench_suite(int argc, char **argv) {
@@ -436,7 +446,6 @@ int mu_cmd_bench_suite(int argc, char **argv) {
         .n_positional_max = 0,
     };
     const char *positional[1];
-    const char *command[64];
     uint32_t n_positional;
     int code;
     if (!mu_options_start(&line, argc, argv, positional, &n_positional, &code)) {
@@ -452,8 +461,7 @@ int mu_cmd_bench_suite(int argc, char **argv) {
         r->bench.suite_name = suites[i].name;
     }
     MU_ASSERT(r->bench.suite != 0); /* the table of sub-commands names the same suites */
-    copy_command(argc, argv, command, &r->bench.n_command, MU_COUNTOF(command));
-    r->bench.command = command;
+    copy_command(r, argc, argv);
     mu_interrupts_install();
     code = run(r);
     mu_free(r);

@@ -4,10 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "bench/rates.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "eval/machine_rates.h"
 
 enum { GPUS_MAX = 16 };
 

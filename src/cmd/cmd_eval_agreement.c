@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "bench/agreement.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/options.h"
+#include "eval/agreement.h"
 
 typedef struct eval_options {
     const char *model, *device, *dtype, *kv, *reference, *text, *tokens;

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "bench/perplexity.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/eval_text.h"
+#include "eval/perplexity.h"
 
 typedef struct eval_options {
     const char *model, *device, *dtype;

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/quant.h"
 #include "cmd/child.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/eval_text.h"
+#include "eval/quant.h"
 
 typedef struct eval_options {
     const char *model, *reference;

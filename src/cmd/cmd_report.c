@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "bench/judge/document.h"
 #include "bench/judge/document_comparison.h"
 #include "bench/judge/recommendations.h"
 #include "bench/judge/targets.h"
 #include "bench/report/report.h"
+#include "bench/result/document.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/history_file.h"
@@ -23,6 +23,7 @@ enum { DOCS_MAX = 16, WIDTH_DEFAULT = 100 };
 
 typedef struct report_options {
     const char *format, *output, *baseline, *history, *targets;
+    mu_texts label;
     float delta_percent;
     bool any_precision;
 } report_options;
@@ -30,6 +31,7 @@ typedef struct report_options {
 typedef struct results {
     json_t *docs[DOCS_MAX];
     const char *names[DOCS_MAX];
+    const char *labels[DOCS_MAX]; /* NULL: none was given */
     size_t n;
 } results;
 
@@ -68,6 +70,19 @@ static mu_status results_add_all(results *r, json_t *json, const char *name, mu_
     return status;
 }
 
+/* A whole word to call a file by: report.json is what every run writes, so that its folder tells
+ * more. */
+static const char *short_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return path;
+    if (strncmp(slash + 1, "report.", 7) != 0) return slash + 1;
+    const char *folder = slash;
+    while (folder > path && folder[-1] != '/') {
+        folder--;
+    }
+    return folder;
+}
+
 static mu_status read_file(const char *path, results *out, mu_err *err) {
     mu_buf text = {0};
     mu_err inner;
@@ -81,7 +96,7 @@ static mu_status read_file(const char *path, results *out, mu_err *err) {
         if (status != MU_OK) mu_fail(err, status, "%.80s: %s", path, inner.text);
     }
     mu_buf_deinit(&text);
-    return status == MU_OK ? results_add_all(out, json, path, err) : status;
+    return status == MU_OK ? results_add_all(out, json, short_name(path), err) : status;
 }
 
 static mu_status read_baseline(const report_options *o, results *out, mu_err *err) {
@@ -121,6 +136,10 @@ static mu_status settle(const report_options *o, results *r, json_t **out, int *
     }
     mu_compare_options options = {
         .delta = o->delta_percent / 100.0, .any_precision = o->any_precision, .seed = 1};
+    for (uint32_t i = 0; i < o->label.n && i < r->n; i++) {
+        r->labels[i] = o->label.items[i];
+    }
+    options.labels = r->labels;
     json_t *doc = NULL;
     mu_status status =
         mu_compare_documents((const json_t *const *)r->docs, r->names, r->n, &options, &doc, err);
@@ -230,6 +249,8 @@ int mu_cmd_report(int argc, char **argv) {
         {"history", 0, MU_OPTION_TEXT, &o.history, 0, 0, "FILE", "history to look in"},
         {"targets", 0, MU_OPTION_TEXT, &o.targets, 0, 0, "FILE",
          "judge again, with these targets (JSON)"},
+        {"label", 0, MU_OPTION_TEXTS, &o.label, 0, 0, "NAME",
+         "call the systems of a file so; once for each file, in their order"},
         {"delta", 0, MU_OPTION_F32, &o.delta_percent, 0.01, 50, "PERCENT",
          "differences within it do not matter"},
         {"any-precision", 0, MU_OPTION_FLAG, &o.any_precision, 0, 0, NULL,
@@ -244,7 +265,7 @@ int mu_cmd_report(int argc, char **argv) {
             "is slower, 2 invalid run or nothing comparable, 3 inconclusive, 4 an error.",
         .examples = "  muai report result.json\n"
                     "  muai report result.json -o report.html\n"
-                    "  muai report new.json old.json\n"
+                    "  muai report new.json old.json --label new --label old\n"
                     "  muai report new.json --baseline main\n",
         .options = options,
         .n_options = MU_COUNTOF(options),

@@ -123,6 +123,7 @@ class Browser:
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
         self.driver.get((OUT / f"{name}.html").as_uri())
+        self.ask("document.querySelectorAll('details.fold').forEach(d => { d.open = true; })")
 
     def ask(self, script):
         self.cdp("Emulation.setScriptExecutionDisabled", value=False)
@@ -225,7 +226,7 @@ def test_buttons_work(b):
     b.ask(f"{column.replace('return', 'const t =')}; t.tHead.rows[0].cells[8].querySelector('button').click()")
     sorted_values = b.ask(values)
     assert len(sorted_values) == 10 and sorted_values == sorted(sorted_values), sorted_values
-    b.ask("""const svg = document.querySelector('figure.chart > svg'), r = svg.getBoundingClientRect();
+    b.ask("""const svg = document.querySelector('#latency figure.chart > svg'), r = svg.getBoundingClientRect();
              svg.dispatchEvent(new PointerEvent('pointermove', {clientX: r.x + r.width / 2, clientY: r.y + r.height / 2}))""")
     assert re.search(r"%\n.*: \d", b.ask("return document.querySelector('.tip').textContent"))
 

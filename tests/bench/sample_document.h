@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "bench/judge/document.h"
+#include "bench/result/document.h"
 #include "format/json.h"
 
 static inline json_t *sample_document(void) {

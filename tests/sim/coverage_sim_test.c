@@ -1,7 +1,7 @@
 /* Do 95% intervals hold the truth in 95 of 100 cases? On AR(1) series with autocorrelation 0.5, on
  * runs that differ, on slopes, and where measuring stops when the interval is narrow. Each way has
  * a canary: the interval that ignores the dependence must be seen to fail. */
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/resample.h"
 #include "bench/stats/series.h"
@@ -174,7 +174,7 @@ static void sequential_stopping(void **state) {
         mu_goal goal = {.goal = MU_GOAL_CENTER, .value = 10.0};
         for (;;) {
             goal.ci = bootstrap(values, at.n, mu_statistic_mean, 0.0, (uint64_t)t);
-            mu_stop stop = mu_stopping_decide(&rule, &at, &goal, 1);
+            mu_stopping stop = mu_stopping_decide(&rule, &at, &goal, 1);
             if (stop.reason != MU_STOP_NOT_YET) break;
             at.n = stop.n_next;
         }

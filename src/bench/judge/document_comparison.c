@@ -10,29 +10,14 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "bench/judge/document.h"
 #include "bench/judge/targets.h"
+#include "bench/result/document.h"
 #include "bench/stats/comparison.h"
 #include "bench/stats/percentiles.h"
 
-enum { ARM_MAX = 256, CELL_METRICS = 6, RUNS_PUBLISHED = 5 };
+enum { ARM_MAX = 256, ROWS_MAX = 32, RUNS_PUBLISHED = 5 };
 
 static const double length_tolerance = 0.01;
-
-typedef enum lengths_needed { LENGTHS_NONE, LENGTHS_PROMPT, LENGTHS_BOTH } lengths_needed;
-
-static const struct {
-    const char *path, *name;
-    bool is_higher_better;
-    lengths_needed needs; /* equal lengths, or the figures are of different work */
-} metrics[CELL_METRICS] = {
-    {"ttft_ms.p50", "ttft_ms.p50", false, LENGTHS_PROMPT},
-    {"ttft_ms.p95", "ttft_ms.p95", false, LENGTHS_PROMPT},
-    {"tpot_ms.p50", "tpot_ms.p50", false, LENGTHS_NONE},
-    {"throughput.output_tok_s", "output_tok_s", true, LENGTHS_BOTH},
-    {"throughput.requests_s", "requests_s", true, LENGTHS_BOTH},
-    {"goodput.requests_s", "goodput_requests_s", true, LENGTHS_BOTH},
-};
 
 typedef struct arm {
     double values[ARM_MAX], blocks[ARM_MAX]; /* block NAN: none */
@@ -208,7 +193,7 @@ static mu_status compare_arms(const pair *p, const arm *a, const arm *b, bool is
 
 /* A row before its verdict. */
 typedef struct row {
-    const char *metric;
+    char metric[64];
     bool is_higher_better, is_compared;
     arm a, b;
     mu_comparison result;
@@ -221,12 +206,12 @@ static bool differ(double a, double b) {
 }
 
 /* Reasons of the two cells. */
-static void compare_lengths(pair *p, row *r, lengths_needed needs) {
+static void compare_lengths(pair *p, row *r, mu_lengths needs) {
     static const struct {
         const char *path, *what;
-        lengths_needed from;
-    } lengths[] = {{"tokens.prompt_mean", "prompt tokens", LENGTHS_PROMPT},
-                   {"tokens.output_mean", "output tokens", LENGTHS_BOTH}};
+        mu_lengths from;
+    } lengths[] = {{"tokens.prompt_mean", "prompt tokens", MU_LENGTHS_PROMPT},
+                   {"tokens.output_mean", "output tokens", MU_LENGTHS_BOTH}};
     for (size_t i = 0; i < MU_COUNTOF(lengths); i++) {
         double a = mu_document_number(r->a.first, lengths[i].path);
         double b = mu_document_number(r->b.first, lengths[i].path);
@@ -320,7 +305,7 @@ static json_t *row_json(const pair *p, const row *r, const char *cell, double de
 
 /* Holm over the rows that were compared, then their JSON. */
 static void finish_rows(pair *p, row *rows, size_t n, const char *cell) {
-    mu_comparison compared[CELL_METRICS];
+    mu_comparison compared[ROWS_MAX];
     size_t n_compared = 0;
     double delta = p->options->delta > 0.0 ? p->options->delta : 0.02;
     for (size_t i = 0; i < n; i++) {
@@ -338,28 +323,46 @@ static void finish_rows(pair *p, row *rows, size_t n, const char *cell) {
     }
 }
 
-static void row_init(pair *p, row *r, const char *metric, bool is_higher_better) {
-    *r = (row){.metric = metric, .is_higher_better = is_higher_better};
+static void row_init(pair *p, row *r, const mu_figure_row *figure, const char *stat) {
+    *r = (row){.is_higher_better = figure->better == MU_BETTER_HIGHER};
+    snprintf(r->metric, sizeof(r->metric), "%s%s%s",
+             figure->key ? figure->key : mu_figure_name(figure), stat ? "." : "", stat ? stat : "");
     r->reasons = json_copy(p->reasons);
     if (!r->reasons) p->failed = true;
 }
 
+static void compare_figure(pair *p, row *r, const mu_figure_row *figure, const char *stat,
+                           const char *key) {
+    char path[96];
+    snprintf(path, sizeof(path), "%s%s%s", figure->path, stat ? "." : "", stat ? stat : "");
+    row_init(p, r, figure, stat);
+    arm_fill(&r->a, p, p->a, key, path);
+    arm_fill(&r->b, p, p->b, key, path);
+    compare_lengths(p, r, figure->lengths);
+    row_compare(p, r, !r->is_higher_better);
+}
+
 static void compare_cell(pair *p, row *rows, const json_t *cell, const char *key) {
     char id[160];
-    for (size_t i = 0; i < CELL_METRICS; i++) {
-        row *r = &rows[i];
-        row_init(p, r, metrics[i].name, metrics[i].is_higher_better);
-        arm_fill(&r->a, p, p->a, key, metrics[i].path);
-        arm_fill(&r->b, p, p->b, key, metrics[i].path);
-        compare_lengths(p, r, metrics[i].needs);
-        row_compare(p, r, !metrics[i].is_higher_better);
+    size_t n = 0;
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        const mu_figure_row *figure = &mu_figure_rows[i];
+        if (figure->place > MU_PLACE_CELL) continue;
+        for (size_t s = 0; s < MU_N_FIGURE_STATS; s++) {
+            if (!(figure->compared & mu_figure_stats[s].set)) continue;
+            MU_ASSERT(n < ROWS_MAX);
+            compare_figure(p, &rows[n++], figure, mu_figure_stats[s].name, key);
+        }
+        if (!(figure->compared & MU_STAT_VALUE)) continue;
+        MU_ASSERT(n < ROWS_MAX);
+        compare_figure(p, &rows[n++], figure, NULL, key);
     }
     mu_cell_id_without_run(cell, id, sizeof(id));
-    finish_rows(p, rows, CELL_METRICS, id);
+    finish_rows(p, rows, n, id);
 }
 
 static void compare_memory(pair *p, row *r) {
-    row_init(p, r, "memory.peak_mb", false);
+    row_init(p, r, mu_figure_row_of(MU_PLACE_MEMORY, "peak_mb"), NULL);
     arm_fill_memory(&r->a, p, p->a);
     arm_fill_memory(&r->b, p, p->b);
     if (r->a.n == 0 && r->b.n == 0) {
@@ -411,7 +414,7 @@ static void compare_pair(pair *p, row *rows) {
 json_t *mu_compare_systems(const json_t *doc, const mu_compare_options *options, json_t *notes) {
     const json_t *systems = mu_document_at(doc, "systems");
     json_t *out = json_array();
-    row *rows = MU_ALLOC(row, CELL_METRICS);
+    row *rows = MU_ALLOC(row, ROWS_MAX);
     bool is_ok = out && rows;
     for (size_t i = 1; i < json_array_size(systems) && is_ok; i++) {
         pair p = {.doc = doc,

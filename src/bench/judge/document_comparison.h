@@ -24,10 +24,11 @@
 #include "base/status.h"
 
 typedef struct mu_compare_options {
-    double delta;       /* practical margin; 0: 0.02 */
-    double noise_floor; /* of an A/A run; replaces delta when larger */
-    bool any_precision; /* different weight types are a note, not a refusal */
-    uint64_t seed;      /* of the bootstrap */
+    double delta;              /* practical margin; 0: 0.02 */
+    double noise_floor;        /* of an A/A run; replaces delta when larger */
+    bool any_precision;        /* different weight types are a note, not a refusal */
+    uint64_t seed;             /* of the bootstrap */
+    const char *const *labels; /* of documents: what their systems are called; NULL: as they are */
 } mu_compare_options;
 
 /* The "comparisons" array of the systems inside one document: the first against each other one.

@@ -89,7 +89,7 @@ static const json_t *row_of(const json_t *rows, const char *metric) {
 }
 
 static const char *const of_cells[] = {"ttft_ms.p50",  "ttft_ms.p95", "tpot_ms.p50",
-                                       "output_tok_s", "requests_s",  "goodput_requests_s"};
+                                       "output_tok_s", "requests_s",  "goodput"};
 
 static void all_are(const json_t *rows, const char *verdict) {
     for (size_t i = 0; i < MU_COUNTOF(of_cells); i++) {
@@ -205,7 +205,7 @@ static void refusals(void **state) {
         {"cells.c8-a-r1.validity.status=\"SATURATED\"", "ttft_ms.p95", "SATURATED", true},
         {"cells.c8-a-r1.validity.status=\"SATURATED\"", "requests_s", "", true},
         {"run.stop_reason=\"failed\"", "requests_s", "an invalid run", false},
-        {"cells.c8-a-r1.goodput.requests_s=0", "goodput_requests_s", "not above 0", true},
+        {"cells.c8-a-r1.goodput.requests_s=0", "goodput", "not above 0", true},
         {"cells.c8-a-r1.metrics.tpot_ms={\"n\": 0, \"why\": \"one token\"}; "
          "cells.c8-a-r2.metrics.tpot_ms={\"n\": 0, \"why\": \"one token\"}; "
          "cells.c8-a-r3.metrics.tpot_ms={\"n\": 0, \"why\": \"one token\"}; "

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/judge/document.h"
 #include "bench/judge/document_comparison.h"
+#include "bench/result/document.h"
 
 enum { SYSTEMS_MAX = 26 };
 
@@ -80,7 +80,7 @@ static bool is_name_taken(const merge *m, const char *name, size_t until) {
     return false;
 }
 
-static void take_document(merge *m, const json_t *doc, const char *name) {
+static void take_document(merge *m, const json_t *doc, const char *name, const char *label) {
     letters l = {doc, m->n_systems, m->n_systems == 0};
     size_t n = json_array_size(mu_document_at(doc, "systems"));
     size_t from = json_array_size(m->capacity), first = json_array_size(m->systems);
@@ -94,7 +94,9 @@ static void take_document(merge *m, const json_t *doc, const char *name) {
         if (mu_document_is_invalid(doc)) set(m, system, "is_of_invalid_run", json_true());
         const char *own = mu_document_text(system, "name");
         const char *from_file = name ? name : mu_document_text(doc, "run.id");
-        if (is_name_taken(m, own, first)) {
+        if (label) {
+            set(m, system, "name", n > 1 ? json_sprintf("%s %s", label, own) : json_string(label));
+        } else if (is_name_taken(m, own, first)) {
             set(m, system, "name", json_sprintf("%s (%s)", own, from_file));
         }
     }
@@ -154,7 +156,7 @@ mu_status mu_compare_documents(const json_t *const *docs, const char *const *nam
                              SYSTEMS_MAX);
             break;
         }
-        take_document(&m, docs[i], name);
+        take_document(&m, docs[i], name, options->labels ? options->labels[i] : NULL);
         if (i > 0) compare_hosts(&m, docs[0], docs[i], name);
     }
     json_t *doc = status == MU_OK ? assemble(&m, docs[0], options) : NULL;

@@ -1,5 +1,5 @@
-/* finding.h - what the rules of recommendations.h share: the case they look at, the finding they
- * write, and the curve of a figure over the number of clients. Private to judge/.
+/* finding.h - what the rules of recommendations.h share: the case they look at and the finding they
+ * write. Private to judge/.
  *
  * A rule is a row with a function; the function returns false when it has nothing to say, and what
  * it wrote until then is dropped.
@@ -10,32 +10,16 @@
 #define MU_BENCH_JUDGE_FINDING_H
 
 #include "base/buf.h"
-#include "bench/judge/document.h"
 #include "bench/judge/recommendations.h"
-
-enum { MU_CURVE_MAX = 64 };
-
-typedef struct mu_point {
-    const json_t *cell; /* the first run */
-    double clients;
-    mu_figure tok_s; /* throughput.output_tok_s of all runs */
-} mu_point;
-
-/* Valid closed-loop cells of one shape, by clients, each number once. */
-typedef struct mu_curve {
-    double prompt_tokens, output_tokens;
-    size_t n;
-    mu_point points[MU_CURVE_MAX];
-    size_t best; /* highest tok/s; n > 0 */
-    size_t knee; /* the fewest clients with 95% of that */
-} mu_curve;
+#include "bench/result/load_curve.h"
 
 typedef struct mu_case {
+    const mu_view *view; /* of the document; its cells have their runs put together */
     const json_t *doc, *system, *memory, *capacity, *host;
     const char *system_id;
     double slo_ttft_ms, slo_tpot_ms, slo_attain;
     double n_cores; /* NAN: not known */
-    mu_curve curve; /* of the shape with the most numbers of clients */
+    mu_load_curve curve;
 } mu_case;
 
 typedef struct mu_finding {
@@ -55,7 +39,7 @@ extern const mu_rule_row mu_rules_service[], mu_rules_load[], mu_rules_model[], 
 extern const size_t mu_n_rules_service, mu_n_rules_load, mu_n_rules_model, mu_n_rules_memory,
     mu_n_rules_host;
 
-/* The next valid cell of the system at or after *i, which then stands behind it; NULL: no more.
+/* The next sound cell of the system at or after *i, which then stands behind it; NULL: no more.
  * phase NULL: any. */
 const json_t *mu_case_next(const mu_case *c, const char *phase, size_t *i);
 

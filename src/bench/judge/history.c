@@ -11,10 +11,10 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "bench/judge/document.h"
 #include "bench/judge/history_schema.h"
 #include "bench/judge/sqlite.h"
 #include "bench/judge/targets.h"
+#include "bench/result/document.h"
 
 enum { WAIT_MS = 30000, NAME_MAX_BYTES = 64 };
 

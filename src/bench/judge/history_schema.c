@@ -75,19 +75,19 @@ static bool add_figure(void *ctx, const mu_key_figure *k) {
     return f->status == MU_OK;
 }
 
-static mu_status fill_figures(mu_sqlite *s, const char *id, const json_t *doc, mu_err *err) {
+static mu_status fill_figures(mu_sqlite *s, const char *id, const mu_view *view, mu_err *err) {
     filling f = {.sqlite = s, .id = id, .err = err};
     f.status = mu_sqlite_prepare(s,
                                  "INSERT OR IGNORE INTO figures (run, system, cell, metric, unit, "
                                  "value, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                                  &f.statement, err);
-    if (f.status == MU_OK) mu_key_figures_visit(doc, add_figure, &f);
+    if (f.status == MU_OK) mu_key_figures_visit(view, add_figure, &f);
     sqlite3_finalize(f.statement);
     return f.status;
 }
 
-static mu_status fill_headline(mu_sqlite *s, const char *id, const json_t *doc, mu_err *err) {
-    mu_headline line = mu_headline_of(doc);
+static mu_status fill_headline(mu_sqlite *s, const char *id, const mu_view *view, mu_err *err) {
+    mu_headline line = mu_headline_of(view);
     const double numbers[] = {line.ttft_p50_ms, line.decode_tok_s, line.output_tok_s,
                               line.requests_s, line.peak_mb};
     sqlite3_stmt *statement = NULL;
@@ -116,8 +116,13 @@ mu_status mu_history_parse(mu_sqlite *s, const json_t *row, json_t **out, mu_err
 }
 
 mu_status mu_history_fill(mu_sqlite *s, const char *id, const json_t *doc, mu_err *err) {
-    mu_status status = fill_headline(s, id, doc, err);
-    return status == MU_OK ? fill_figures(s, id, doc, err) : status;
+    mu_view view;
+    mu_status status = mu_view_init(&view, &doc, 1, err);
+    if (status != MU_OK) return status;
+    status = fill_headline(s, id, &view, err);
+    if (status == MU_OK) status = fill_figures(s, id, &view, err);
+    mu_view_deinit(&view);
+    return status;
 }
 
 static mu_status refill(mu_sqlite *s, mu_err *err) {

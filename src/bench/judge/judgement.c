@@ -32,6 +32,7 @@ void mu_judgement_settle(mu_judgement *j) {
     const char *unit = f->unit[0] != '\0' ? f->unit : j->unit;
     if (isnan(f->value)) {
         mu_judgement_leave(j, "%s", f->why[0] != '\0' ? f->why : "not measured");
+        f->value = f->observed;
         return;
     }
     if (f->is_exact) f->low = f->high = f->value;
@@ -70,13 +71,12 @@ static void say_flags(mu_buf *why, const json_t *cell) {
     }
 }
 
-void mu_judgement_settle_cell(mu_judgement *j, const json_t *doc, const json_t *cell,
-                              const char *path) {
-    uint32_t n_invalid = 0;
-    j->cell = cell;
+void mu_judgement_settle_cell(mu_judgement *j, const mu_view_cell *of, const char *path) {
+    const json_t *cell = j->cell = of->json;
     j->system = mu_document_text(cell, "system");
-    j->figure = mu_cell_runs_figure(doc, cell, path, &n_invalid);
-    if (isnan(j->figure.value) && !mu_cell_is_sound(cell)) {
+    j->figure = mu_cell_figure(cell, path);
+    if (!mu_cell_is_sound(cell)) {
+        j->figure.value = j->figure.low = j->figure.high = j->figure.observed = NAN;
         mu_judgement_leave(j, "the cell is INVALID");
         say_flags(&j->why, cell);
         return;
@@ -87,7 +87,9 @@ void mu_judgement_settle_cell(mu_judgement *j, const json_t *doc, const json_t *
         return;
     }
     mu_judgement_settle(j);
-    if (n_invalid > 0) mu_buf_printf(&j->why, " (%u INVALID runs are left out)", n_invalid);
+    if (of->n_left_out > 0) {
+        mu_buf_printf(&j->why, " (%zu runs that are not VALID are left out)", of->n_left_out);
+    }
 }
 
 json_t *mu_judgement_json(const mu_judgement *j) {

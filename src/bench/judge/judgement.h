@@ -7,7 +7,7 @@
 #define MU_BENCH_JUDGE_JUDGEMENT_H
 
 #include "base/buf.h"
-#include "bench/judge/document.h"
+#include "bench/result/view.h"
 
 typedef enum mu_target_verdict {
     MU_TARGET_INCONCLUSIVE,
@@ -39,8 +39,7 @@ void mu_judgement_leave(mu_judgement *j, const char *fmt, ...) MU_PRINTF(2, 3);
 
 /* The figure of all runs of a cell, then mu_judgement_settle(). Durations of a SATURATED cell
  * depend on how long it ran, so they are left inconclusive. */
-void mu_judgement_settle_cell(mu_judgement *j, const json_t *doc, const json_t *cell,
-                              const char *path);
+void mu_judgement_settle_cell(mu_judgement *j, const mu_view_cell *cell, const char *path);
 
 /* A row of "targets"; NULL: no memory. */
 json_t *mu_judgement_json(const mu_judgement *j);

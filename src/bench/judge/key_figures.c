@@ -1,44 +1,11 @@
 #include "bench/judge/key_figures.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-static const char *const cell_metrics[] = {
-    "ttft_ms.p50",
-    "ttft_ms.p95",
-    "ttft_service_ms.p50",
-    "ttft_service_ms.p95",
-    "tpot_ms.p50",
-    "tpot_ms.p95",
-    "icl_ms.p50",
-    "itl_ms.p50",
-    "e2e_ms.p50",
-    "e2e_ms.p95",
-    "gap_max_ms.p50",
-    "rate_user_tok_s.p50",
-    "prefill_tok_s.p50",
-    "throughput.output_tok_s",
-    "throughput.requests_s",
-    "goodput.requests_s",
-    "goodput.attainment",
-    "reliability.success",
-    "efficiency.mbu",
-    "efficiency.mfu",
-};
-
-static const struct {
-    const char *metric, *path;
-} memory_metrics[] = {
-    {"memory.peak_mb", "peak_mb"},
-    {"memory.unreclaimable_mb", "footprint.unreclaimable_mb"},
-    {"memory.kv_bytes_per_token", "kv.measured_bytes_per_token"},
-    {"memory.leak_mb_h", "leak.slope_mb_h"},
-    {"memory.load_cold_s", "loads.cold.seconds"},
-    {"memory.load_warm_s", "loads.warm.seconds"},
-};
-
 typedef struct walk {
-    const json_t *doc;
+    const mu_view *view;
     bool (*visit)(void *ctx, const mu_key_figure *figure);
     void *ctx;
 } walk;
@@ -46,37 +13,51 @@ typedef struct walk {
 static bool visit(const walk *w, const char *system, const char *cell, const char *metric,
                   mu_figure figure) {
     if (isnan(figure.value)) return true;
-    const char *name = mu_document_text(mu_document_system(w->doc, system), "name");
+    const char *name = mu_document_text(mu_document_system(w->view->docs[0], system), "name");
     mu_key_figure f = {name, cell, metric, figure};
     return w->visit(w->ctx, &f);
 }
 
-/* Whether no cell before this one is a run of the same. */
-static bool is_first_run(const json_t *cells, size_t i) {
-    char key[160], other_key[160];
-    const json_t *cell = json_array_get(cells, i);
-    mu_cell_key(cell, key, sizeof(key));
-    for (size_t k = 0; k < i; k++) {
-        const json_t *other = json_array_get(cells, k);
-        mu_cell_key(other, other_key, sizeof(other_key));
-        if (strcmp(key, other_key) == 0 &&
-            strcmp(mu_document_text(cell, "system"), mu_document_text(other, "system")) == 0) {
-            return false;
-        }
+static bool visit_metric(const walk *w, const json_t *cell, const char *id,
+                         const mu_figure_row *row) {
+    for (size_t s = 0; s < MU_N_FIGURE_STATS; s++) {
+        char name[64];
+        if (!(row->followed & mu_figure_stats[s].set)) continue;
+        snprintf(name, sizeof(name), "%s.%s", row->path, mu_figure_stats[s].name);
+        mu_figure figure = mu_cell_stat(cell, row->path, mu_figure_stats[s].name);
+        if (!visit(w, mu_document_text(cell, "system"), id, name, figure)) return false;
     }
     return true;
 }
 
-static bool visit_cells(const walk *w) {
-    const json_t *cells = mu_document_at(w->doc, "cells");
+/* Of a cell whose runs are one. */
+static bool visit_cell(const walk *w, const json_t *cell) {
     char id[160];
-    for (size_t i = 0; i < json_array_size(cells); i++) {
-        const json_t *cell = json_array_get(cells, i);
-        if (!is_first_run(cells, i)) continue;
-        mu_cell_id_without_run(cell, id, sizeof(id));
-        for (size_t k = 0; k < MU_COUNTOF(cell_metrics); k++) {
-            mu_figure figure = mu_cell_runs_figure(w->doc, cell, cell_metrics[k], NULL);
-            if (!visit(w, mu_document_text(cell, "system"), id, cell_metrics[k], figure)) {
+    bool goes_on = true;
+    if (!mu_cell_is_sound(cell)) return true;
+    mu_cell_id_without_run(cell, id, sizeof(id));
+    for (uint32_t i = 0; i < mu_n_figure_rows && goes_on; i++) {
+        const mu_figure_row *row = &mu_figure_rows[i];
+        if (!row->followed) continue;
+        if (row->place == MU_PLACE_METRIC) goes_on = visit_metric(w, cell, id, row);
+        if (row->place != MU_PLACE_CELL) continue;
+        goes_on = visit(w, mu_document_text(cell, "system"), id, row->path,
+                        mu_cell_figure(cell, row->path));
+    }
+    return goes_on;
+}
+
+/* Of each system's memory, or capacity. */
+static bool visit_items(const walk *w, mu_place place, const char *array,
+                        mu_figure (*figure)(const json_t *item, const char *path)) {
+    const json_t *items = mu_document_at(w->view->docs[0], array);
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        for (uint32_t k = 0; k < mu_n_figure_rows; k++) {
+            const mu_figure_row *row = &mu_figure_rows[k];
+            if (row->place != place || !row->followed) continue;
+            if (!visit(w, mu_document_text(item, "system"), array, row->key,
+                       figure(item, row->path))) {
                 return false;
             }
         }
@@ -84,41 +65,21 @@ static bool visit_cells(const walk *w) {
     return true;
 }
 
-bool mu_key_figures_visit(const json_t *doc,
+bool mu_key_figures_visit(const mu_view *view,
                           bool (*visit_figure)(void *ctx, const mu_key_figure *figure), void *ctx) {
-    walk w = {doc, visit_figure, ctx};
-    const json_t *memory = mu_document_at(doc, "memory");
-    const json_t *capacity = mu_document_at(doc, "capacity");
-    if (!visit_cells(&w)) return false;
-    for (size_t i = 0; i < json_array_size(memory); i++) {
-        const json_t *item = json_array_get(memory, i);
-        for (size_t k = 0; k < MU_COUNTOF(memory_metrics); k++) {
-            mu_figure figure = mu_memory_figure(item, memory_metrics[k].path);
-            if (!visit(&w, mu_document_text(item, "system"), "memory", memory_metrics[k].metric,
-                       figure)) {
-                return false;
-            }
-        }
+    walk w = {view, visit_figure, ctx};
+    for (size_t i = 0; i < view->n_cells; i++) {
+        if (!visit_cell(&w, view->cells[i].json)) return false;
     }
-    for (size_t i = 0; i < json_array_size(capacity); i++) {
-        const json_t *item = json_array_get(capacity, i);
-        mu_figure figure = mu_capacity_figure(item, "max_rate_per_s");
-        if (!visit(&w, mu_document_text(item, "system"), "capacity", "capacity.max_rate_per_s",
-                   figure)) {
-            return false;
-        }
-    }
-    return true;
+    return visit_items(&w, MU_PLACE_MEMORY, "memory", mu_memory_figure) &&
+           visit_items(&w, MU_PLACE_CAPACITY, "capacity", mu_capacity_figure);
 }
 
-mu_headline mu_headline_of(const json_t *doc) {
+mu_headline mu_headline_of(const mu_view *view) {
     mu_headline h = {NAN, NAN, NAN, NAN, NAN};
-    const char *system = mu_document_text(json_array_get(mu_document_at(doc, "systems"), 0), "id");
-    const json_t *cells = mu_document_at(doc, "cells");
-    for (size_t i = 0; i < json_array_size(cells); i++) {
-        const json_t *cell = json_array_get(cells, i);
-        if (strcmp(mu_document_text(cell, "system"), system) != 0) continue;
-        if (!mu_cell_is_sound(cell)) continue;
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const json_t *cell = view->cells[i].json;
+        if (view->cells[i].i_system != 0 || !mu_cell_is_sound(cell)) continue;
         h.output_tok_s =
             fmax(h.output_tok_s, mu_cell_figure(cell, "throughput.output_tok_s").value);
         h.requests_s = fmax(h.requests_s, mu_cell_figure(cell, "throughput.requests_s").value);
@@ -128,6 +89,6 @@ mu_headline mu_headline_of(const json_t *doc) {
         if (isnan(h.decode_tok_s))
             h.decode_tok_s = mu_cell_figure(cell, "rate_user_tok_s.p50").value;
     }
-    h.peak_mb = mu_memory_peak(mu_document_memory(doc, system)).value;
+    if (view->n_systems > 0) h.peak_mb = mu_memory_peak(mu_view_memory(view, 0)).value;
     return h;
 }

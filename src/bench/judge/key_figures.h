@@ -8,7 +8,7 @@
 #ifndef MU_BENCH_JUDGE_KEY_FIGURES_H
 #define MU_BENCH_JUDGE_KEY_FIGURES_H
 
-#include "bench/judge/document.h"
+#include "bench/result/view.h"
 
 typedef struct mu_key_figure {
     const char *system; /* name */
@@ -17,9 +17,10 @@ typedef struct mu_key_figure {
     mu_figure figure;   /* value is known */
 } mu_key_figure;
 
-/* Calls visit() for each; stops when it returns false, and then returns false. */
-bool mu_key_figures_visit(const json_t *doc, bool (*visit)(void *ctx, const mu_key_figure *figure),
-                          void *ctx);
+/* Of the one document of a view. Calls visit() for each; stops when it returns false, and then
+ * returns false. */
+bool mu_key_figures_visit(const mu_view *view,
+                          bool (*visit)(void *ctx, const mu_key_figure *figure), void *ctx);
 
 /* What a list of runs shows: of the first system, NAN when not measured. */
 typedef struct mu_headline {
@@ -28,6 +29,6 @@ typedef struct mu_headline {
     double peak_mb;
 } mu_headline;
 
-mu_headline mu_headline_of(const json_t *doc);
+mu_headline mu_headline_of(const mu_view *view);
 
 #endif

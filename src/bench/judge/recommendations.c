@@ -7,8 +7,6 @@
 #include "base/alloc.h"
 #include "bench/judge/finding.h"
 
-static const double knee_share = 0.95;
-
 enum { TABLES = 5 };
 
 static const struct {
@@ -29,9 +27,8 @@ const mu_rule *mu_rule_at(size_t i) {
 }
 
 const json_t *mu_case_next(const mu_case *c, const char *phase, size_t *i) {
-    const json_t *cells = mu_document_at(c->doc, "cells");
-    while (*i < json_array_size(cells)) {
-        const json_t *cell = json_array_get(cells, (*i)++);
+    while (*i < c->view->n_cells) {
+        const json_t *cell = c->view->cells[(*i)++].json;
         if (!mu_cell_is_sound(cell)) continue;
         if (strcmp(mu_document_text(cell, "system"), c->system_id) != 0) continue;
         if (!phase || strcmp(mu_document_text(cell, "phase"), phase) == 0) return cell;
@@ -63,61 +60,13 @@ static void finding_deinit(mu_finding *f) {
     json_decref(f->evidence);
 }
 
-static void curve_insert(mu_curve *curve, const mu_case *c, const json_t *cell) {
-    double clients = mu_document_number(cell, "load.clients");
-    size_t at = 0;
-    while (at < curve->n && curve->points[at].clients < clients) {
-        at++;
-    }
-    bool is_there = at < curve->n && curve->points[at].clients == clients;
-    if (is_there || curve->n == MU_CURVE_MAX) return;
-    mu_point point = {cell, clients,
-                      mu_cell_runs_figure(c->doc, cell, "throughput.output_tok_s", NULL)};
-    if (isnan(point.tok_s.value)) return;
-    memmove(&curve->points[at + 1], &curve->points[at], (curve->n - at) * sizeof(point));
-    curve->points[at] = point;
-    curve->n++;
-}
-
-static mu_curve curve_of(const mu_case *c, double prompt_tokens, double output_tokens) {
-    mu_curve curve = {.prompt_tokens = prompt_tokens, .output_tokens = output_tokens};
-    const json_t *cell;
-    for (size_t i = 0; (cell = mu_case_next(c, NULL, &i));) {
-        bool is_on_it = strcmp(mu_document_text(cell, "load.kind"), "closed") == 0 &&
-                        mu_document_number(cell, "load.clients") >= 1.0 &&
-                        mu_document_number(cell, "load.prompt_tokens") == prompt_tokens &&
-                        mu_document_number(cell, "load.output_tokens") == output_tokens;
-        if (is_on_it) curve_insert(&curve, c, cell);
-    }
-    for (size_t i = 1; i < curve.n; i++) {
-        if (curve.points[i].tok_s.value > curve.points[curve.best].tok_s.value) curve.best = i;
-    }
-    while (curve.n > 0 && curve.points[curve.knee].tok_s.value <
-                              knee_share * curve.points[curve.best].tok_s.value) {
-        curve.knee++;
-    }
-    return curve;
-}
-
-/* Where shapes have as many numbers of clients, the one with more tokens: it says more about what
- * serving is like. */
-static void choose_curve(mu_case *c) {
-    const json_t *cell;
-    for (size_t i = 0; (cell = mu_case_next(c, NULL, &i));) {
-        mu_curve curve = curve_of(c, mu_document_number(cell, "load.prompt_tokens"),
-                                  mu_document_number(cell, "load.output_tokens"));
-        bool is_longer = curve.prompt_tokens + curve.output_tokens >
-                         c->curve.prompt_tokens + c->curve.output_tokens;
-        if (curve.n > c->curve.n || (curve.n == c->curve.n && is_longer)) c->curve = curve;
-    }
-}
-
 static double first_known(double a, double b, double otherwise) {
     return !isnan(a) ? a : !isnan(b) ? b : otherwise;
 }
 
-static void case_init(mu_case *c, const json_t *doc) {
-    *c = (mu_case){.doc = doc};
+static void case_init(mu_case *c, const mu_view *view) {
+    const json_t *doc = view->docs[0];
+    *c = (mu_case){.view = view, .doc = doc};
     c->system = json_array_get(mu_document_at(doc, "systems"), 0);
     c->system_id = mu_document_text(c->system, "id");
     c->memory = mu_document_memory(doc, c->system_id);
@@ -134,7 +83,7 @@ static void case_init(mu_case *c, const json_t *doc) {
                                  mu_document_number(slo, "tpot_ms"), 1000.0 / 30.0);
     c->slo_attain =
         first_known(mu_document_number(asked, "attain"), mu_document_number(slo, "attain"), 0.99);
-    choose_curve(c);
+    mu_load_curve_of(view, 0, &c->curve);
 }
 
 static json_t *finding_json(const mu_rule_row *row, const mu_finding *f) {
@@ -164,14 +113,17 @@ static bool add_findings(const mu_case *c, const char *severity, json_t *out) {
 
 json_t *mu_recommend(const json_t *doc) {
     static const char *const severities[] = {"warning", "advice", "info"};
+    mu_view view;
+    if (mu_view_init(&view, &doc, 1, NULL) != MU_OK) return NULL;
     json_t *out = json_array();
     mu_case *c = MU_ALLOC(mu_case, 1);
     bool is_ok = out && c;
-    if (is_ok) case_init(c, doc);
+    if (is_ok) case_init(c, &view);
     for (size_t i = 0; i < MU_COUNTOF(severities) && is_ok && !mu_document_is_invalid(doc); i++) {
         is_ok = add_findings(c, severities[i], out);
     }
     mu_free(c);
+    mu_view_deinit(&view);
     if (is_ok) return out;
     json_decref(out);
     return NULL;

@@ -4,6 +4,8 @@
 
 #include "bench/judge/finding.h"
 
+enum { SOAK_SECONDS = 600 };
+
 static const double margin = 1.2; /* on top of a measured peak */
 
 static double host_mb(const mu_case *c) {
@@ -127,8 +129,9 @@ static bool leak_is_undecided(const mu_case *c, mu_finding *out) {
     if (!isnan(limit)) {
         mu_buf_printf(&out->finding, ": below %.3g MB/h nothing could be seen", limit);
     }
-    mu_buf_append_str(&out->action, "muai bench soak for longer");
-    if (!isnan(needs_s)) mu_buf_printf(&out->action, ", about %.0f s more", needs_s);
+    /* What is missing is guessed from noise: less than ten minutes is not worth a second try. */
+    double seconds = needs_s > SOAK_SECONDS / 2.0 ? ceil(needs_s / 30.0) * 60.0 : SOAK_SECONDS;
+    mu_buf_printf(&out->action, "muai bench soak --seconds %.0f", seconds);
     cite_memory(c, out);
     return true;
 }

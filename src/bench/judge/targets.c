@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/intervals.h"
+#include "base/intervals.h"
 #include "bench/judge/judgement.h"
 #include "bench/judge/targets_file.h"
 
@@ -17,7 +17,8 @@ enum { RELIABLE_REQUESTS = 3000, LEAK_DETECTION_MB_H = 5 };
 
 typedef struct court {
     const json_t *doc;
-    const char *system; /* the one that is judged */
+    const mu_view *view; /* of it */
+    const char *system;  /* the one that is judged */
     json_t *rows;
     bool failed; /* no memory */
 } court;
@@ -59,14 +60,18 @@ static double far_from_tiny(const json_t *cell) {
     return INFINITY;
 }
 
+static bool is_of(const court *c, const mu_view_cell *cell, const char *system) {
+    return cell->doc == c->doc && strcmp(mu_document_text(cell->json, "system"), system) == 0;
+}
+
 /* The nearest cell of the system; a valid one before any that is not. NULL: none. */
-static const json_t *nearest(const court *c, distance_fn distance) {
-    const json_t *cells = json_object_get(c->doc, "cells"), *best = NULL;
+static const mu_view_cell *nearest(const court *c, distance_fn distance) {
+    const mu_view_cell *best = NULL;
     double least = INFINITY;
-    for (size_t i = 0; i < json_array_size(cells); i++) {
-        const json_t *cell = json_array_get(cells, i);
-        if (strcmp(mu_document_text(cell, "system"), c->system) != 0) continue;
-        double far = distance(cell) + (mu_cell_is_sound(cell) ? 0.0 : 1e6);
+    for (size_t i = 0; i < c->view->n_cells; i++) {
+        const mu_view_cell *cell = &c->view->cells[i];
+        if (!is_of(c, cell, c->system)) continue;
+        double far = distance(cell->json) + (mu_cell_is_sound(cell->json) ? 0.0 : 1e6);
         if (far >= least) continue;
         least = far;
         best = cell;
@@ -75,24 +80,24 @@ static const json_t *nearest(const court *c, distance_fn distance) {
 }
 
 static void judge_ttft(const court *c, mu_judgement *j) {
-    const json_t *cell = nearest(c, far_from_ttft);
+    const mu_view_cell *cell = nearest(c, far_from_ttft);
     if (!cell) {
         mu_judgement_leave(j, "no cell has a prompt of 128 tokens and 1 client: run muai bench "
                               "latency");
         return;
     }
-    mu_judgement_settle_cell(j, c->doc, cell, j->metric);
+    mu_judgement_settle_cell(j, cell, j->metric);
 }
 
 static void judge_decode(const court *c, mu_judgement *j) {
-    const json_t *cell = nearest(c, far_from_decode);
+    const mu_view_cell *cell = nearest(c, far_from_decode);
     if (!cell) {
         mu_judgement_leave(j, "no cell decodes for 1 client: run muai bench latency");
         return;
     }
-    mu_judgement_settle_cell(j, c->doc, cell, j->metric);
-    mu_buf_printf(&j->why, "; measured at %.0f/%.0f", load_of(cell, "prompt_tokens"),
-                  load_of(cell, "output_tokens"));
+    mu_judgement_settle_cell(j, cell, j->metric);
+    mu_buf_printf(&j->why, "; measured at %.0f/%.0f", load_of(cell->json, "prompt_tokens"),
+                  load_of(cell->json, "output_tokens"));
 }
 
 static void judge_memory(const court *c, mu_judgement *j) {
@@ -103,25 +108,24 @@ static void judge_memory(const court *c, mu_judgement *j) {
 
 /* The best concurrency is that of the highest median over runs. */
 static void judge_requests(const court *c, mu_judgement *j) {
-    const json_t *cells = json_object_get(c->doc, "cells");
-    const json_t *best = nearest(c, far_from_tiny);
+    const mu_view_cell *best = nearest(c, far_from_tiny);
     if (!best) {
         mu_judgement_leave(j, "no cell has the shape 6/30 or 16/8: run muai bench throughput");
         return;
     }
-    double most = mu_cell_runs_figure(c->doc, best, j->metric, NULL).value;
-    for (size_t i = 0; i < json_array_size(cells); i++) {
-        const json_t *cell = json_array_get(cells, i);
-        if (strcmp(mu_document_text(cell, "system"), c->system) != 0) continue;
-        if (isinf(far_from_tiny(cell)) || !mu_cell_is_sound(cell)) continue;
-        double value = mu_cell_runs_figure(c->doc, cell, j->metric, NULL).value;
+    double most = mu_cell_figure(best->json, j->metric).value;
+    for (size_t i = 0; i < c->view->n_cells; i++) {
+        const mu_view_cell *cell = &c->view->cells[i];
+        bool fits = is_of(c, cell, c->system) && !isinf(far_from_tiny(cell->json));
+        if (!fits || !mu_cell_is_sound(cell->json)) continue;
+        double value = mu_cell_figure(cell->json, j->metric).value;
         if (!(value > most) && !(isnan(most) && !isnan(value))) continue;
         most = value;
         best = cell;
     }
-    mu_judgement_settle_cell(j, c->doc, best, j->metric);
-    mu_buf_printf(&j->why, "; shape %.0f/%.0f, %.0f clients", load_of(best, "prompt_tokens"),
-                  load_of(best, "output_tokens"), load_of(best, "clients"));
+    mu_judgement_settle_cell(j, best, j->metric);
+    mu_buf_printf(&j->why, "; shape %.0f/%.0f, %.0f clients", load_of(best->json, "prompt_tokens"),
+                  load_of(best->json, "output_tokens"), load_of(best->json, "clients"));
 }
 
 static void judge_leak(const court *c, mu_judgement *j) {
@@ -272,14 +276,12 @@ static void judge_builtin(court *c) {
 }
 
 /* Asked for by phase and shape: the valid cell that fits first. */
-static const json_t *fitting_cell(const court *c, const mu_target *target) {
-    const json_t *cells = json_object_get(c->doc, "cells"), *best = NULL;
-    for (size_t i = 0; i < json_array_size(cells); i++) {
-        const json_t *cell = json_array_get(cells, i);
-        if (target->system[0] != '\0' &&
-            strcmp(mu_document_text(cell, "system"), target->system) != 0) {
-            continue;
-        }
+static const mu_view_cell *fitting_cell(const court *c, const mu_target *target) {
+    const mu_view_cell *best = NULL;
+    for (size_t i = 0; i < c->view->n_cells; i++) {
+        const mu_view_cell *at = &c->view->cells[i];
+        const json_t *cell = at->json;
+        if (target->system[0] != '\0' && !is_of(c, at, target->system)) continue;
         if (target->phase[0] != '\0' && !is_phase(cell, target->phase)) continue;
         bool fits =
             (isnan(target->prompt_tokens) ||
@@ -289,8 +291,8 @@ static const json_t *fitting_cell(const court *c, const mu_target *target) {
             (isnan(target->clients) || load_of(cell, "clients") == target->clients) &&
             (isnan(target->rate_per_s) || load_of(cell, "rate_per_s") == target->rate_per_s);
         if (!fits) continue;
-        if (mu_cell_is_sound(cell)) return cell;
-        if (!best) best = cell;
+        if (mu_cell_is_sound(cell)) return at;
+        if (!best) best = at;
     }
     return best;
 }
@@ -308,15 +310,15 @@ static void judge_own(court *c, const mu_target *target) {
     };
     static const char prefix[] = "cell:";
     const char *path = target->metric;
-    const json_t *cell = NULL;
+    const mu_view_cell *cell = NULL;
     if (!target->is_reference) {
         cell = fitting_cell(c, target);
     } else if (strncmp(path, prefix, sizeof(prefix) - 1) == 0) {
         path += sizeof(prefix) - 1;
-        cell = mu_document_cell_of(c->doc, &path);
+        cell = mu_view_cell_of(c->view, &path);
     }
     if (cell) {
-        mu_judgement_settle_cell(&j, c->doc, cell, path);
+        mu_judgement_settle_cell(&j, cell, path);
     } else if (!target->is_reference) {
         mu_judgement_leave(&j, "no cell of this run fits the target");
     } else {
@@ -327,18 +329,19 @@ static void judge_own(court *c, const mu_target *target) {
 }
 
 json_t *mu_targets_judge(const json_t *doc, const mu_targets *targets) {
-    court c = {.doc = doc, .rows = json_array()};
-    if (!c.rows) return NULL;
+    mu_view view;
+    if (mu_view_init(&view, &doc, 1, NULL) != MU_OK) return NULL;
+    court c = {.doc = doc, .view = &view, .rows = json_array()};
     c.system = mu_document_text(json_array_get(json_object_get(doc, "systems"), 0), "id");
+    c.failed = !c.rows;
     if (!targets || targets->has_builtin) judge_builtin(&c);
     for (uint32_t i = 0; targets && i < targets->n; i++) {
         judge_own(&c, &targets->items[i]);
     }
-    if (c.failed) {
-        json_decref(c.rows);
-        return NULL;
-    }
-    return c.rows;
+    mu_view_deinit(&view);
+    if (!c.failed) return c.rows;
+    json_decref(c.rows);
+    return NULL;
 }
 
 int mu_targets_exit_code(const json_t *doc, const json_t *judged) {

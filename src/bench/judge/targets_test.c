@@ -157,6 +157,7 @@ static void runs_are_judged_together(void **state) {
     };
     for (size_t i = 0; i < MU_COUNTOF(cases); i++) {
         json_t *doc = sample_document();
+        sample_set(doc, C1 "run", "1");
         json_t *cell = json_deep_copy(mu_document_cell(doc, "latency-128-64-c1"));
         json_object_set_new(cell, "id", json_string("latency-128-64-c1-r2"));
         json_object_set_new(cell, "run", json_integer(2));

@@ -184,12 +184,25 @@ static bool take_event(void *ctx, char *data, size_t n) {
     return true;
 }
 
+/* What a stream is called by its server, a framework or a proxy is not always what it is: a line of
+ * events begins as no JSON does. */
+static bool begins_a_stream(const mu_answer *a, const char *bytes, size_t n) {
+    bool is_good = a->record.http_status >= 200 && a->record.http_status < 300;
+    if (!a->options.wants_stream || !is_good || a->body.n > 0) return false;
+    size_t at = n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    while (at < n && strchr("\r\n", bytes[at]))
+        at++;
+    return at < n && bytes[at] != '\0' &&
+           strchr(":deir", bytes[at]); /* comment, data, event, ... */
+}
+
 void mu_answer_feed(mu_answer *answer, const char *bytes, size_t n, uint64_t at_ns,
                     uint64_t receive) {
     mu_answer *a = answer;
     a->at_ns = at_ns;
     a->receive = receive;
     if (a->record.first_byte_ns == 0) a->record.first_byte_ns = at_ns;
+    if (!a->record.is_stream && begins_a_stream(a, bytes, n)) a->record.is_stream = true;
     if (a->record.is_stream) {
         mu_err err = {0};
         mu_status status = mu_sse_feed(&a->sse, bytes, n, take_event, a, &err);

@@ -49,6 +49,8 @@ typedef struct mu_answer {
 bool mu_answer_begin(mu_answer *answer, const mu_answer_options *options,
                      const mu_scheduled *request, uint64_t intended_ns) MU_MUST_USE;
 
+/* is_event_stream: as the head calls it. An answer to a request for a stream that begins with a
+ * line of events is a stream under every name. */
 void mu_answer_head(mu_answer *answer, uint16_t http_status, bool is_event_stream);
 
 /* n bytes of the body; receive numbers the receives, so that chunks of one are known to be. */

@@ -531,6 +531,36 @@ static void gaps_are_between_chunks(void **state) {
     mu_answer_deinit(&a);
 }
 
+/* Whether an answer is a stream is seen by what it says, not only by what it is called. */
+static void streams_of_other_names_are_streams(void **state) {
+    (void)state;
+    static const struct {
+        const char *what, *piece;
+        uint16_t status;
+        bool wants_stream, is_stream;
+    } cases[] = {
+        {"an event", TEXT("a") DONE, 200, true, true},
+        {"a comment first", ": ping\n\n" TEXT("a") DONE, 200, true, true},
+        {"a blank line first", "\r\n" TEXT("a") DONE, 200, true, true},
+        {"a mark of the encoding first", "\xef\xbb\xbf" TEXT("a") DONE, 200, true, true},
+        {"another field first", "event: message\n" TEXT("a") DONE, 200, true, true},
+        {"a JSON object", "{\"choices\":[{\"text\":\"a\"}]}", 200, true, false},
+        {"an error", TEXT("a"), 500, true, false},
+        {"nobody asked for one", TEXT("a"), 200, false, false},
+    };
+    mu_answer a = {0};
+    for (size_t i = 0; i < MU_COUNTOF(cases); i++) {
+        begin(&a, (mu_answer_options){.wants_stream = cases[i].wants_stream}, cases[i].status,
+              false);
+        mu_answer_feed(&a, cases[i].piece, strlen(cases[i].piece), 100, 1);
+        mu_answer_end(&a, MU_FAILURE_NONE, "", 5000);
+        bool is_right = a.record.is_stream == cases[i].is_stream &&
+                        a.record.n_chunks == (cases[i].is_stream ? 1 : 0);
+        if (!is_right) fail_msg("%s: %u chunks", cases[i].what, a.record.n_chunks);
+    }
+    mu_answer_deinit(&a);
+}
+
 static void usage_is_kept(void **state) {
     (void)state;
     static const char *const pieces[] = {
@@ -644,6 +674,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_become_records),
         cmocka_unit_test(gaps_are_between_chunks),
+        cmocka_unit_test(streams_of_other_names_are_streams),
         cmocka_unit_test(usage_is_kept),
         cmocka_unit_test(whole_answers_have_no_instants_of_tokens),
         cmocka_unit_test(the_first_failure_stays),

@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "bench/load/load_state.h"
+#include "bench/load/load_loop.h"
 
 enum {
     CLIENTS_MAX = 8192,

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "bench/load/load_state.h"
+#include "bench/load/load_loop.h"
 
 enum {
     EVENTS_MAX = 64,
@@ -87,8 +87,7 @@ static size_t take_header(char *line, size_t size, size_t n, void *ctx) {
     const char *type = NULL;
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(s->easy, CURLINFO_CONTENT_TYPE, &type);
-    bool is_event_stream =
-        type ? strncasecmp(type, "text/event-stream", 17) == 0 : s->answer.options.wants_stream;
+    bool is_event_stream = type && strncasecmp(type, "text/event-stream", 17) == 0;
     mu_answer_head(&s->answer, (uint16_t)status, is_event_stream);
     return size * n;
 }

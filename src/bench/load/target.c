@@ -25,6 +25,19 @@ static void start_curl(void) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+void mu_url_without_secrets(const char *url, char out[MU_URL_TEXT_MAX]) {
+    const char *scheme = strstr(url, "://");
+    const char *host = scheme ? scheme + 3 : url;
+    size_t n = strcspn(host, "/?#"), n_user = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (host[i] == '@') n_user = i + 1;
+    }
+    const char *rest = host + n_user;
+    size_t n_rest = strcspn(rest, "?#");
+    snprintf(out, MU_URL_TEXT_MAX, "%.*s%s%.*s%s", (int)(host - url), url, n_user > 0 ? "***@" : "",
+             (int)n_rest, rest, rest[n_rest] ? "?***" : "");
+}
+
 /* Scheme, host, port and path without a trailing "/v1"; what else a URL may hold is refused, so
  * that no password gets into a document. */
 static mu_status read_url(const char *text, char *out, size_t cap, mu_err *err) {
@@ -58,8 +71,10 @@ static mu_status read_url(const char *text, char *out, size_t cap, mu_err *err) 
         }
         if (n > 3 && strcmp(out + n - 3, "/v1") == 0) out[n - 3] = '\0';
     } else {
+        char shown[MU_URL_TEXT_MAX];
+        mu_url_without_secrets(text, shown);
         status = mu_fail(err, MU_ERR_INVALID,
-                         "url \"%.80s\": http://HOST:PORT[/PATH], no password, no query", text);
+                         "url \"%.80s\": http://HOST:PORT[/PATH], no password, no query", shown);
     }
     curl_free(part);
     curl_url_cleanup(url);
@@ -124,12 +139,17 @@ mu_status mu_target_open(const mu_target_options *options, mu_target **out, mu_e
     t->vocab_size = options->vocab_size;
     t->use_chat = options->use_chat;
     t->use_text = options->use_text || options->text;
+    t->is_insecure = options->is_insecure;
     t->timeout_s = options->timeout_s > 0 ? options->timeout_s : TIMEOUT_S;
     t->text = options->text;
     t->n_text = options->n_text;
     t->info.prompt_kind = MU_PROMPT_TEXT;
     t->info.word_tokens = 1;
     mu_status status = read_url(options->url, t->info.url, sizeof(t->info.url), err);
+    const char *ca_file = options->ca_file ? options->ca_file : "";
+    if (snprintf(t->ca_file, sizeof(t->ca_file), "%s", ca_file) >= (int)sizeof(t->ca_file)) {
+        status = mu_fail(err, MU_ERR_INVALID, "certificates: a path of over 500 bytes");
+    }
     if (status == MU_OK) status = add_headers(t, options->api_key, err);
     if (status == MU_OK && options->model) status = mu_target_set_model(t, options->model, err);
     if (status != MU_OK) {
@@ -172,6 +192,11 @@ void mu_target_set_easy(const mu_target *target, CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, -1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 65536L);
+    /* Nothing is to be compressed; what is all the same is unpacked. */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, target->is_insecure ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, target->is_insecure ? 0L : 2L);
+    if (target->ca_file[0]) curl_easy_setopt(easy, CURLOPT_CAINFO, target->ca_file);
 }
 
 static size_t take_body(char *bytes, size_t size, size_t n, void *ctx) {
@@ -198,8 +223,10 @@ static mu_status why_not(const mu_target *t, CURLcode code, const char *text, mu
                        : code == CURLE_WRITE_ERROR      ? MU_ERR_LIMIT
                        : code == CURLE_OUT_OF_MEMORY    ? MU_ERR_NOMEM
                                                         : MU_ERR_IO;
-    return mu_fail(err, status, "%.100s: %.120s", t->info.url,
-                   text[0] ? text : curl_easy_strerror(code));
+    bool is_untrusted = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+    return mu_fail(
+        err, status, "%.100s: %.120s%s", t->info.url, text[0] ? text : curl_easy_strerror(code),
+        is_untrusted ? " (SSL_CERT_FILE=FILE names what to trust, --insecure takes any)" : "");
 }
 
 mu_status mu_target_fetch(const mu_target *target, const char *path, const char *body,

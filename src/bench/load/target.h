@@ -40,6 +40,8 @@ typedef struct mu_target_options {
     uint32_t vocab_size; /* 0: found by the probe */
     bool use_chat;       /* /v1/chat/completions although /v1/completions works */
     bool use_text;       /* text although token ids work */
+    bool is_insecure;    /* take any certificate */
+    const char *ca_file; /* certificates to trust, PEM; NULL: the system's; copied */
     double timeout_s;    /* of one probe request; 0: 60 */
     const char *text;    /* prompts from this text (borrowed for the life of the target) */
     size_t n_text;
@@ -81,6 +83,11 @@ typedef struct mu_target_info {
     mu_token_source token_source;    /* what to expect of streams */
     uint32_t n_requests;             /* that the probe took */
 } mu_target_info;
+
+/* A copy of a URL, or of a word of a command line, in which "user:password@" and what stands behind
+ * "?" or "#" are "***". out: [MU_URL_TEXT_MAX], cut off. */
+enum { MU_URL_TEXT_MAX = 512 };
+void mu_url_without_secrets(const char *url, char out[MU_URL_TEXT_MAX]);
 
 /* Errors: MU_ERR_INVALID (URL), MU_ERR_NOMEM. Sends nothing. */
 mu_status mu_target_open(const mu_target_options *options, mu_target **out,

@@ -118,10 +118,10 @@ static mu_status read_models(probe *p, char owner[64], mu_err *err) {
     if (t->info.n_ctx == 0) t->info.n_ctx = count_of(meta, "n_ctx_train");
     if (t->vocab_size == 0) t->vocab_size = count_of(meta, "n_vocab");
     if (t->info.model[0] == '\0') {
-        status =
-            id ? mu_target_set_model(t, id, err)
-               : mu_fail(err, MU_ERR_NOT_FOUND,
-                         "%.80s: /v1/models names no model; say which with --model", t->info.url);
+        status = id ? mu_target_set_model(t, id, err)
+                    : mu_fail(err, MU_ERR_NOT_FOUND,
+                              "%.80s: /v1/models names no model; say which with --target-model",
+                              t->info.url);
     }
     json_decref(json);
     return status;

@@ -28,7 +28,8 @@ struct mu_target {
     char endpoint[640];
     uint32_t sends; /* set of MU_SEND_* */
     uint32_t vocab_size;
-    bool use_chat, use_text;
+    bool use_chat, use_text, is_insecure;
+    char ca_file[512]; /* "": the system's */
     double timeout_s;
     const char *text; /* borrowed */
     size_t n_text;

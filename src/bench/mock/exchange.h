@@ -13,10 +13,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "bench/mock/answer.h"
 #include "bench/mock/ballast.h"
 #include "bench/mock/ledger.h"
-#include "bench/mock/request.h"
+#include "bench/mock/mock_answer.h"
+#include "bench/mock/mock_request.h"
 
 struct mu_mock {
     mu_mock_options options;

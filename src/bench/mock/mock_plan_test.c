@@ -1,4 +1,4 @@
-#include "bench/mock/plan.h"
+#include "bench/mock/mock_plan.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "bench/mock/answer.h"
-#include "bench/mock/request.h"
+#include "bench/mock/mock_answer.h"
+#include "bench/mock/mock_request.h"
 
 static void option_rows_hold_their_defaults_and_refuse_the_rest(void **state) {
     (void)state;

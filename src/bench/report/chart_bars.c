@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "bench/report/chart.h"
-#include "bench/report/escape.h"
+#include "bench/result/escape.h"
 
 /* A row is its name and, under it, its bar: so names may be long. */
 enum { LEFT = 2, RIGHT = 440, ROW = 50, BAR = 18, TOP = 6 };
@@ -29,11 +29,11 @@ static void bar(const mu_bars *b, size_t row, const mu_axis *x, mu_buf *out) {
                       "<title>",
                       k, from, y + 24, fmax(to - from - (b->n_parts > 1 ? 1.0 : 0.0), 0.8), BAR);
         mu_escape_html(out, b->n_parts > 1 ? b->parts[k] : b->rows[row].name);
-        mu_buf_printf(out, ": %s %s</title></rect>", mu_figure_of(value).text, b->unit);
+        mu_buf_printf(out, ": %s %s</title></rect>", mu_number_of(value).text, b->unit);
         start += fmax(0.0, value);
     }
     mu_buf_printf(out, "<text class=\"t lab\" x=\"%.1f\" y=\"%.1f\">%s %s</text>",
-                  mu_axis_at(x, start) + 8, y + 38, mu_figure_of(start).text, b->unit);
+                  mu_axis_at(x, start) + 8, y + 38, mu_number_of(start).text, b->unit);
 }
 
 static void table(const mu_bars *b, mu_table *t) {
@@ -59,7 +59,7 @@ void mu_bars_write(const mu_bars *b, mu_buf *out) {
     mu_buf alt = {0};
     for (size_t r = 0; r < b->n_rows; r++) {
         most = fmax(most, whole_of(b, r));
-        mu_buf_printf(&alt, "%s: %s %s. ", b->rows[r].name, mu_figure_of(whole_of(b, r)).text,
+        mu_buf_printf(&alt, "%s: %s %s. ", b->rows[r].name, mu_number_of(whole_of(b, r)).text,
                       b->unit);
     }
     if (!(most > 0.0)) most = 1.0;

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "bench/report/chart.h"
-#include "bench/report/escape.h"
+#include "bench/result/escape.h"
 
 enum { LEFT = 12, RIGHT = 528, ROW = 54, TOP = 10, FOOT = 52 };
 
@@ -28,7 +28,7 @@ static void row(const mu_forest *f, size_t r, const mu_axis *x, mu_buf *out) {
                   : sign < 0 ? "bad"
                              : "open",
                   RIGHT, y + 15);
-    mu_buf_printf(out, "%s\xc3\x97 ", mu_figure_of(w->ratio).text);
+    mu_buf_printf(out, "%s\xc3\x97 ", mu_number_of(w->ratio).text);
     mu_escape_html(out, w->verdict);
     mu_buf_append_str(out, "</text>");
     double at = mu_axis_at(x, w->ratio), line = y + 34;
@@ -45,8 +45,8 @@ static void row(const mu_forest *f, size_t r, const mu_axis *x, mu_buf *out) {
                   "d=\"M-5 -5h10v10h-10z\"><title>",
                   at, line);
     mu_escape_html(out, w->name);
-    mu_buf_printf(out, ": %s [%s, %s]</title></path>", mu_figure_of(w->ratio).text,
-                  mu_figure_of(w->low).text, mu_figure_of(w->high).text);
+    mu_buf_printf(out, ": %s [%s, %s]</title></path>", mu_number_of(w->ratio).text,
+                  mu_number_of(w->low).text, mu_number_of(w->high).text);
 }
 
 static void axis(const mu_forest *f, const mu_axis *x, double bottom, mu_buf *out) {
@@ -66,7 +66,7 @@ static void axis(const mu_forest *f, const mu_axis *x, double bottom, mu_buf *ou
         mu_buf_printf(out,
                       "<path class=\"axis\" d=\"M%.1f %.0fL%.1f %.0f\"/>"
                       "<text class=\"t\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>",
-                      at, bottom, at, bottom + 4, at, bottom + 22, mu_figure_tick(ticks[i]).text);
+                      at, bottom, at, bottom + 4, at, bottom + 22, mu_number_tick(ticks[i]).text);
     }
     mu_buf_printf(out, "<path class=\"axis\" d=\"M%d %.0fL%d %.0f\"/>", LEFT, bottom, RIGHT,
                   bottom);
@@ -86,7 +86,7 @@ void mu_forest_write(const mu_forest *f, mu_buf *out) {
     mu_table_column(&t, "A is", MU_COLUMN_VERDICT);
     for (size_t r = 0; r < f->n_rows; r++) {
         const struct mu_forest_row *w = &f->rows[r];
-        mu_buf_printf(&alt, "%s: %s times, %s. ", w->name, mu_figure_of(w->ratio).text, w->verdict);
+        mu_buf_printf(&alt, "%s: %s times, %s. ", w->name, mu_number_of(w->ratio).text, w->verdict);
         mu_table_row(&t, NULL);
         mu_table_text(&t, w->name);
         mu_table_interval(&t, w->ratio, w->low, w->high);

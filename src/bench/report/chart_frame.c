@@ -1,6 +1,6 @@
 #include "bench/report/chart.h"
-#include "bench/report/escape.h"
 #include "bench/report/mark.h"
+#include "bench/result/escape.h"
 
 /* Around the origin, about 9 units wide. */
 static const char *const marks[MU_CHART_SERIES_MAX] = {

@@ -19,7 +19,7 @@ static void axes(const double *bounds, size_t first, size_t last, double width, 
         if (tick * 10.0 > most || BOTTOM - y > 24.0) {
             mu_buf_printf(out,
                           "<text class=\"t\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>",
-                          LEFT - 8, y + 4.5, mu_figure_tick(tick).text);
+                          LEFT - 8, y + 4.5, mu_number_tick(tick).text);
         }
     }
     mu_buf_printf(out, "<path class=\"axis\" d=\"M%d %dL%d %d\"/>", LEFT, BOTTOM, RIGHT, BOTTOM);
@@ -27,7 +27,7 @@ static void axes(const double *bounds, size_t first, size_t last, double width, 
     for (size_t i = first; i < last; i += every) {
         mu_buf_printf(out, "<text class=\"t\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>",
                       LEFT + width * (double)(i - first + 1), BOTTOM + 22,
-                      mu_figure_tick(bounds[i]).text);
+                      mu_number_tick(bounds[i]).text);
     }
     mu_buf_printf(out,
                   "<text class=\"t name\" x=\"0\" y=\"15\">gaps (log)</text>"
@@ -50,7 +50,7 @@ void mu_histogram_write(const char *title, const char *unit, const double *bound
     double width = (double)(RIGHT - LEFT) / (double)(last - first + 1);
     char alt[160];
     snprintf(alt, sizeof(alt), "%s gaps in %zu classes; the fullest has %s.",
-             mu_figure_count(sum).text, last - first + 1, mu_figure_count(most).text);
+             mu_number_count(sum).text, last - first + 1, mu_number_count(most).text);
     mu_figure_head head = {.title = title, .alt = alt, .height = HEIGHT};
     mu_chart_open(&head, NULL, 0, out);
     axes(bounds, first, last, width, most, unit, out);
@@ -62,7 +62,7 @@ void mu_histogram_write(const char *title, const char *unit, const double *bound
         double height = height_at(counts[i], most);
         char name[64];
         if (i < n) {
-            snprintf(name, sizeof(name), "%.40s %.10s", mu_figure_tick(bounds[i]).text, unit);
+            snprintf(name, sizeof(name), "%.40s %.10s", mu_number_tick(bounds[i]).text, unit);
         } else {
             snprintf(name, sizeof(name), "more");
         }
@@ -70,10 +70,10 @@ void mu_histogram_write(const char *title, const char *unit, const double *bound
                       "<rect class=\"bar s0\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">"
                       "<title>%s: %s</title></rect>",
                       LEFT + width * (double)(i - first) + 1.0, BOTTOM - height,
-                      fmax(width - 2.0, 1.0), height, name, mu_figure_count(counts[i]).text);
+                      fmax(width - 2.0, 1.0), height, name, mu_number_count(counts[i]).text);
         mu_table_row(&t, NULL);
         mu_table_text(&t, name);
-        mu_table_text(&t, mu_figure_count(counts[i]).text);
+        mu_table_text(&t, mu_number_count(counts[i]).text);
     }
     mu_chart_close(&t, out);
     mu_table_deinit(&t);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "bench/report/chart.h"
-#include "bench/report/escape.h"
 #include "bench/report/mark.h"
+#include "bench/result/escape.h"
 
 enum { LEFT = 58, RIGHT = 522, TOP = 38, BOTTOM = 246, LOW = 100, FOOT = 54, TICK_GAP = 50 };
 
@@ -59,7 +59,7 @@ static void y_axis(const plane *p) {
     for (size_t i = 0; i < n; i++) {
         double y = mu_axis_at(&p->y, ticks[i]);
         mu_buf_printf(p->out, "<path class=\"grid\" d=\"M%d %.1fL%d %.1f\"/>", LEFT, y, RIGHT, y);
-        text(p, LEFT - 8, y + 4.5, "t", "end", mu_figure_tick(ticks[i]).text);
+        text(p, LEFT - 8, y + 4.5, "t", "end", mu_number_tick(ticks[i]).text);
     }
     mu_buf_append_str(p->out, "</g>");
     text(p, 0, 15, "t name", "start", p->c->y_name);
@@ -98,7 +98,7 @@ static void x_axis(const plane *p) {
         if (p->x.kind == MU_AXIS_TAIL) {
             snprintf(label, sizeof(label), "%.6g %%", ticks[i] * 100.0);
         } else {
-            snprintf(label, sizeof(label), "%s", mu_figure_tick(ticks[i]).text);
+            snprintf(label, sizeof(label), "%s", mu_number_tick(ticks[i]).text);
         }
         mu_buf_printf(p->out, "<path class=\"axis\" d=\"M%.1f %dL%.1f %d\"/>", x, p->bottom, x,
                       p->bottom + 4);
@@ -151,10 +151,10 @@ static void mark(const plane *p, const mu_series *s, const mu_point *point) {
                   "<path class=\"pt%s\" transform=\"translate(%.1f %.1f)\" d=\"%s\"><title>",
                   point->is_hollow ? " hollow" : "", x, y, mu_mark_shape(s->style));
     mu_escape_html(p->out, s->name);
-    mu_buf_printf(p->out, ", %s: %s", mu_figure_tick(point->x).text, mu_figure_of(point->y).text);
+    mu_buf_printf(p->out, ", %s: %s", mu_number_tick(point->x).text, mu_number_of(point->y).text);
     if (isfinite(point->low) && isfinite(point->high)) {
-        mu_buf_printf(p->out, " [%s, %s]", mu_figure_of(point->low).text,
-                      mu_figure_of(point->high).text);
+        mu_buf_printf(p->out, " [%s, %s]", mu_number_of(point->low).text,
+                      mu_number_of(point->high).text);
     }
     mu_buf_append_str(p->out, "</title></path>");
     if (point->label[0]) {
@@ -214,8 +214,8 @@ static void describe(const mu_chart *c, mu_buf *alt) {
             if (series->points[i].y > high->y) high = &series->points[i];
         }
         mu_buf_printf(alt, "%s: %zu points, lowest %s at %s, highest %s at %s. ", series->name,
-                      series->n, mu_figure_of(low->y).text, mu_figure_tick(low->x).text,
-                      mu_figure_of(high->y).text, mu_figure_tick(high->x).text);
+                      series->n, mu_number_of(low->y).text, mu_number_tick(low->x).text,
+                      mu_number_of(high->y).text, mu_number_tick(high->x).text);
     }
 }
 
@@ -231,7 +231,7 @@ static bool has_repeated_x(const mu_chart *c) {
 
 static void value_cell(mu_table *t, const mu_point *p) {
     if (p->is_hollow) {
-        mu_table_printf(t, "%s (not valid)", mu_figure_of(p->y).text);
+        mu_table_printf(t, "%s (not valid)", mu_number_of(p->y).text);
     } else {
         mu_table_interval(t, p->y, p->low, p->high);
     }
@@ -248,7 +248,7 @@ static void long_table(const mu_chart *c, mu_table *t) {
             const mu_point *p = &c->series[s].points[i];
             mu_table_row(t, NULL);
             mu_table_text(t, c->series[s].name);
-            mu_table_text(t, mu_figure_of(p->x).text);
+            mu_table_text(t, mu_number_of(p->x).text);
             value_cell(t, p);
             if (p->label[0]) mu_table_text(t, p->label);
         }
@@ -271,7 +271,7 @@ static void wide_table(const mu_chart *c, mu_table *t) {
         if (c->x_kind == MU_AXIS_TAIL) {
             mu_table_printf(t, "%.6g %%", x * 100.0);
         } else {
-            mu_table_text(t, mu_figure_tick(x).text);
+            mu_table_text(t, mu_number_tick(x).text);
         }
         for (size_t s = 0; s < c->n_series; s++) {
             bool is_here = at[s] < c->series[s].n && c->series[s].points[at[s]].x == x;

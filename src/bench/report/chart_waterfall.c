@@ -31,8 +31,8 @@ static void request(const mu_request_row *r, size_t i, double y, double height, 
         span(wait, r->e2e, y, height, "bar s1", x, out);
     }
     mu_buf_printf(out, "<title>request %zu, at %s: first token %s ms, end %s ms%s</title></g>",
-                  i + 1, mu_figure_seconds(r->start / 1e3).text, mu_figure_of(r->ttft).text,
-                  mu_figure_of(r->e2e).text, r->ok ? "" : ", failed");
+                  i + 1, mu_number_seconds(r->start / 1e3).text, mu_number_of(r->ttft).text,
+                  mu_number_of(r->e2e).text, r->ok ? "" : ", failed");
 }
 
 static void table(const char *title, const mu_request_row *rows, size_t n, mu_table *t) {
@@ -47,11 +47,11 @@ static void table(const char *title, const mu_request_row *rows, size_t n, mu_ta
         mu_table_row(t, NULL);
         mu_table_printf(t, "%zu", i + 1);
         mu_table_number(t, rows[i].e2e);
-        mu_table_text(t, mu_figure_of(rows[i].start / 1e3).text);
-        mu_table_text(t, mu_figure_of(rows[i].wait).text);
-        mu_table_text(t, mu_figure_of(rows[i].ttft).text);
-        mu_table_text(t, mu_figure_of(rows[i].gap_max).text);
-        mu_table_text(t, mu_figure_count(rows[i].tokens).text);
+        mu_table_text(t, mu_number_of(rows[i].start / 1e3).text);
+        mu_table_text(t, mu_number_of(rows[i].wait).text);
+        mu_table_text(t, mu_number_of(rows[i].ttft).text);
+        mu_table_text(t, mu_number_of(rows[i].gap_max).text);
+        mu_table_text(t, mu_number_count(rows[i].tokens).text);
         mu_table_text(t, rows[i].ok ? "ok" : "failed");
     }
 }
@@ -66,7 +66,7 @@ void mu_waterfall_write(const char *title, const mu_request_row *rows, size_t n,
     mu_axis x = {MU_AXIS_LINEAR, 0.0, high > 0.0 ? high : 1.0, LEFT, RIGHT};
     char alt[160];
     snprintf(alt, sizeof(alt), "%zu requests in order of their start; the slowest one takes %s ms.",
-             n, mu_figure_of(high).text);
+             n, mu_number_of(high).text);
     mu_figure_head head = {.title = title, .alt = alt, .height = bottom + FOOT};
     mu_chart_open(&head, keys, MU_COUNTOF(keys), out);
     for (size_t i = 0; i < n; i++) {
@@ -83,7 +83,7 @@ void mu_waterfall_write(const char *title, const mu_request_row *rows, size_t n,
                       at < 24           ? "start"
                       : at > RIGHT - 24 ? "end"
                                         : "middle",
-                      mu_figure_tick(ticks[i]).text);
+                      mu_number_tick(ticks[i]).text);
     }
     mu_buf_printf(out,
                   "<text class=\"t name\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">ms since it "

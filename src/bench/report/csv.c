@@ -3,59 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
-#include "bench/report/figure.h"
+#include "bench/report/number.h"
 #include "bench/report/report.h"
 #include "bench/report/tables.h"
-
-static const char *const metrics[] = {
-    "ttft_ms", "ttft_service_ms", "ttfb_ms",         "ttfc_ms",        "ttst_ms", "tpot_ms",
-    "icl_ms",  "itl_ms",          "e2e_ms",          "e2e_service_ms", "ttlb_ms", "gap_max_ms",
-    "lag_ms",  "connect_ms",      "rate_user_tok_s", "prefill_tok_s"};
-static const char *const stats[] = {"mean", "min", "p50", "p90", "p95", "p99", "p999", "max"};
-
-/* Figures of a cell that are not metrics: a path, and whether value, low and high hang under it. */
-static const struct {
-    const char *path, *metric, *unit;
-    bool has_interval;
-} figures[] = {
-    {"throughput.output_tok_s", "output_tok_s", "tok/s", true},
-    {"throughput.input_tok_s", "input_tok_s", "tok/s", true},
-    {"throughput.requests_s", "requests_s", "req/s", true},
-    {"throughput.in_flight_mean", "in_flight_mean", "requests", false},
-    {"throughput.efficiency", "scaling_efficiency", "ratio", false},
-    {"goodput.requests_s", "goodput", "req/s", false},
-    {"goodput.attainment", "attainment", "ratio", true},
-    {"reliability.offered", "offered", "requests", false},
-    {"reliability.failed", "failed", "requests", false},
-    {"reliability.success", "success", "ratio", true},
-    {"tokens.prompt_mean", "prompt_tokens", "tokens", false},
-    {"tokens.output_mean", "output_tokens", "tokens", false},
-    {"stalls.rate", "stall_rate", "ratio", false},
-    {"client.cpu_share", "client_cpu_share", "cores", false},
-    {"client.cpu_s_per_1000_tokens", "client_cpu_s_per_1000_tokens", "s", false},
-    {"server.cpu_share", "server_cpu_share", "cores", false},
-    {"server.cpu_s_per_1000_tokens", "server_cpu_s_per_1000_tokens", "s", false},
-    {"server.rss_peak_mb", "server_rss_peak", "MB", false},
-    {"efficiency.mbu", "mbu", "ratio", false},
-    {"efficiency.mfu", "mfu", "ratio", false},
-};
-
-static const struct {
-    const char *path, *metric, *unit;
-} memory_figures[] = {
-    {"footprint.rss_mb", "rss", "MB"},
-    {"footprint.pss_mb", "pss", "MB"},
-    {"footprint.uss_mb", "uss", "MB"},
-    {"footprint.unreclaimable_mb", "unreclaimable", "MB"},
-    {"footprint.mapped_mb", "mapped", "MB"},
-    {"footprint.swap_mb", "swap", "MB"},
-    {"footprint.peak_mb", "peak", "MB"},
-    {"kv.analytic_bytes_per_token", "kv_analytic", "B/token"},
-    {"kv.measured_bytes_per_token", "kv_measured", "B/token"},
-    {"inference.delta_mb", "inference_delta", "MB"},
-    {"leak.detection_limit_mb_h", "leak_detection_limit", "MB/h"},
-};
+#include "bench/result/escape.h"
 
 typedef struct row {
     const char *run, *system, *cell, *metric, *stat, *unit;
@@ -69,39 +20,45 @@ static void write_row(const row *r, mu_buf *out) {
         mu_escape_csv(out, names[i]);
         mu_buf_append_str(out, ",");
     }
-    mu_buf_printf(out, "%s,%s,%s,", mu_figure_exact(r->value).text, mu_figure_exact(r->low).text,
-                  mu_figure_exact(r->high).text);
+    mu_buf_printf(out, "%s,%s,%s,", mu_number_exact(r->value).text, mu_number_exact(r->low).text,
+                  mu_number_exact(r->high).text);
     mu_escape_csv(out, r->unit);
-    mu_buf_printf(out, ",%s\r\n", mu_figure_exact(r->n).text);
+    mu_buf_printf(out, ",%s\r\n", mu_number_exact(r->n).text);
+}
+
+static void set_row(row *r, const mu_figure_row *figure, mu_figure f) {
+    r->metric = mu_figure_name(figure);
+    r->unit = figure->unit[0] ? figure->unit : "ratio";
+    r->value = f.value;
+    r->low = f.low;
+    r->high = f.high;
+    r->n = NAN;
+}
+
+static void metric_rows(const json_t *cell, const mu_figure_row *figure, row *r, mu_buf *out) {
+    for (size_t s = 0; s < MU_N_FIGURE_STATS; s++) {
+        mu_figure f = mu_cell_stat(cell, figure->path, mu_figure_stats[s].name);
+        r->stat = mu_figure_stats[s].name;
+        set_row(r, figure, f);
+        r->n = f.n > 0 ? (double)f.n : NAN;
+        write_row(r, out);
+    }
 }
 
 static void cell_rows(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
     row r = {.run = mu_document_string(c->doc, "run.id"),
              .system = mu_view_name(view, c->i_system),
              .cell = mu_document_string(c->json, "id")};
-    for (size_t m = 0; m < MU_COUNTOF(metrics); m++) {
-        for (size_t s = 0; s < MU_COUNTOF(stats); s++) {
-            mu_stat stat = mu_cell_stat(c->json, metrics[m], stats[s]);
-            r.metric = metrics[m];
-            r.stat = stats[s];
-            r.unit = stat.unit;
-            r.value = stat.value;
-            r.low = stat.low;
-            r.high = stat.high;
-            r.n = stat.n;
-            write_row(&r, out);
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        const mu_figure_row *figure = &mu_figure_rows[i];
+        if (!(figure->shown & MU_SHOW_CSV) || figure->place > MU_PLACE_CELL) continue;
+        if (figure->place == MU_PLACE_METRIC) {
+            metric_rows(c->json, figure, &r, out);
+            continue;
         }
-    }
-    r.stat = "value";
-    r.n = mu_document_number(c->json, "window.requests");
-    for (size_t f = 0; f < MU_COUNTOF(figures); f++) {
-        const json_t *at = mu_document_at(c->json, figures[f].path);
-        bool deep = figures[f].has_interval;
-        r.metric = figures[f].metric;
-        r.unit = figures[f].unit;
-        r.value = mu_document_number(at, deep ? "value" : "");
-        r.low = deep ? mu_document_number(at, "low") : NAN;
-        r.high = deep ? mu_document_number(at, "high") : NAN;
+        r.stat = "value";
+        set_row(&r, figure, mu_cell_figure(c->json, figure->path));
+        r.n = mu_document_number(c->json, "window.requests");
         write_row(&r, out);
     }
 }
@@ -119,12 +76,13 @@ static void memory_rows(const mu_view *view, const json_t *doc, mu_buf *out) {
                  .low = NAN,
                  .high = NAN,
                  .n = NAN};
-        for (size_t f = 0; f < MU_COUNTOF(memory_figures); f++) {
-            r.metric = memory_figures[f].metric;
-            r.unit = memory_figures[f].unit;
-            r.value = mu_document_number(memory, memory_figures[f].path);
+        for (uint32_t f = 0; f < mu_n_figure_rows; f++) {
+            const mu_figure_row *figure = &mu_figure_rows[f];
+            if (!(figure->shown & MU_SHOW_CSV) || figure->place != MU_PLACE_MEMORY) continue;
+            set_row(&r, figure, mu_memory_figure(memory, figure->path));
             write_row(&r, out);
         }
+        r.low = r.high = r.n = NAN;
         for (size_t k = 0; k < json_array_size(loads); k++) {
             r.metric = "load";
             r.unit = "s";
@@ -158,11 +116,25 @@ mu_status mu_report_csv(const json_t *const *docs, size_t n_docs, mu_buf *out, m
     return out->failed ? mu_fail(err, MU_ERR_NOMEM, "report as CSV") : MU_OK;
 }
 
-static const char *const wide_stats[] = {"mean", "p50", "p90", "p95", "p99", "max"};
-static const char *const wide_metrics[] = {"ttft_ms",         "ttft_service_ms", "tpot_ms",
-                                           "icl_ms",          "e2e_ms",          "gap_max_ms",
-                                           "rate_user_tok_s", "lag_ms"};
 static const char *const load_keys[] = {"clients", "rate_per_s", "prompt_tokens", "output_tokens"};
+
+/* The columns of a figure: their names where there is no cell. */
+static void wide_columns(const mu_figure_row *figure, const json_t *cell, mu_buf *out) {
+    bool is_single = figure->place == MU_PLACE_CELL && (figure->shown & MU_SHOW_CSV);
+    for (size_t s = 0; s < MU_N_FIGURE_STATS && (figure->shown & MU_SHOW_WIDE); s++) {
+        const mu_figure_stat *stat = &mu_figure_stats[s];
+        if (!(stat->set & MU_STATS_WIDE)) continue;
+        double value = cell ? mu_cell_stat(cell, figure->path, stat->name).value : NAN;
+        mu_buf_append_str(out, ",");
+        if (!cell) mu_buf_printf(out, "%s_%s", mu_figure_name(figure), stat->name);
+        mu_buf_append_str(out, mu_number_exact(value).text);
+    }
+    if (!is_single) return;
+    mu_buf_append_str(out, ",");
+    if (!cell) mu_buf_append_str(out, mu_figure_name(figure));
+    if (cell)
+        mu_buf_append_str(out, mu_number_exact(mu_cell_figure(cell, figure->path).value).text);
+}
 
 static void wide_row(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
     const char *names[] = {mu_document_string(c->doc, "run.id"),
@@ -178,19 +150,11 @@ static void wide_row(const mu_view *view, const mu_view_cell *c, mu_buf *out) {
     }
     const json_t *load = mu_document_at(c->json, "load");
     for (size_t i = 0; i < MU_COUNTOF(load_keys); i++) {
-        mu_buf_printf(out, ",%s", mu_figure_exact(mu_document_number(load, load_keys[i])).text);
+        mu_buf_printf(out, ",%s", mu_number_exact(mu_document_number(load, load_keys[i])).text);
     }
-    mu_buf_printf(out, ",%s", mu_figure_exact(mu_document_number(c->json, "window.requests")).text);
-    for (size_t m = 0; m < MU_COUNTOF(wide_metrics); m++) {
-        for (size_t s = 0; s < MU_COUNTOF(wide_stats); s++) {
-            double value = mu_cell_stat(c->json, wide_metrics[m], wide_stats[s]).value;
-            mu_buf_printf(out, ",%s", mu_figure_exact(value).text);
-        }
-    }
-    for (size_t f = 0; f < MU_COUNTOF(figures); f++) {
-        const json_t *at = mu_document_at(c->json, figures[f].path);
-        double value = mu_document_number(at, figures[f].has_interval ? "value" : "");
-        mu_buf_printf(out, ",%s", mu_figure_exact(value).text);
+    mu_buf_printf(out, ",%s", mu_number_exact(mu_document_number(c->json, "window.requests")).text);
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        wide_columns(&mu_figure_rows[i], c->json, out);
     }
     mu_buf_append_str(out, "\r\n");
 }
@@ -203,13 +167,9 @@ mu_status mu_report_csv_wide(const json_t *const *docs, size_t n_docs, mu_buf *o
     for (size_t i = 0; i < MU_COUNTOF(load_keys); i++)
         mu_buf_printf(out, ",%s", load_keys[i]);
     mu_buf_append_str(out, ",requests");
-    for (size_t m = 0; m < MU_COUNTOF(wide_metrics); m++) {
-        for (size_t s = 0; s < MU_COUNTOF(wide_stats); s++) {
-            mu_buf_printf(out, ",%s_%s", wide_metrics[m], wide_stats[s]);
-        }
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        wide_columns(&mu_figure_rows[i], NULL, out);
     }
-    for (size_t f = 0; f < MU_COUNTOF(figures); f++)
-        mu_buf_printf(out, ",%s", figures[f].metric);
     mu_buf_append_str(out, "\r\n");
     for (size_t i = 0; i < view.n_runs; i++)
         wide_row(&view, &view.runs[i], out);

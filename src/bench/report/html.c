@@ -8,27 +8,12 @@
 
 #include "base/alloc.h"
 #include "bench/report/assets.h"
-#include "bench/report/escape.h"
 #include "bench/report/report.h"
+#include "bench/result/escape.h"
 #include "format/json.h"
 
 static const char data_open[] = "<script type=\"application/json\" id=\"muai-bench\">";
 static const char data_close[] = "</script>";
-
-void mu_page_open(mu_page *page, const char *id, const char *title) {
-    mu_buf_printf(&page->body,
-                  "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n",
-                  id, id, id, title);
-    mu_buf_printf(&page->contents, "<li><a href=\"#%s\">%s</a></li>", id, title);
-}
-
-void mu_page_close(mu_page *page) {
-    mu_buf_append_str(&page->body, "</section>\n");
-}
-
-void mu_page_absent(mu_page *page, const char *title, const char *why) {
-    mu_buf_printf(&page->absent, "<li>%s: %s.</li>", title, why);
-}
 
 void mu_page_element(mu_page *page, const char *open, const char *str, const char *close) {
     mu_buf_printf(&page->body, "<%s>", open);
@@ -157,31 +142,76 @@ static void document_head(const mu_view *view, mu_buf *out) {
     mu_buf_append_str(out, "</style>\n</head>\n");
 }
 
-static void build(mu_page *page) {
-    static void (*const sections[])(mu_page *) = {
-        mu_html_verdict,    mu_html_recommendations, mu_html_latency,
-        mu_html_load,       mu_html_pareto,          mu_html_time,
-        mu_html_requests,   mu_html_stalls,          mu_html_memory,
-        mu_html_efficiency, mu_html_comparison,      mu_html_reliability,
-        mu_html_tables,     mu_html_method};
-    for (size_t i = 0; i < MU_COUNTOF(sections); i++)
-        sections[i](page);
+/* A section that writes nothing is told among those that are not there. */
+typedef struct section {
+    const char *id, *title, *why_absent;
+    void (*write)(mu_page *page);
+    enum { OPEN, FOLDED, DETAIL } kind; /* detail: folded, and not in a page that is too long */
+} section;
+
+static const section sections[] = {
+    {"figures", "Key figures", "nothing was measured", mu_html_key_figures, OPEN},
+    {"recommendations", "Recommendations", "no rule found anything to say", mu_html_recommendations,
+     OPEN},
+    {"verdict", "Targets", "the run had no targets", mu_html_verdict, FOLDED},
+    {"comparison", "Comparison", "only one system was measured", mu_html_comparison, FOLDED},
+    {"latency", "Latency at a glance", "no latency was measured", mu_html_latency, FOLDED},
+    {"load", "Under load", "no load but that of one client was measured", mu_html_load, FOLDED},
+    {"tradeoff", "One user against all", "fewer than two concurrencies were measured",
+     mu_html_pareto, FOLDED},
+    {"time", "Over time", "no cell has a timeline", mu_html_time, DETAIL},
+    {"requests", "Single requests", "no cell has single requests", mu_html_requests, DETAIL},
+    {"stalls", "Gaps and stalls", "no cell has its gaps counted", mu_html_stalls, FOLDED},
+    {"memory", "Memory", "it was not measured", mu_html_memory, FOLDED},
+    {"efficiency", "Efficiency", "neither the engine nor its process could be watched",
+     mu_html_efficiency, FOLDED},
+    {"reliability", "Errors and reliability", "no request was counted", mu_html_reliability,
+     FOLDED},
+    {"tables", "Results in tables", "nothing was measured", mu_html_tables, FOLDED},
+    {"method", "Method and reproducibility", "", mu_html_method, FOLDED},
+};
+
+static void write_section(mu_page *page, const section *row) {
+    mu_buf *b = &page->body;
+    size_t start = b->n;
+    mu_buf_printf(b, "<section aria-labelledby=\"%s-title\">\n%s", row->id,
+                  row->kind == OPEN ? "" : "<details class=\"fold\"><summary>");
+    mu_buf_printf(b, "<h2 id=\"%s-title\">%s</h2>%s\n<div id=\"%s\">\n", row->id, row->title,
+                  row->kind == OPEN ? "" : "</summary>", row->id);
+    size_t n_head = b->n;
+    row->write(page);
+    if (b->n == n_head) {
+        bool is_left_out = row->kind == DETAIL && page->cells_max == 0;
+        if (!b->failed) b->n = start;
+        mu_buf_printf(&page->absent, "<li>%s: %s.</li>", row->title,
+                      is_left_out ? "left out to keep the page short" : row->why_absent);
+        return;
+    }
+    mu_buf_printf(b, "</div>%s\n</section>\n", row->kind == OPEN ? "" : "</details>");
+    if (row->kind == OPEN) return;
+    mu_buf_printf(&page->contents, "<li><a href=\"#%s\">%s</a></li>", row->id, row->title);
 }
 
 static void assemble(mu_page *page, size_t json_bytes_max, mu_buf *out) {
     size_t n_js;
     const char *js = mu_report_js(&n_js);
-    mu_page head = {.view = page->view};
+    mu_page head = {.view = page->view}, facts = {.view = page->view};
     mu_html_head(&head);
-    build(page);
+    mu_html_facts(&facts);
+    size_t n_first = 0; /* bytes of the first screen, behind which the contents stand */
+    for (size_t i = 0; i < MU_COUNTOF(sections); i++) {
+        write_section(page, &sections[i]);
+        if (sections[i].kind == OPEN) n_first = page->body.n;
+    }
     document_head(page->view, out);
     mu_buf_append_str(out, "<body>\n<a class=\"skip\" href=\"#main\">Skip to the results</a>\n");
     if (head.body.data) mu_buf_append(out, head.body.data, head.body.n);
-    if (page->contents.data) {
-        mu_buf_printf(out, "<nav aria-label=\"Contents\"><ul>%s</ul></nav>\n", page->contents.data);
-    }
     mu_buf_append_str(out, "<main id=\"main\">\n");
-    if (page->body.data) mu_buf_append(out, page->body.data, page->body.n);
+    if (page->body.data) mu_buf_append(out, page->body.data, n_first);
+    if (facts.body.data) mu_buf_append(out, facts.body.data, facts.body.n);
+    mu_buf_printf(out, "<nav aria-label=\"Contents\"><ul>%s</ul></nav>\n",
+                  page->contents.data ? page->contents.data : "");
+    if (page->body.data) mu_buf_append(out, page->body.data + n_first, page->body.n - n_first);
     mu_buf_append_str(out,
                       "</main>\n<footer>One file, made by muai bench report. It loads nothing and "
                       "holds its own data.</footer>\n");
@@ -190,8 +220,9 @@ static void assemble(mu_page *page, size_t json_bytes_max, mu_buf *out) {
     mu_buf_append(out, js, n_js);
     mu_buf_append_str(out, "</script>\n</body>\n</html>\n");
     out->failed = out->failed || page->body.failed || page->contents.failed ||
-                  page->absent.failed || head.body.failed;
+                  page->absent.failed || head.body.failed || facts.body.failed;
     mu_buf_deinit(&head.body);
+    mu_buf_deinit(&facts.body);
     mu_buf_deinit(&page->body);
     mu_buf_deinit(&page->contents);
     mu_buf_deinit(&page->absent);

@@ -2,8 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
+#include "bench/report/groups.h"
 #include "bench/report/html.h"
+#include "bench/result/escape.h"
 
 enum { CURVES = 5 };
 
@@ -13,8 +14,8 @@ static void cell_name(const mu_view *view, const mu_view_cell *c, char *out, siz
     double clients = mu_document_number(c->json, "load.clients");
     snprintf(out, cap, "%.50s%s%s/%s", many ? mu_view_name(view, c->i_system) : "",
              many ? ", " : "",
-             mu_figure_count(mu_document_number(c->json, "load.prompt_tokens")).text,
-             mu_figure_count(mu_document_number(c->json, "load.output_tokens")).text);
+             mu_number_count(mu_document_number(c->json, "load.prompt_tokens")).text,
+             mu_number_count(mu_document_number(c->json, "load.output_tokens")).text);
     size_t n = strlen(out);
     if (clients != 1.0 && isfinite(clients)) snprintf(out + n, cap - n, ", %.0f clients", clients);
 }
@@ -78,6 +79,26 @@ static void curve(mu_page *page, const char *title, const char *(*metric_of)(con
     mu_page_chart(page, &c);
 }
 
+static bool is_latency(const json_t *cell) {
+    return mu_cell_is_phase(cell, "latency");
+}
+
+static void add_by_input(const mu_view *view, mu_chart *c, mu_series *series,
+                         const mu_groups *groups, size_t g,
+                         const char *(*metric_of)(const json_t *), const char *stat) {
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const json_t *cell = view->cells[i].json;
+        if (!mu_group_has(groups, g, &view->cells[i])) continue;
+        mu_figure f = mu_cell_stat(cell, metric_of(cell), stat);
+        mu_chart_point(c, series,
+                       (mu_point){.x = mu_document_number(cell, "load.prompt_tokens"),
+                                  .y = f.value,
+                                  .low = f.low,
+                                  .high = f.high,
+                                  .is_hollow = !mu_cell_is_stamped_valid(cell)});
+    }
+}
+
 /* One metric against the length of the prompt, for every system p50 and p95. */
 static void by_input(mu_page *page, const char *title, const char *(*metric_of)(const json_t *)) {
     static const char *stats[] = {"p50", "p95"};
@@ -85,29 +106,21 @@ static void by_input(mu_page *page, const char *title, const char *(*metric_of)(
     mu_chart c;
     mu_chart_init(&c, title, "prompt tokens", "ms");
     c.ticks_at_values = true;
-    for (size_t s = 0; s < view->n_systems; s++) {
-        for (size_t k = 0; k < MU_COUNTOF(stats); k++) {
+    mu_groups groups;
+    mu_groups_of(view, is_latency, MU_GROUP_CLIENTS, &groups);
+    size_t n_stats = 2 * groups.n <= MU_CHART_SERIES_MAX ? MU_COUNTOF(stats) : 1;
+    for (size_t g = 0; g < groups.n; g++) {
+        for (size_t k = 0; k < n_stats; k++) {
             char name[MU_CHART_NAME_BYTES];
-            bool many = view->n_systems > 1;
-            snprintf(name, sizeof(name), "%.60s%s%s", many ? view->systems[s].name : "",
-                     many ? " " : "", stats[k]);
+            const char *own = groups.items[g].name;
+            snprintf(name, sizeof(name), "%.60s%s%s", own, *own ? " " : "", stats[k]);
             mu_series *series = mu_chart_add(&c, name);
             if (series) series->is_dashed = k > 0;
-            if (series && many) {
-                series->style = (uint32_t)s % MU_CHART_SERIES_MAX;
+            if (series && groups.n > 1) {
+                series->style = (uint32_t)g;
                 series->is_solid = true;
             }
-            for (size_t i = 0; i < view->n_cells; i++) {
-                const json_t *cell = view->cells[i].json;
-                if (!mu_cell_is_phase(cell, "latency") || view->cells[i].i_system != s) continue;
-                mu_stat stat = mu_cell_stat(cell, metric_of(cell), stats[k]);
-                mu_chart_point(&c, series,
-                               (mu_point){.x = mu_document_number(cell, "load.prompt_tokens"),
-                                          .y = stat.value,
-                                          .low = stat.low,
-                                          .high = stat.high,
-                                          .is_hollow = !mu_cell_is_stamped_valid(cell)});
-            }
+            add_by_input(view, &c, series, &groups, g, metric_of, stats[k]);
         }
     }
     mu_page_chart(page, &c);
@@ -136,6 +149,18 @@ static void cell_table(mu_page *page, const mu_view_cell *cell, bool is_folded) 
     mu_table_deinit(&t);
 }
 
+bool mu_html_latency_overview(mu_page *page) {
+    size_t n = 0;
+    for (size_t i = 0; i < page->view->n_cells; i++) {
+        n += mu_cell_is_phase(page->view->cells[i].json, "latency");
+    }
+    if (n < 2) return false;
+    mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
+    by_input(page, "First token by prompt length", mu_cell_ttft);
+    mu_buf_append_str(&page->body, "</div>\n");
+    return true;
+}
+
 /* The cell that a target speaks of, else the first. */
 static size_t main_cell(const mu_view *view) {
     const json_t *targets = mu_document_at(view->docs[0], "targets");
@@ -159,11 +184,7 @@ static size_t main_cell(const mu_view *view) {
 void mu_html_latency(mu_page *page) {
     const mu_view *view = page->view;
     size_t first = main_cell(view), n_shown = 0;
-    if (first == view->n_cells) {
-        mu_page_absent(page, "Latency", "no latency was measured");
-        return;
-    }
-    mu_page_open(page, "latency", "Latency at a glance");
+    if (first == view->n_cells) return;
     mu_page_element(page, "p class=\"intro\"",
                     "Prompt / output tokens name a cell. Percentiles are printed only when enough "
                     "requests stand behind them.",
@@ -180,5 +201,4 @@ void mu_html_latency(mu_page *page) {
     by_input(page, "Time to first token by prompt length", mu_cell_ttft);
     by_input(page, "End to end by prompt length", mu_cell_e2e);
     mu_buf_append_str(&page->body, "</div>\n");
-    mu_page_close(page);
 }

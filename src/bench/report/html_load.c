@@ -3,12 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/report/groups.h"
 #include "bench/report/html.h"
-
-typedef struct axis_of_load {
-    bool is_open;
-    const char *x_name;
-} axis_of_load;
+#include "bench/result/load_curve.h"
 
 static double offered(const json_t *cell) {
     double realised = mu_document_number(cell, "load.arrivals.offered_per_s");
@@ -19,6 +16,18 @@ static bool is_of(const json_t *cell, bool is_open) {
     bool is_load = mu_cell_is_phase(cell, "throughput") || mu_cell_is_phase(cell, "rate") ||
                    mu_cell_is_phase(cell, "stress");
     return is_load && isfinite(mu_document_number(cell, "load.clients")) != is_open;
+}
+
+static bool is_closed(const json_t *cell) {
+    return is_of(cell, false);
+}
+
+static bool is_open_loop(const json_t *cell) {
+    return is_of(cell, true);
+}
+
+static void groups_of(const mu_view *view, bool is_open, mu_groups *out) {
+    mu_groups_of(view, is_open ? is_open_loop : is_closed, MU_GROUP_SHAPE, out);
 }
 
 static double x_of(const json_t *cell, bool is_open) {
@@ -44,26 +53,27 @@ static void begin(const mu_view *view, mu_chart *c, const char *title, const cha
     }
 }
 
-static mu_series *add(const mu_view *view, mu_chart *c, size_t s, const char *what) {
+/* A line of a group; all of a group have its colour. */
+static mu_series *add(mu_chart *c, const mu_groups *groups, size_t g, const char *what) {
     char name[MU_CHART_NAME_BYTES];
-    bool many = view->n_systems > 1;
-    snprintf(name, sizeof(name), "%.60s%s%s", many ? view->systems[s].name : "",
-             many && *what ? " " : "", what);
-    return mu_chart_add(c, name);
-}
-
-static void add_stat(const mu_view *view, mu_chart *c, size_t s, bool is_open, bool is_ttft,
-                     const char *stat) {
-    mu_series *series = add(view, c, s, stat);
-    if (series) series->is_dashed = strcmp(stat, "p50") != 0;
-    if (series && view->n_systems > 1) {
-        series->style = (uint32_t)s % MU_CHART_SERIES_MAX;
+    const char *own = groups->items[g].name;
+    snprintf(name, sizeof(name), "%.60s%s%s", own, *own && *what ? " " : "", what);
+    mu_series *series = mu_chart_add(c, name);
+    if (series && groups->n > 1) {
+        series->style = (uint32_t)g;
         series->is_solid = true;
     }
+    return series;
+}
+
+static void add_stat(const mu_view *view, mu_chart *c, const mu_groups *groups, size_t g,
+                     bool is_open, bool is_ttft, const char *stat) {
+    mu_series *series = add(c, groups, g, stat);
+    if (series) series->is_dashed = strcmp(stat, "p50") != 0;
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
-        if (!is_of(cell, is_open) || view->cells[i].i_system != s) continue;
-        mu_stat value = mu_cell_stat(cell, is_ttft ? mu_cell_ttft(cell) : "tpot_ms", stat);
+        if (!mu_group_has(groups, g, &view->cells[i])) continue;
+        mu_figure value = mu_cell_stat(cell, is_ttft ? mu_cell_ttft(cell) : "tpot_ms", stat);
         mu_chart_point(c, series,
                        (mu_point){.x = x_of(cell, is_open),
                                   .y = value.value,
@@ -73,22 +83,21 @@ static void add_stat(const mu_view *view, mu_chart *c, size_t s, bool is_open, b
     }
 }
 
-/* has_interval: value, low and high under the path. */
-static void add_path(const mu_view *view, mu_chart *c, size_t s, bool is_open, const char *what,
-                     const char *path, bool has_interval, double factor) {
-    mu_series *series = add(view, c, s, what);
+static mu_series *add_figure(const mu_view *view, mu_chart *c, const mu_groups *groups, size_t g,
+                             bool is_open, const char *what, const char *path, double factor) {
+    mu_series *series = add(c, groups, g, what);
     for (size_t i = 0; i < view->n_cells; i++) {
         const json_t *cell = view->cells[i].json;
-        if (!is_of(cell, is_open) || view->cells[i].i_system != s) continue;
-        const json_t *at = mu_document_at(cell, path);
-        mu_chart_point(
-            c, series,
-            (mu_point){.x = x_of(cell, is_open),
-                       .y = factor * mu_document_number(at, has_interval ? "value" : ""),
-                       .low = has_interval ? factor * mu_document_number(at, "low") : NAN,
-                       .high = has_interval ? factor * mu_document_number(at, "high") : NAN,
-                       .is_hollow = !mu_cell_is_stamped_valid(cell)});
+        if (!mu_group_has(groups, g, &view->cells[i])) continue;
+        mu_figure f = mu_cell_figure(cell, path);
+        mu_chart_point(c, series,
+                       (mu_point){.x = x_of(cell, is_open),
+                                  .y = factor * f.value,
+                                  .low = factor * f.low,
+                                  .high = factor * f.high,
+                                  .is_hollow = !mu_cell_is_stamped_valid(cell)});
     }
+    return series;
 }
 
 /* The limit of the first cell that has one. */
@@ -102,7 +111,7 @@ static double slo(const mu_view *view, const char *path) {
 
 static void set_limit(mu_chart *c, double limit, const char *unit) {
     c->limit = limit;
-    snprintf(c->limit_name, sizeof(c->limit_name), "limit %.20s %.10s", mu_figure_tick(limit).text,
+    snprintf(c->limit_name, sizeof(c->limit_name), "limit %.20s %.10s", mu_number_tick(limit).text,
              unit);
 }
 
@@ -110,9 +119,13 @@ static void latency_chart(mu_page *page, bool is_open, bool is_ttft) {
     const mu_view *view = page->view;
     mu_chart c;
     begin(view, &c, is_ttft ? "Time to first token" : "Time per output token", "ms", is_open);
-    for (size_t s = 0; s < view->n_systems; s++) {
-        add_stat(view, &c, s, is_open, is_ttft, "p50");
-        add_stat(view, &c, s, is_open, is_ttft, "p95");
+    mu_groups groups;
+    groups_of(view, is_open, &groups);
+    for (size_t g = 0; g < groups.n; g++) {
+        add_stat(view, &c, &groups, g, is_open, is_ttft, "p50");
+        if (2 * groups.n <= MU_CHART_SERIES_MAX) {
+            add_stat(view, &c, &groups, g, is_open, is_ttft, "p95");
+        }
     }
     set_limit(&c, slo(view, is_ttft ? "goodput.slo.ttft_ms" : "goodput.slo.tpot_ms"), "ms");
     mu_page_chart(page, &c);
@@ -124,56 +137,45 @@ static double capacity(const mu_view *view) {
                                 : NAN;
 }
 
-/* Of one system: the fewest clients with 90 % of the most tokens a second. */
-static double knee(const mu_view *view) {
-    double most = 0.0, fewest = INFINITY;
-    if (view->n_systems != 1) return NAN;
-    for (size_t i = 0; i < view->n_cells; i++) {
-        if (!is_of(view->cells[i].json, false)) continue;
-        most = fmax(most, mu_document_number(view->cells[i].json, "throughput.output_tok_s.value"));
-    }
-    for (size_t i = 0; i < view->n_cells; i++) {
-        const json_t *cell = view->cells[i].json;
-        if (is_of(cell, false) &&
-            mu_document_number(cell, "throughput.output_tok_s.value") >= 0.9 * most) {
-            fewest = fmin(fewest, x_of(cell, false));
-        }
-    }
-    return isfinite(fewest) && most > 0.0 ? fewest : NAN;
+/* The knee that the advice names, where the chart has one system. */
+static void mark_knee(const mu_view *view, const mu_groups *groups, mu_chart *c) {
+    mu_load_curve curve;
+    mu_load_curve_of(view, 0, &curve);
+    if (view->n_systems != 1 || curve.n < 3 || curve.knee + 1 == curve.n) return;
+    c->mark_x = curve.points[curve.knee].clients;
+    snprintf(c->mark_name, sizeof(c->mark_name), "knee: %.0f %% of the most", 100 * MU_KNEE_SHARE);
+    if (groups->n == 1) return;
+    snprintf(c->mark_name, sizeof(c->mark_name), "knee of %.0f/%.0f", curve.prompt_tokens,
+             curve.output_tokens);
 }
 
 static void throughput_chart(mu_page *page, bool is_open) {
     const mu_view *view = page->view;
     mu_chart c;
+    mu_groups groups;
     begin(view, &c, "Output tokens per second", "tok/s", is_open);
-    for (size_t s = 0; s < view->n_systems; s++) {
-        add_path(view, &c, s, is_open, "", "throughput.output_tok_s", true, 1.0);
+    groups_of(view, is_open, &groups);
+    for (size_t g = 0; g < groups.n; g++) {
+        add_figure(view, &c, &groups, g, is_open, groups.n == 1 ? "output tok/s" : "",
+                   "throughput.output_tok_s", 1.0);
     }
-    if (view->n_systems == 1) snprintf(c.series[0].name, MU_CHART_NAME_BYTES, "output tok/s");
-    if (!is_open && isfinite(knee(view)) && mu_chart_n_points(&c) > 2) {
-        c.mark_x = knee(view);
-        snprintf(c.mark_name, sizeof(c.mark_name), "knee: 90 %% of the most");
-    }
+    if (!is_open) mark_knee(view, &groups, &c);
     mu_page_chart(page, &c);
-}
-
-/* Two figures of one system: one colour, two dashes. */
-static void pair(mu_series *first, mu_series *second, size_t s) {
-    first->style = second->style = (uint32_t)s % MU_CHART_SERIES_MAX;
-    first->is_solid = true;
-    second->is_dashed = second != first;
 }
 
 static void requests_chart(mu_page *page, bool is_open) {
     const mu_view *view = page->view;
     mu_chart c;
+    mu_groups groups;
     begin(view, &c, is_open ? "Achieved against offered" : "Requests per second", "requests/s",
           is_open);
-    for (size_t s = 0; s < view->n_systems; s++) {
-        add_path(view, &c, s, is_open, "completed", "throughput.requests_s", true, 1.0);
-        mu_series *done = &c.series[c.n_series - 1];
-        add_path(view, &c, s, is_open, "within limits", "goodput.requests_s", false, 1.0);
-        if (view->n_systems > 1) pair(done, &c.series[c.n_series - 1], s);
+    groups_of(view, is_open, &groups);
+    for (size_t g = 0; g < groups.n; g++) {
+        add_figure(view, &c, &groups, g, is_open, "completed", "throughput.requests_s", 1.0);
+        if (2 * groups.n >= MU_CHART_SERIES_MAX) continue;
+        mu_series *good =
+            add_figure(view, &c, &groups, g, is_open, "within limits", "goodput.requests_s", 1.0);
+        if (good) good->is_dashed = groups.n > 1;
     }
     mu_series *ideal = is_open ? mu_chart_add(&c, "offered") : NULL;
     for (size_t i = 0; ideal && i < view->n_cells; i++) {
@@ -184,7 +186,7 @@ static void requests_chart(mu_page *page, bool is_open) {
     if (is_open && isfinite(capacity(view))) {
         c.mark_x = capacity(view);
         snprintf(c.mark_name, sizeof(c.mark_name), "capacity %.20s/s",
-                 mu_figure_tick(c.mark_x).text);
+                 mu_number_tick(c.mark_x).text);
     }
     mu_page_chart(page, &c);
 }
@@ -192,9 +194,12 @@ static void requests_chart(mu_page *page, bool is_open) {
 static void attainment_chart(mu_page *page, bool is_open) {
     const mu_view *view = page->view;
     mu_chart c;
+    mu_groups groups;
     begin(view, &c, "Requests within the limits", "%", is_open);
-    for (size_t s = 0; s < view->n_systems; s++) {
-        add_path(view, &c, s, is_open, "attainment", "goodput.attainment", true, 100.0);
+    groups_of(view, is_open, &groups);
+    for (size_t g = 0; g < groups.n; g++) {
+        add_figure(view, &c, &groups, g, is_open, groups.n == 1 ? "attainment" : "",
+                   "goodput.attainment", 100.0);
     }
     mu_page_chart(page, &c);
 }
@@ -210,25 +215,28 @@ static void charts(mu_page *page, bool is_open) {
     if (n_of(page->view, is_open) < 2) return;
     mu_page_element(page, "h3", is_open ? "By rate (open loop)" : "By clients (closed loop)", "h3");
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
-    latency_chart(page, is_open, true);
+    if (is_open) latency_chart(page, is_open, true); /* of clients it stands at the top */
     latency_chart(page, is_open, false);
-    if (!is_open) throughput_chart(page, is_open);
     requests_chart(page, is_open);
     if (is_open) attainment_chart(page, is_open);
     mu_buf_append_str(&page->body, "</div>\n");
 }
 
+bool mu_html_load_overview(mu_page *page) {
+    if (n_of(page->view, false) < 2) return false;
+    mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
+    throughput_chart(page, false);
+    latency_chart(page, false, true);
+    mu_buf_append_str(&page->body, "</div>\n");
+    return true;
+}
+
 void mu_html_load(mu_page *page) {
-    if (n_of(page->view, false) + n_of(page->view, true) == 0) {
-        mu_page_absent(page, "Load", "no load but that of one client was measured");
-        return;
-    }
-    mu_page_open(page, "load", "Under load");
+    if (n_of(page->view, false) + n_of(page->view, true) == 0) return;
     charts(page, false);
     charts(page, true);
     mu_page_table(page, mu_tables_load);
     mu_page_table(page, mu_tables_capacity);
-    mu_page_close(page);
 }
 
 void mu_html_pareto(mu_page *page) {
@@ -238,27 +246,27 @@ void mu_html_pareto(mu_page *page) {
                   "tok/s in total");
     snprintf(c.note, sizeof(c.note),
              "Numbers beside the marks are clients. Up and to the right is better.");
-    for (size_t s = 0; s < view->n_systems; s++) {
-        mu_series *series = mu_chart_add(&c, view->systems[s].name);
+    mu_groups groups;
+    groups_of(view, false, &groups);
+    for (size_t g = 0; g < groups.n; g++) {
+        mu_series *series = add(&c, &groups, g, groups.n == 1 ? mu_view_name(view, 0) : "");
         for (size_t i = 0; i < view->n_cells; i++) {
             const json_t *cell = view->cells[i].json;
-            if (!is_of(cell, false) || view->cells[i].i_system != s) continue;
+            if (!mu_group_has(&groups, g, &view->cells[i])) continue;
             mu_point p = {.x = mu_cell_stat(cell, "rate_user_tok_s", "p50").value,
                           .y = mu_document_number(cell, "throughput.output_tok_s.value"),
                           .low = NAN,
                           .high = NAN,
                           .is_hollow = !mu_cell_is_stamped_valid(cell)};
-            snprintf(p.label, sizeof(p.label), "%.20s", mu_figure_count(x_of(cell, false)).text);
+            snprintf(p.label, sizeof(p.label), "%.20s", mu_number_count(x_of(cell, false)).text);
             mu_chart_point(&c, series, p);
         }
     }
     if (mu_chart_n_points(&c) < 2) {
         page->body.failed = page->body.failed || c.failed;
         mu_chart_deinit(&c);
-        mu_page_absent(page, "Trade-off", "fewer than two concurrencies were measured");
         return;
     }
-    mu_page_open(page, "tradeoff", "One user against all");
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
     mu_page_chart(page, &c);
     mu_page_element(
@@ -269,5 +277,4 @@ void mu_html_pareto(mu_page *page) {
         "different lines with the same number of clients need not lie side by side.",
         "p");
     mu_buf_append_str(&page->body, "</div>\n");
-    mu_page_close(page);
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/report/escape.h"
 #include "bench/report/html.h"
+#include "bench/result/escape.h"
 
 static struct mu_bar *add_bar(mu_bars *b, const char *system, const char *name, bool many) {
     if (b->n_rows == MU_COUNTOF(b->rows)) return NULL;
@@ -207,13 +207,13 @@ static void leak_chart(mu_page *page, const json_t *leak) {
         x1 = fmax(x1, s->points[s->n - 1].x);
         double slope = slope_of(leak, rows[r].signal);
         char name[MU_CHART_NAME_BYTES];
-        snprintf(name, sizeof(name), "%s, %s MB/h", rows[r].name, mu_figure_of(slope).text);
+        snprintf(name, sizeof(name), "%s, %s MB/h", rows[r].name, mu_number_of(slope).text);
         mu_series *fit = line(&c, name, intercept(&c, s, slope / 3600.0), slope, x0, x1);
         if (fit) fit->style = s->style;
     }
     double threshold = mu_document_number(leak, "threshold_mb_h");
     char name[MU_CHART_NAME_BYTES];
-    snprintf(name, sizeof(name), "threshold, %s MB/h", mu_figure_tick(threshold).text);
+    snprintf(name, sizeof(name), "threshold, %s MB/h", mu_number_tick(threshold).text);
     mu_series *most = x1 > x0 ? line(&c, name, -threshold * x0 / 3600.0, threshold, x0, x1) : NULL;
     if (most) most->style = MU_CHART_SERIES_MAX - 2;
     mu_page_chart(page, &c);
@@ -232,19 +232,19 @@ static void leak_words(mu_page *page, const json_t *leak) {
     mu_escape_html(b, mu_document_string(leak, "why"));
     mu_buf_append_str(b, "</p><p>");
     mu_buf_printf(b, "Watched for %s and %s requests. ",
-                  mu_figure_seconds(mu_document_number(leak, "duration_s")).text,
-                  mu_figure_count(mu_document_number(leak, "requests")).text);
+                  mu_number_seconds(mu_document_number(leak, "duration_s")).text,
+                  mu_number_count(mu_document_number(leak, "requests")).text);
     if (isfinite(mu_document_number(leak, "detection_limit_mb_h"))) {
         mu_buf_printf(b, "Growth above %s MB/h would have been seen. ",
-                      mu_figure_of(mu_document_number(leak, "detection_limit_mb_h")).text);
+                      mu_number_of(mu_document_number(leak, "detection_limit_mb_h")).text);
     }
     if (isfinite(mu_document_number(leak, "step_mb"))) {
         mu_buf_printf(b, "There was one step of %s MB. ",
-                      mu_figure_of(mu_document_number(leak, "step_mb")).text);
+                      mu_number_of(mu_document_number(leak, "step_mb")).text);
     }
     if (isfinite(mu_document_number(leak, "needs_s"))) {
         mu_buf_printf(b, "%s more would decide. ",
-                      mu_figure_seconds(mu_document_number(leak, "needs_s")).text);
+                      mu_number_seconds(mu_document_number(leak, "needs_s")).text);
     }
     mu_buf_append_str(b, "</p></div>\n");
 }
@@ -254,11 +254,7 @@ void mu_html_memory(mu_page *page) {
     size_t n = 0;
     for (size_t s = 0; s < view->n_systems; s++)
         n += mu_view_memory(view, s) != NULL;
-    if (n == 0) {
-        mu_page_absent(page, "Memory", "it was not measured");
-        return;
-    }
-    mu_page_open(page, "memory", "Memory");
+    if (n == 0) return;
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
     arenas(page);
     loads(page);
@@ -278,5 +274,4 @@ void mu_html_memory(mu_page *page) {
         leak_words(page, leak);
         mu_buf_append_str(&page->body, "</div>\n");
     }
-    mu_page_close(page);
 }

@@ -2,9 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
+#include "bench/report/groups.h"
 #include "bench/report/html.h"
 #include "bench/report/prose.h"
+#include "bench/result/escape.h"
 
 static bool has_rows(mu_page *page, mu_table_builder build) {
     mu_table t;
@@ -13,6 +14,29 @@ static bool has_rows(mu_page *page, mu_table_builder build) {
     page->body.failed = page->body.failed || t.text.failed;
     mu_table_deinit(&t);
     return has;
+}
+
+static bool is_throughput(const json_t *cell) {
+    return mu_cell_is_phase(cell, "throughput");
+}
+
+/* A share of a group's cells in percent; no line where none of them has it. */
+static void add_by_clients(const mu_view *view, mu_chart *c, const mu_groups *groups, size_t g,
+                           const char *what, const char *path, bool is_dashed) {
+    char name[MU_CHART_NAME_BYTES];
+    const char *own = groups->items[g].name;
+    snprintf(name, sizeof(name), "%.60s%s%s", own, *own ? " " : "", what);
+    mu_series *series = NULL;
+    for (size_t i = 0; i < view->n_cells; i++) {
+        const json_t *cell = view->cells[i].json;
+        double value = mu_document_number(cell, path);
+        if (!mu_group_has(groups, g, &view->cells[i]) || !isfinite(value)) continue;
+        if (!series) series = mu_chart_add(c, name);
+        if (series && groups->n > 1) series->style = (uint32_t)g;
+        if (series) series->is_solid = groups->n > 1;
+        if (series) series->is_dashed = is_dashed;
+        mu_chart_xy(c, series, mu_document_number(cell, "load.clients"), 100.0 * value);
+    }
 }
 
 static void utilisation(mu_page *page) {
@@ -28,26 +52,11 @@ static void utilisation(mu_page *page) {
     c.ticks_at_values = true;
     c.limit = 100.0;
     snprintf(c.limit_name, sizeof(c.limit_name), "measured limit of the machine");
-    for (size_t s = 0; s < view->n_systems; s++) {
+    mu_groups groups;
+    mu_groups_of(view, is_throughput, MU_GROUP_SHAPE, &groups);
+    for (size_t g = 0; g < groups.n; g++) {
         for (size_t k = 0; k < MU_COUNTOF(rows); k++) {
-            char name[MU_CHART_NAME_BYTES];
-            bool many = view->n_systems > 1;
-            snprintf(name, sizeof(name), "%.60s%s%s", many ? view->systems[s].name : "",
-                     many ? " " : "", rows[k].name);
-            mu_series *series = NULL;
-            for (size_t i = 0; i < view->n_cells; i++) {
-                const json_t *cell = view->cells[i].json;
-                double value = mu_document_number(cell, rows[k].path);
-                if (!mu_cell_is_phase(cell, "throughput") || view->cells[i].i_system != s ||
-                    !isfinite(value)) {
-                    continue;
-                }
-                if (!series) series = mu_chart_add(&c, name);
-                if (series && many) series->style = (uint32_t)s % MU_CHART_SERIES_MAX;
-                if (series) series->is_solid = many;
-                if (series) series->is_dashed = k > 0;
-                mu_chart_xy(&c, series, mu_document_number(cell, "load.clients"), 100.0 * value);
-            }
+            add_by_clients(view, &c, &groups, g, rows[k].name, rows[k].path, k > 0);
         }
     }
     mu_page_chart(page, &c);
@@ -56,17 +65,18 @@ static void utilisation(mu_page *page) {
 static void cost(mu_page *page) {
     const mu_view *view = page->view;
     mu_chart c;
+    mu_groups groups;
     mu_chart_init(&c, "Tokens per CPU-second of the server", "clients", "tokens");
     c.x_kind = MU_AXIS_LOG;
     c.ticks_at_values = true;
-    for (size_t s = 0; s < view->n_systems; s++) {
-        mu_series *series = mu_chart_add(&c, view->systems[s].name);
+    mu_groups_of(view, is_throughput, MU_GROUP_SHAPE, &groups);
+    for (size_t g = 0; g < groups.n; g++) {
+        const char *own = groups.items[g].name;
+        mu_series *series = mu_chart_add(&c, *own ? own : mu_view_name(view, 0));
         for (size_t i = 0; i < view->n_cells; i++) {
             const json_t *cell = view->cells[i].json;
             double cpu = mu_document_number(cell, "server.cpu_s_per_1000_tokens");
-            if (!mu_cell_is_phase(cell, "throughput") || view->cells[i].i_system != s ||
-                !(cpu > 0.0))
-                continue;
+            if (!mu_group_has(&groups, g, &view->cells[i]) || !(cpu > 0.0)) continue;
             mu_chart_xy(&c, series, mu_document_number(cell, "load.clients"), 1000.0 / cpu);
         }
     }
@@ -74,17 +84,12 @@ static void cost(mu_page *page) {
 }
 
 void mu_html_efficiency(mu_page *page) {
-    if (!has_rows(page, mu_tables_efficiency)) {
-        mu_page_absent(page, "Efficiency", "neither the engine nor its process could be watched");
-        return;
-    }
-    mu_page_open(page, "efficiency", "Efficiency");
+    if (!has_rows(page, mu_tables_efficiency)) return;
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
     utilisation(page);
     cost(page);
     mu_buf_append_str(&page->body, "</div>\n");
     mu_page_table(page, mu_tables_efficiency);
-    mu_page_close(page);
 }
 
 static void forest(mu_page *page, const json_t *doc) {
@@ -98,12 +103,13 @@ static void forest(mu_page *page, const json_t *doc) {
         const char *metric = mu_document_string(c, "metric"),
                    *better = mu_document_string(c, "better");
         const char *verdict = mu_document_string(c, "verdict");
-        char name[64];
-        mu_escape_fixed(name, sizeof(name), metric, 32);
-        snprintf(row->name, sizeof(row->name), "%.50s%s", name,
+        char name[40], cell[40];
+        mu_escape_fixed(name, sizeof(name), metric, 24);
+        mu_escape_fixed(cell, sizeof(cell), mu_document_string(c, "cell"), 26);
+        snprintf(row->name, sizeof(row->name), "%.39s %.26s%s", cell, name,
                  !better                         ? ""
-                 : strcmp(better, "higher") == 0 ? " (higher is better)"
-                                                 : " (lower is better)");
+                 : strcmp(better, "higher") == 0 ? " (more is better)"
+                                                 : " (less is better)");
         mu_escape_fixed(row->verdict, sizeof(row->verdict), verdict, 16);
         row->ratio = ratio;
         row->low = mu_document_number(c, "low");
@@ -113,26 +119,38 @@ static void forest(mu_page *page, const json_t *doc) {
     if (f.n_rows > 0 && isfinite(f.rows[0].delta)) {
         snprintf(f.note, sizeof(f.note),
                  "The grey strip is what counts as equal: %s to either side.",
-                 mu_figure_percent(f.rows[0].delta).text);
+                 mu_number_percent(f.rows[0].delta).text);
     }
     mu_forest_write(&f, &page->body);
 }
 
+/* Every row is of blocks that both systems have. */
+static bool is_paired(const mu_view *view) {
+    bool is_any = false;
+    for (size_t d = 0; d < view->n_docs; d++) {
+        const json_t *all = mu_document_at(view->docs[d], "comparisons");
+        for (size_t i = 0; i < json_array_size(all); i++) {
+            const json_t *c = json_array_get(all, i);
+            if (isnan(mu_document_number(c, "ratio"))) continue;
+            if (!mu_document_is_true(c, "paired")) return false;
+            is_any = true;
+        }
+    }
+    return is_any;
+}
+
 void mu_html_comparison(mu_page *page) {
     const mu_view *view = page->view;
-    if (!has_rows(page, mu_tables_comparisons)) {
-        mu_page_absent(page, "Comparison", "only one system was measured");
-        return;
-    }
-    mu_page_open(page, "comparison", "Comparison");
+    if (!has_rows(page, mu_tables_comparisons)) return;
     if (view->n_systems >= 2) {
         mu_buf_append_str(&page->body, "<p class=\"intro\">A is ");
         mu_escape_html(&page->body, view->systems[0].name);
         mu_buf_append_str(&page->body, ", B is ");
         mu_escape_html(&page->body, view->systems[1].name);
-        mu_buf_append_str(&page->body,
-                          ". Blocks of both alternate, each with a fresh process; p-values "
-                          "are corrected for the number of metrics.</p>\n");
+        mu_buf_printf(&page->body, ". %s; p-values are corrected for the number of metrics.</p>\n",
+                      is_paired(view) ? "Blocks of both alternate, each with a fresh process"
+                                      : "They were not measured in turn: what changed on the "
+                                        "machine in between is in the ratios too");
     }
     mu_buf_append_str(&page->body, "<div class=\"wide\">");
     for (size_t d = 0; d < view->n_docs; d++)
@@ -140,19 +158,13 @@ void mu_html_comparison(mu_page *page) {
     mu_buf_append_str(&page->body, "</div>\n");
     mu_page_table(page, mu_tables_comparisons);
     mu_page_table(page, mu_tables_systems);
-    mu_page_close(page);
 }
 
 void mu_html_reliability(mu_page *page) {
-    if (!has_rows(page, mu_tables_reliability)) {
-        mu_page_absent(page, "Reliability", "no request was counted");
-        return;
-    }
-    mu_page_open(page, "reliability", "Errors and reliability");
+    if (!has_rows(page, mu_tables_reliability)) return;
     mu_page_table(page, mu_tables_reliability);
     mu_page_table(page, mu_tables_failures);
     mu_page_table(page, mu_tables_invalid);
-    mu_page_close(page);
 }
 
 void mu_html_tables(mu_page *page) {
@@ -162,14 +174,9 @@ void mu_html_tables(mu_page *page) {
     bool has = false;
     for (size_t i = 0; i < MU_COUNTOF(builders); i++)
         has = has || has_rows(page, builders[i]);
-    if (!has) {
-        mu_page_absent(page, "Tables", "nothing was measured");
-        return;
-    }
-    mu_page_open(page, "tables", "Results in tables");
+    if (!has) return;
     for (size_t i = 0; i < MU_COUNTOF(builders); i++)
         mu_page_table(page, builders[i]);
-    mu_page_close(page);
 }
 
 static void commands(mu_page *page) {
@@ -214,7 +221,6 @@ static void instrument(mu_page *page) {
 }
 
 void mu_html_method(mu_page *page) {
-    mu_page_open(page, "method", "Method and reproducibility");
     notes(page);
     commands(page);
     instrument(page);
@@ -228,5 +234,4 @@ void mu_html_method(mu_page *page) {
         mu_buf_printf(&page->body, "<h3>Not in this report</h3>\n<ul class=\"notes\">%s</ul>\n",
                       page->absent.data);
     }
-    mu_page_close(page);
 }

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/report/escape.h"
 #include "bench/report/html.h"
+#include "bench/result/escape.h"
 
 enum { REQUESTS_MAX = 200, BOUNDS_MAX = 64 };
 
@@ -53,7 +53,7 @@ static void cell_heading(mu_page *page, const mu_view_cell *cell) {
     double shown_run = mu_document_number(cell->json, "shown_run");
     if (cell->own && isfinite(shown_run)) {
         mu_buf_printf(&page->body, "; shown is number %s, whose throughput is the median",
-                      mu_figure_count(shown_run).text);
+                      mu_number_count(shown_run).text);
     }
     mu_buf_append_str(&page->body, "</h3>\n");
 }
@@ -84,13 +84,7 @@ void mu_html_time(mu_page *page) {
     size_t cells[4];
     MU_ASSERT(page->cells_max <= MU_COUNTOF(cells));
     size_t n = busiest(page->view, "timeline.rows", cells, page->cells_max);
-    if (n == 0) {
-        mu_page_absent(page, "Time series",
-                       page->cells_max > 0 ? "no cell has a timeline"
-                                           : "left out to keep the page short");
-        return;
-    }
-    mu_page_open(page, "time", "Over time");
+    if (n == 0) return;
     mu_page_element(page, "p class=\"intro\"",
                     "The steady window of the busiest cells. Warm-up and drain are not in it.",
                     "p");
@@ -110,7 +104,6 @@ void mu_html_time(mu_page *page) {
                true);
         mu_buf_append_str(&page->body, "</div>\n");
     }
-    mu_page_close(page);
 }
 
 static size_t read_requests(const json_t *frame, mu_request_row *rows) {
@@ -146,12 +139,7 @@ void mu_html_requests(mu_page *page) {
     size_t n_rows =
         rows ? read_requests(mu_document_at(page->view->cells[cells[0]].json, "requests"), rows)
              : 0;
-    if (n_rows == 0) {
-        mu_page_absent(page, "Requests",
-                       page->cells_max > 0 ? "no cell has single requests"
-                                           : "left out to keep the page short");
-    } else {
-        mu_page_open(page, "requests", "Single requests");
+    if (n_rows > 0) {
         mu_page_element(
             page, "p class=\"intro\"",
             "A sample of the busiest cell that has them, with its 20 slowest among them.", "p");
@@ -166,7 +154,6 @@ void mu_html_requests(mu_page *page) {
             "tail of the percentile curves is made of.",
             "p");
         mu_buf_append_str(&page->body, "</div>\n");
-        mu_page_close(page);
     }
     mu_free(rows);
 }
@@ -191,7 +178,7 @@ static void worst_gaps(mu_page *page, const json_t *cell) {
     if (isfinite(rate)) {
         mu_buf_printf(&page->body,
                       "<p>%s of the requests stalled: they had a gap above five medians.</p>\n",
-                      mu_figure_percent(rate).text);
+                      mu_number_percent(rate).text);
     }
     mu_table_write_html(&t, &page->body);
     mu_buf_append_str(&page->body, "</div>\n");
@@ -204,20 +191,15 @@ void mu_html_stalls(mu_page *page) {
     const json_t *bounds = mu_document_at(cell, "gaps.bounds_ms"),
                  *counts = mu_document_at(cell, "gaps.counts");
     size_t n_bounds = json_array_size(bounds);
-    if (n_bounds == 0 || n_bounds > BOUNDS_MAX || json_array_size(counts) != n_bounds + 1) {
-        mu_page_absent(page, "Stalls", "no cell has its gaps counted");
-        return;
-    }
+    if (n_bounds == 0 || n_bounds > BOUNDS_MAX || json_array_size(counts) != n_bounds + 1) return;
     double edges[BOUNDS_MAX], numbers[BOUNDS_MAX + 1];
     for (size_t i = 0; i < n_bounds; i++)
         edges[i] = mu_document_item(bounds, i);
     for (size_t i = 0; i <= n_bounds; i++)
         numbers[i] = mu_document_item(counts, i);
-    mu_page_open(page, "stalls", "Gaps and stalls");
     cell_heading(page, &page->view->cells[cells[0]]);
     mu_buf_append_str(&page->body, "<div class=\"grid\">\n");
     mu_histogram_write("Gaps between chunks", "ms", edges, numbers, n_bounds, &page->body);
     worst_gaps(page, cell);
     mu_buf_append_str(&page->body, "</div>\n");
-    mu_page_close(page);
 }

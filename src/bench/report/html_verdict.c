@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
 #include "bench/report/html.h"
 #include "bench/report/prose.h"
+#include "bench/result/escape.h"
 
 static void fact(mu_page *page, const char *name, const char *text) {
     if (!text || !*text) return;
@@ -44,7 +44,7 @@ static void badges(mu_page *page) {
     mu_buf_append_str(&page->body, "</p>\n");
 }
 
-static void facts(mu_page *page) {
+void mu_html_facts(mu_page *page) {
     const mu_view *view = page->view;
     const json_t *doc = view->docs[0], *system = view->n_systems > 0 ? view->systems[0].json : NULL;
     mu_buf engines = {0}, machine = {0};
@@ -57,7 +57,7 @@ static void facts(mu_page *page) {
     double cores = mu_document_number(doc, "host.cores_usable");
     double memory = mu_document_number(doc, "host.memory_total_bytes");
     if (isfinite(cores)) mu_buf_printf(&machine, ", %.0f cores", cores);
-    if (memory > 0.0) mu_buf_printf(&machine, ", %s", mu_figure_bytes(memory).text);
+    if (memory > 0.0) mu_buf_printf(&machine, ", %s", mu_number_bytes(memory).text);
     mu_buf_append_str(&page->body, "<dl class=\"facts\">");
     fact(page, "Model", mu_document_string(system, "model.id"));
     fact(page, "Weights", mu_document_string(system, "model.dtype"));
@@ -70,7 +70,7 @@ static void facts(mu_page *page) {
         start = day;
     }
     fact(page, "Measured", start);
-    fact(page, "Took", mu_figure_seconds(mu_document_number(doc, "run.duration_s")).text);
+    fact(page, "Took", mu_number_seconds(mu_document_number(doc, "run.duration_s")).text);
     fact(page, "Commit", mu_document_string(doc, "tool.git"));
     mu_buf_append_str(&page->body, "</dl>\n");
     page->body.failed = page->body.failed || engines.failed || machine.failed;
@@ -105,7 +105,6 @@ void mu_html_head(mu_page *page) {
         }
         mu_buf_append_str(&page->body, "</p>\n");
     }
-    facts(page);
     mu_buf_append_str(&page->body, "</header>\n");
 }
 
@@ -148,11 +147,7 @@ void mu_html_verdict(mu_page *page) {
     size_t n = 0;
     for (size_t d = 0; d < page->view->n_docs; d++)
         n += mu_document_n(page->view->docs[d], "targets");
-    if (n == 0) {
-        mu_page_absent(page, "Verdict", "the run had no targets");
-        return;
-    }
-    mu_page_open(page, "verdict", "Verdict");
+    if (n == 0) return;
     mu_buf_append_str(&page->body, "<ul class=\"cards\">\n");
     for (size_t d = 0; d < page->view->n_docs; d++) {
         const json_t *all = mu_document_at(page->view->docs[d], "targets");
@@ -167,7 +162,6 @@ void mu_html_verdict(mu_page *page) {
         }
     }
     mu_buf_append_str(&page->body, "</ul>\n");
-    mu_page_close(page);
 }
 
 static bool has_target(const json_t *doc, const char *id) {
@@ -240,23 +234,21 @@ static void recommendation(mu_page *page, const json_t *r) {
     mu_buf_append_str(b, json_array_size(all) > 0 ? "</dd></div></dl></li>\n" : "</dl></li>\n");
 }
 
+enum { RECOMMENDATIONS_SHOWN = 3 };
+
 void mu_html_recommendations(mu_page *page) {
     size_t n = 0;
     for (size_t d = 0; d < page->view->n_docs; d++) {
-        n += mu_document_n(page->view->docs[d], "recommendations");
-    }
-    if (n == 0) {
-        mu_page_absent(page, "Recommendations", "no rule found anything to say");
-        return;
-    }
-    mu_page_open(page, "recommendations", "Recommendations");
-    mu_buf_append_str(&page->body, "<ol class=\"recs\">\n");
-    for (size_t d = 0; d < page->view->n_docs; d++) {
         const json_t *all = mu_document_at(page->view->docs[d], "recommendations");
-        for (size_t i = 0; i < json_array_size(all); i++) {
+        for (size_t i = 0; i < json_array_size(all); i++, n++) {
+            if (n == 0) mu_buf_append_str(&page->body, "<ol class=\"recs\">\n");
+            if (n == RECOMMENDATIONS_SHOWN) {
+                mu_buf_append_str(&page->body, "</ol>\n<details><summary>All recommendations"
+                                               "</summary><ol class=\"recs\" start=\"4\">\n");
+            }
             recommendation(page, json_array_get(all, i));
         }
     }
-    mu_buf_append_str(&page->body, "</ol>\n");
-    mu_page_close(page);
+    if (n > 0) mu_buf_append_str(&page->body, "</ol>\n");
+    if (n > RECOMMENDATIONS_SHOWN) mu_buf_append_str(&page->body, "</details>\n");
 }

@@ -3,11 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
-#include "bench/report/figure.h"
+#include "bench/report/number.h"
 #include "bench/report/prose.h"
 #include "bench/report/report.h"
 #include "bench/report/tables.h"
+#include "bench/result/escape.h"
 
 enum { COLUMNS = MU_REPORT_MARKDOWN_COLUMNS, BAR = 40, RECOMMENDATIONS = 3 };
 
@@ -51,11 +51,11 @@ static void bars(const mu_view *view, mu_buf *out) {
         const json_t *cell = view->cells[i].json;
         double value = mu_document_number(cell, "throughput.output_tok_s.value");
         if (!mu_cell_is_phase(cell, "throughput") || !(value >= 0.0)) continue;
-        mu_buf_printf(out, "%5s |", mu_figure_count(mu_document_number(cell, "load.clients")).text);
+        mu_buf_printf(out, "%5s |", mu_number_count(mu_document_number(cell, "load.clients")).text);
         size_t n_marks = (size_t)lround(BAR * value / most);
         for (size_t k = 0; k < BAR; k++)
             mu_buf_append_str(out, k < n_marks ? "#" : " ");
-        mu_buf_printf(out, " %s", mu_figure_of(value).text);
+        mu_buf_printf(out, " %s", mu_number_of(value).text);
         if (view->n_systems > 1) {
             mu_buf_append_str(out, "  ");
             mu_escape_plain(out, mu_view_name(view, view->cells[i].i_system), 30);

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/report/escape.h"
-#include "bench/report/figure.h"
+#include "bench/report/number.h"
+#include "bench/result/escape.h"
 #include "text/utf8.h"
 
 enum { RUNS_OF_A_RESULT = 5 };
@@ -126,16 +126,16 @@ static void speed_sentence(const mu_view *view, mu_buf *out) {
         double rate = mu_cell_stat(typical->json, "rate_user_tok_s", "p50").value;
         mu_buf_printf(
             out, "With %s, half of the prompts of %s tokens have their first token within %s ms",
-            mu_view_name(view, typical->i_system), mu_figure_count(tokens).text,
-            mu_figure_of(mu_cell_stat(typical->json, mu_cell_ttft(typical->json), "p50").value)
+            mu_view_name(view, typical->i_system), mu_number_count(tokens).text,
+            mu_number_of(mu_cell_stat(typical->json, mu_cell_ttft(typical->json), "p50").value)
                 .text);
-        if (isfinite(rate)) mu_buf_printf(out, ", then %s tok/s", mu_figure_of(rate).text);
+        if (isfinite(rate)) mu_buf_printf(out, ", then %s tok/s", mu_number_of(rate).text);
         mu_buf_append_str(out, busiest ? "; " : ". ");
     }
     if (busiest) {
         double clients = mu_document_number(busiest->json, "load.clients");
         mu_buf_printf(out, "%s most tokens a second in total %s %s", typical ? "the" : "The",
-                      typical ? "are" : "were", mu_figure_of(most).text);
+                      typical ? "are" : "were", mu_number_of(most).text);
         if (isfinite(clients))
             mu_buf_printf(out, ", at %.0f client%s", clients, clients == 1.0 ? "" : "s");
         if (view->n_systems > 1)

@@ -6,7 +6,7 @@
 #define MU_BENCH_REPORT_PROSE_H
 
 #include "base/buf.h"
-#include "bench/report/view.h"
+#include "bench/result/view.h"
 
 typedef struct mu_tally {
     size_t n_pass, n_fail, n_open;          /* targets */

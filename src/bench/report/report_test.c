@@ -11,9 +11,9 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "bench/report/escape.h"
-#include "bench/report/figure.h"
-#include "bench/report/view.h"
+#include "bench/report/number.h"
+#include "bench/result/escape.h"
+#include "bench/result/view.h"
 #include "format/json.h"
 
 static const char *const fixtures[] = {"full", "compare", "hostile", "minimal"};
@@ -50,15 +50,15 @@ static void figures_have_three_digits(void **state) {
                 {12.34, "12.3"},  {99.96, "100"},      {123.4, "123"},      {12345.6, "12346"},
                 {-0.9, "-0.900"}, {1e-9, "1.00e-09"},  {0.1 + 0.2, "0.300"}};
     for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
-        assert_string_equal(mu_figure_of(rows[r].value).text, rows[r].want);
+        assert_string_equal(mu_number_of(rows[r].value).text, rows[r].want);
     }
-    assert_string_equal(mu_figure_tick(20.0).text, "20");
-    assert_string_equal(mu_figure_percent(0.9988).text, "99.88 %");
-    assert_string_equal(mu_figure_percent(0.99997).text, "99.997 %");
-    assert_string_equal(mu_figure_percent(1.0).text, "100 %");
-    assert_string_equal(mu_figure_percent(0.5).text, "50.0 %");
-    assert_string_equal(mu_figure_seconds(170.2).text, "2 min 50 s");
-    assert_string_equal(mu_figure_bytes(132312576).text, "132 MB");
+    assert_string_equal(mu_number_tick(20.0).text, "20");
+    assert_string_equal(mu_number_percent(0.9988).text, "99.88 %");
+    assert_string_equal(mu_number_percent(0.99997).text, "99.997 %");
+    assert_string_equal(mu_number_percent(1.0).text, "100 %");
+    assert_string_equal(mu_number_percent(0.5).text, "50.0 %");
+    assert_string_equal(mu_number_seconds(170.2).text, "2 min 50 s");
+    assert_string_equal(mu_number_bytes(132312576).text, "132 MB");
 }
 
 static void strings_are_harmless_where_they_stand(void **state) {
@@ -176,8 +176,9 @@ static void other_schemas_are_refused(void **state) {
             const json_t *docs[] = {doc};
             mu_buf out = {0};
             mu_err err = {0};
-            assert_int_equal(renderings[r].render(docs, 1, &out, &err), MU_ERR_FORMAT);
-            assert_non_null(strstr(err.text, "muai.bench/1"));
+            mu_status status = renderings[r].render(docs, 1, &out, &err);
+            assert_int_equal(status, json_is_object(doc) ? MU_ERR_UNSUPPORTED : MU_ERR_FORMAT);
+            assert_true(!json_is_object(doc) || strstr(err.text, "muai.bench/1"));
             assert_int_equal(out.n, 0);
             mu_buf_deinit(&out);
         }
@@ -316,9 +317,10 @@ static void any_value_may_be_of_any_type(void **state) {
         for (size_t r = 0; r < MU_COUNTOF(renderings); r++) {
             mu_buf out = {0};
             mu_err err = {0};
-            if (renderings[r].render(docs, 1, &out, &err) != MU_OK) {
+            if (renderings[r].render(docs, 1, &out, &err) != mu_document_check(copy, NULL)) {
                 fail_msg("%s, document %zu: %s", renderings[r].name, t, err.text);
             }
+            if (out.n == 0) continue; /* refused */
             if (strstr(out.data, "<x>") && r == 0) fail_msg("document %zu: not escaped", t);
             if (strstr(out.data, "nan") && r != 0 && strstr(out.data, "-nan"))
                 fail_msg("document %zu: nan", t);

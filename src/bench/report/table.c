@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/report/escape.h"
+#include "bench/result/escape.h"
 
 static const char dash[] = "\xe2\x80\x93";
 
@@ -77,7 +77,7 @@ void mu_table_printf(mu_table *t, const char *fmt, ...) {
 }
 
 void mu_table_number(mu_table *t, double value) {
-    mu_table_printf(t, "%s", mu_figure_of(value).text);
+    mu_table_printf(t, "%s", mu_number_of(value).text);
 }
 
 void mu_table_interval(mu_table *t, double value, double low, double high) {
@@ -85,16 +85,16 @@ void mu_table_interval(mu_table *t, double value, double low, double high) {
         mu_table_number(t, value);
         return;
     }
-    mu_table_printf(t, "%s [%s, %s]", mu_figure_of(value).text, mu_figure_of(low).text,
-                    mu_figure_of(high).text);
+    mu_table_printf(t, "%s [%s, %s]", mu_number_of(value).text, mu_number_of(low).text,
+                    mu_number_of(high).text);
 }
 
-void mu_table_stat(mu_table *t, const mu_stat *s, bool has_interval) {
+void mu_table_stat(mu_table *t, const mu_figure *s, bool has_interval) {
     if (isfinite(s->value)) {
         mu_table_interval(t, s->value, has_interval ? s->low : NAN, s->high);
     } else if (isfinite(s->need) && isfinite(s->have)) {
-        mu_table_printf(t, "n/a (n=%s < %s)", mu_figure_count(s->have).text,
-                        mu_figure_count(s->need).text);
+        mu_table_printf(t, "n/a (n=%s < %s)", mu_number_count(s->have).text,
+                        mu_number_count(s->need).text);
     } else {
         mu_table_number(t, NAN);
     }

@@ -15,8 +15,8 @@
 #define MU_BENCH_REPORT_TABLE_H
 
 #include "base/buf.h"
-#include "bench/report/figure.h"
-#include "bench/report/view.h"
+#include "bench/report/number.h"
+#include "bench/result/view.h"
 
 enum { MU_TABLE_COLUMNS_MAX = 16, MU_TABLE_NAME_BYTES = 48, MU_TABLE_CELL_CHARACTERS = 400 };
 
@@ -30,6 +30,7 @@ typedef struct mu_table {
     const char *caption;
     const char *id;   /* of the element in HTML; NULL for none */
     const char *note; /* a sentence under the table; may be NULL */
+    size_t n_needed;  /* columns behind these are left out before any text is cut; 0: none is */
     size_t n_columns;
     struct {
         char name[MU_TABLE_NAME_BYTES];
@@ -55,7 +56,7 @@ void mu_table_interval(mu_table *t, double value, double low,
                        double high); /* "12.3 [12.1, 12.5]" */
 
 /* A figure with its interval, "n/a (n=71 < 368)", or a dash. */
-void mu_table_stat(mu_table *t, const mu_stat *stat, bool has_interval);
+void mu_table_stat(mu_table *t, const mu_figure *stat, bool has_interval);
 
 /* "" for a cell that was not given. */
 const char *mu_table_cell(const mu_table *t, size_t row, size_t column);

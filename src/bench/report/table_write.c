@@ -3,9 +3,9 @@
  * left out, with a line that says how many. */
 #include <string.h>
 
-#include "bench/report/escape.h"
 #include "bench/report/prose.h"
 #include "bench/report/table.h"
+#include "bench/result/escape.h"
 
 enum { NARROWEST = 10, NARROWEST_NAME = 22 };
 
@@ -110,6 +110,9 @@ static layout fit(const mu_table *t, width_of width, size_t per_column, size_t o
             size_t w = width(mu_table_cell(t, r, c));
             if (w > l.widths[c]) l.widths[c] = w;
         }
+    }
+    while (t->n_needed > 0 && l.n_columns > t->n_needed && sum_of(&l, per_column, once) > max) {
+        l.n_columns--;
     }
     while (sum_of(&l, per_column, once) > max) {
         size_t at = widest_column(t, &l, false);

@@ -10,7 +10,7 @@
 #define MU_BENCH_REPORT_TABLES_H
 
 #include "bench/report/table.h"
-#include "bench/report/view.h"
+#include "bench/result/view.h"
 
 typedef void (*mu_table_builder)(const mu_view *view, mu_table *t);
 
@@ -48,9 +48,5 @@ void mu_tables_memory(const mu_view *view, mu_table *t); /* quantity x system */
 void mu_tables_loads(const mu_view *view, mu_table *t);
 void mu_tables_arenas(const mu_view *view, mu_table *t);
 void mu_tables_leak(const mu_view *view, mu_table *t);
-
-/* Name, formula and remark of a metric, in the order of the definitions table; false past the end.
- */
-bool mu_tables_definition(size_t i, const char **name, const char **formula, const char **remark);
 
 #endif

@@ -3,45 +3,40 @@
 
 #include "bench/report/tables.h"
 
-typedef enum unit { MEGABYTES, BYTES, RATIO, SLOPE, TEXT } unit;
-
-static void quantity(mu_table *t, const json_t *memory, const char *path, unit u) {
-    double value = mu_document_number(memory, path);
-    if (u == TEXT) {
-        mu_table_text(t, mu_document_string(memory, path));
-    } else if (!isfinite(value)) {
-        mu_table_number(t, value);
-    } else if (u == MEGABYTES) {
-        mu_table_printf(t, "%s MB", mu_figure_of(value).text);
-    } else if (u == BYTES) {
-        mu_table_printf(t, "%s B", mu_figure_count(value).text);
-    } else if (u == SLOPE) {
-        mu_table_printf(t, "%s MB/h", mu_figure_of(value).text);
+static void quantity(mu_table *t, const json_t *memory, const mu_figure_row *row) {
+    mu_figure f = mu_memory_figure(memory, row->path);
+    bool is_bytes = strncmp(row->unit, "B/", 2) == 0;
+    if (isnan(f.value) || row->unit[0] == '\0') {
+        mu_table_number(t, f.value);
     } else {
-        mu_table_number(t, value);
+        mu_table_printf(t, "%s %s", (is_bytes ? mu_number_count : mu_number_of)(f.value).text,
+                        is_bytes ? "B" : row->unit);
+    }
+}
+
+static bool is_known(const mu_view *view, const size_t *systems, size_t n,
+                     const mu_figure_row *row) {
+    for (size_t k = 0; k < n; k++) {
+        if (!isnan(mu_memory_figure(mu_view_memory(view, systems[k]), row->path).value))
+            return true;
+    }
+    return false;
+}
+
+static void leak_verdicts(const mu_view *view, const size_t *systems, size_t n, mu_table *t) {
+    bool is_told = false;
+    for (size_t k = 0; k < n; k++) {
+        is_told = is_told || mu_document_at(mu_view_memory(view, systems[k]), "leak.verdict");
+    }
+    if (!is_told) return;
+    mu_table_row(t, NULL);
+    mu_table_text(t, "Leak verdict");
+    for (size_t k = 0; k < n; k++) {
+        mu_table_text(t, mu_document_string(mu_view_memory(view, systems[k]), "leak.verdict"));
     }
 }
 
 void mu_tables_memory(const mu_view *view, mu_table *t) {
-    static const struct {
-        const char *name, *path;
-        unit unit;
-    } rows[] = {{"Peak of all phases", "footprint.peak_mb", MEGABYTES},
-                {"Resident (RSS)", "footprint.rss_mb", MEGABYTES},
-                {"Proportional (PSS)", "footprint.pss_mb", MEGABYTES},
-                {"Private (USS)", "footprint.uss_mb", MEGABYTES},
-                {"Unreclaimable", "footprint.unreclaimable_mb", MEGABYTES},
-                {"Mapped files", "footprint.mapped_mb", MEGABYTES},
-                {"Swap", "footprint.swap_mb", MEGABYTES},
-                {"Before inference", "inference.before_mb", MEGABYTES},
-                {"Peak under load", "inference.peak_mb", MEGABYTES},
-                {"Inference adds", "inference.delta_mb", MEGABYTES},
-                {"KV per token, by arithmetic", "kv.analytic_bytes_per_token", BYTES},
-                {"KV per token, measured", "kv.measured_bytes_per_token", BYTES},
-                {"KV measured / arithmetic", "kv.ratio", RATIO},
-                {"Leak verdict", "leak.verdict", TEXT},
-                {"Leak threshold", "leak.threshold_mb_h", SLOPE},
-                {"Leak detection limit", "leak.detection_limit_mb_h", SLOPE}};
     mu_table_init(t, "Memory", NULL);
     mu_table_column(t, "Quantity", MU_COLUMN_TEXT);
     size_t shown[MU_TABLE_COLUMNS_MAX], n_shown = 0;
@@ -50,18 +45,16 @@ void mu_tables_memory(const mu_view *view, mu_table *t) {
         shown[n_shown++] = s;
         mu_table_column(t, view->systems[s].name, MU_COLUMN_NUMBER);
     }
-    for (size_t r = 0; n_shown > 0 && r < MU_COUNTOF(rows); r++) {
-        bool is_known = false;
-        for (size_t k = 0; k < n_shown; k++) {
-            is_known = is_known || mu_document_at(mu_view_memory(view, shown[k]), rows[r].path);
-        }
-        if (!is_known) continue;
+    for (uint32_t r = 0; r < mu_n_figure_rows; r++) {
+        const mu_figure_row *row = &mu_figure_rows[r];
+        if (!(row->shown & MU_SHOW_MEMORY) || !is_known(view, shown, n_shown, row)) continue;
         mu_table_row(t, NULL);
-        mu_table_text(t, rows[r].name);
+        mu_table_text(t, row->label);
         for (size_t k = 0; k < n_shown; k++) {
-            quantity(t, mu_view_memory(view, shown[k]), rows[r].path, rows[r].unit);
+            quantity(t, mu_view_memory(view, shown[k]), row);
         }
     }
+    leak_verdicts(view, shown, n_shown, t);
 }
 
 void mu_tables_loads(const mu_view *view, mu_table *t) {

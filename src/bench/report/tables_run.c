@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "bench/report/escape.h"
 #include "bench/report/tables.h"
+#include "bench/result/escape.h"
 
 /* Shares in % keep the digits that tell them from 100. */
-static mu_figure target_figure(double value, bool is_percent) {
-    if (!is_percent) return mu_figure_of(value);
-    mu_figure f = mu_figure_percent(value / 100.0);
+static mu_number target_figure(double value, bool is_percent) {
+    if (!is_percent) return mu_number_of(value);
+    mu_number f = mu_number_percent(value / 100.0);
     char *unit = strstr(f.text, " %");
     if (unit) *unit = '\0';
     return f;
@@ -31,7 +31,7 @@ mu_target_text mu_target_text_of(const json_t *target) {
     }
     snprintf(text.limit, sizeof(text.limit), "%s %.40s%s%.20s",
              better && strcmp(better, "higher") == 0 ? ">" : "<",
-             mu_figure_tick(mu_document_number(target, "limit")).text, *u ? " " : "", u);
+             mu_number_tick(mu_document_number(target, "limit")).text, *u ? " " : "", u);
     return text;
 }
 
@@ -72,7 +72,7 @@ void mu_tables_phases(const mu_view *view, mu_table *t) {
             mu_table_row(t, NULL);
             mu_table_text(t, mu_document_string(phase, "id"));
             mu_table_text(t, mu_document_string(phase, "status"));
-            mu_table_text(t, mu_figure_seconds(mu_document_number(phase, "duration_s")).text);
+            mu_table_text(t, mu_number_seconds(mu_document_number(phase, "duration_s")).text);
             mu_table_text(t, mu_document_string(phase, "summary"));
         }
     }
@@ -82,7 +82,7 @@ static void fidelity(mu_table *t, const json_t *system) {
     const json_t *agreement = mu_document_at(system, "fidelity.greedy_agreement");
     if (isfinite(mu_document_item(agreement, 0))) {
         mu_table_printf(t, "%s greedy tokens agree",
-                        mu_figure_percent(mu_document_item(agreement, 0)).text);
+                        mu_number_percent(mu_document_item(agreement, 0)).text);
     } else {
         mu_table_text(t, "not measured");
     }
@@ -103,27 +103,79 @@ void mu_tables_systems(const mu_view *view, mu_table *t) {
         mu_table_text(t, mu_document_string(system, "model.id"));
         mu_table_text(t, mu_document_string(system, "model.dtype"));
         mu_table_text(t, mu_document_string(system, "model.kv_dtype"));
-        mu_table_text(t, mu_figure_bytes(mu_document_number(system, "model.weight_bytes")).text);
-        mu_table_text(t, mu_figure_count(mu_document_number(system, "model.n_ctx")).text);
+        mu_table_text(t, mu_number_bytes(mu_document_number(system, "model.weight_bytes")).text);
+        mu_table_text(t, mu_number_count(mu_document_number(system, "model.n_ctx")).text);
         mu_table_text(t, mu_document_string(system, "token_count_source"));
         fidelity(t, system);
     }
 }
 
+/* "TTFT (user) p50, ms" of "ttft_ms.p50"; what the table of figures does not have is as it is. */
+static void metric_cell(mu_table *t, const json_t *c) {
+    const char *metric = mu_document_text(c, "metric"), *unit = mu_document_text(c, "unit");
+    size_t n = strcspn(metric, ".");
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        const mu_figure_row *row = &mu_figure_rows[i];
+        const char *name = row->key ? row->key : mu_figure_name(row);
+        bool is_whole = strcmp(name, metric) == 0;
+        bool is_stat = row->place == MU_PLACE_METRIC && strncmp(name, metric, n) == 0 &&
+                       name[n] == '\0' && metric[n] == '.';
+        if (!is_whole && !is_stat) continue;
+        bool has_unit = row->unit[0] && !strstr(row->label, row->unit);
+        mu_table_printf(t, "%s%s%.8s%s%s", row->label, is_stat ? " " : "",
+                        is_stat ? metric + n + 1 : "", has_unit ? ", " : "",
+                        has_unit ? row->unit : "");
+        return;
+    }
+    mu_table_printf(t, "%.80s%s%.20s", metric, unit[0] ? ", " : "", unit);
+}
+
+/* "3.00 times faster", "12.0 % less": of the first against the other. */
+static void change_cell(mu_table *t, const json_t *c) {
+    double ratio = mu_document_number(c, "ratio");
+    bool is_time = strcmp(mu_document_text(c, "unit"), "ms") == 0;
+    if (!(ratio > 0.0)) {
+        mu_table_text(t, NULL);
+        return;
+    }
+    const char *more = is_time ? "slower" : "more", *less = is_time ? "faster" : "less";
+    double times = ratio >= 1.0 ? ratio : 1.0 / ratio;
+    if (times >= 1.5) {
+        mu_table_printf(t, "%s times %s", mu_number_of(times).text, ratio >= 1.0 ? more : less);
+    } else if (fabs(ratio - 1.0) < 0.0005) {
+        mu_table_text(t, "the same");
+    } else {
+        mu_table_printf(t, "%s %% %s", mu_number_of(100.0 * fabs(ratio - 1.0)).text,
+                        ratio >= 1.0 ? more : less);
+    }
+}
+
+static void evidence_cell(mu_table *t, const json_t *c) {
+    double n = mu_document_number(c, "blocks");
+    bool is_paired = mu_document_is_true(c, "paired");
+    if (!(n > 0.0)) {
+        mu_table_text(t, NULL);
+    } else {
+        mu_table_printf(t, "%.0f %s%s%s", n, is_paired ? "block" : "run", n == 1.0 ? "" : "s",
+                        is_paired ? "" : " each");
+    }
+}
+
 static void comparison_row(const mu_view *view, const json_t *doc, const json_t *c, mu_table *t) {
-    const char *unit = mu_document_string(c, "unit");
+    const char *verdict = mu_document_string(c, "verdict");
+    bool is_open = verdict && strcmp(verdict, "inconclusive") == 0;
     mu_table_row(t, NULL);
-    mu_table_printf(t, "%s%s%s%s",
-                    mu_document_string(c, "metric") ? mu_document_string(c, "metric") : "",
-                    unit ? " (" : "", unit ? unit : "", unit ? ")" : "");
+    mu_table_text(t, mu_document_string(c, "cell"));
+    metric_cell(t, c);
+    mu_table_number(t, mu_document_number(c, "b_value"));
+    mu_table_number(t, mu_document_number(c, "a_value"));
+    change_cell(t, c);
+    mu_table_text(t, is_open ? "not proven" : verdict);
+    evidence_cell(t, c);
     mu_table_interval(t, mu_document_number(c, "ratio"), mu_document_number(c, "low"),
                       mu_document_number(c, "high"));
-    mu_table_text(t, mu_document_string(c, "verdict"));
-    mu_table_number(t, mu_document_number(c, "a_value"));
-    mu_table_number(t, mu_document_number(c, "b_value"));
     mu_table_number(t, mu_document_number(c, "p_holm"));
-    mu_table_text(t, mu_figure_count(mu_document_number(c, "blocks")).text);
-    mu_table_text(t, mu_document_string(c, "cell"));
+    mu_table_text(t, mu_document_string(c, "why"));
     if (view->n_systems > 2) {
         mu_table_printf(
             t, "%s against %s",
@@ -136,13 +188,23 @@ void mu_tables_comparisons(const mu_view *view, mu_table *t) {
     static const struct {
         const char *name;
         mu_column_kind kind;
-    } columns[] = {{"Metric", MU_COLUMN_TEXT},   {"A / B [95 %]", MU_COLUMN_NUMBER},
-                   {"A is", MU_COLUMN_VERDICT},  {"A", MU_COLUMN_NUMBER},
-                   {"B", MU_COLUMN_NUMBER},      {"p (Holm)", MU_COLUMN_NUMBER},
-                   {"Blocks", MU_COLUMN_NUMBER}, {"Cell", MU_COLUMN_TEXT}};
+    } columns[] = {{"Cell", MU_COLUMN_TEXT},       {"Metric", MU_COLUMN_TEXT},
+                   {"B", MU_COLUMN_NUMBER},        {"A", MU_COLUMN_NUMBER},
+                   {"A is", MU_COLUMN_TEXT},       {"Verdict", MU_COLUMN_VERDICT},
+                   {"Of", MU_COLUMN_TEXT},         {"A / B [95 %]", MU_COLUMN_NUMBER},
+                   {"p (Holm)", MU_COLUMN_NUMBER}, {"Why", MU_COLUMN_TEXT}};
+    char names[2][MU_TABLE_NAME_BYTES];
     mu_table_init(t, "Comparison", NULL);
+    t->n_needed = 6;
+    for (size_t i = 0; i < 2; i++) { /* A and B by name where there are two */
+        snprintf(names[i], sizeof(names[i]), "%c: %.40s", i == 0 ? 'A' : 'B',
+                 mu_view_name(view, i));
+    }
     for (size_t i = 0; i < MU_COUNTOF(columns); i++) {
-        mu_table_column(t, columns[i].name, columns[i].kind);
+        const char *name = columns[i].name;
+        if (view->n_systems == 2 && i == 2) name = names[1];
+        if (view->n_systems == 2 && i == 3) name = names[0];
+        mu_table_column(t, name, columns[i].kind);
     }
     if (view->n_systems > 2) mu_table_column(t, "A against B", MU_COLUMN_TEXT);
     for (size_t d = 0; d < view->n_docs; d++) {
@@ -172,7 +234,7 @@ void mu_tables_instrument(const mu_view *view, mu_table *t) {
             mu_table_row(t, NULL);
             for (size_t c = 0; c < MU_COUNTOF(columns); c++) {
                 double value = mu_document_number(json_array_get(rows, i), columns[c].key);
-                mu_table_text(t, c < 2 ? mu_figure_count(value).text : mu_figure_of(value).text);
+                mu_table_text(t, c < 2 ? mu_number_count(value).text : mu_number_of(value).text);
             }
         }
     }
@@ -198,10 +260,10 @@ void mu_tables_run(const mu_view *view, mu_table *t) {
         fact(t, "Suite", mu_document_string(doc, "run.suite"));
         fact(t, "Start", mu_document_string(doc, "run.start"));
         fact(t, "End", mu_document_string(doc, "run.end"));
-        fact(t, "Duration", mu_figure_seconds(mu_document_number(doc, "run.duration_s")).text);
+        fact(t, "Duration", mu_number_seconds(mu_document_number(doc, "run.duration_s")).text);
         fact(t, "Fresh server processes",
-             mu_figure_count(mu_document_number(doc, "run.runs")).text);
-        fact(t, "Seed", mu_figure_count(mu_document_number(doc, "run.seed")).text);
+             mu_number_count(mu_document_number(doc, "run.runs")).text);
+        fact(t, "Seed", mu_number_count(mu_document_number(doc, "run.seed")).text);
         fact(t, "Stopped because", mu_document_string(doc, "run.stop_reason"));
         if (mu_document_string(doc, "run.why"))
             fact(t, "Reason", mu_document_string(doc, "run.why"));
@@ -245,7 +307,7 @@ static void host_facts(mu_table *t, const json_t *json, const char *path) {
     if (json_is_string(json)) {
         mu_buf_append_str(&text, json_string_value(json));
     } else if (json_is_number(json)) {
-        mu_buf_append_str(&text, mu_figure_exact(json_number_value(json)).text);
+        mu_buf_append_str(&text, mu_number_exact(json_number_value(json)).text);
     } else if (json_is_null(json)) {
         mu_buf_append_str(&text, "not known");
     } else if (json_dump_callback(json, append, &text, JSON_ENCODE_ANY | JSON_COMPACT) != 0) {
@@ -266,56 +328,6 @@ void mu_tables_host(const mu_view *view, mu_table *t) {
     }
 }
 
-static const struct {
-    const char *name, *formula, *remark;
-} definitions[] = {
-    {"TTFT (user)", "a1 - s",
-     "first token, from the moment the request should have been sent; headline in an open loop"},
-    {"TTFT (service)", "a1 - d",
-     "first token, from the first write; headline in a closed loop; what vLLM, AIPerf and guidellm "
-     "call TTFT"},
-    {"TTFB", "h - d", "first byte of the answer; headers may come before a token"},
-    {"TTFC", "first chunk with visible text - s", "reasoning and tool calls do not count"},
-    {"TTST", "a2 - a1", "second chunk after the first"},
-    {"E2E", "aK - s (service: aK - d)", "last token, not [DONE]"},
-    {"TTLB", "z - s", "last byte"},
-    {"TPOT", "(aK - a1) / (N - 1)",
-     "time per output token after the first, of one request; N of 2 or more"},
-    {"ICL", "a(k) - a(k-1)", "gap between chunks, one sample a gap; what vLLM calls ITL"},
-    {"ITL", "gap / tokens of the chunk", "only where the server says how many tokens a chunk has"},
-    {"Worst gap", "max of a(k) - a(k-1)", "of one request"},
-    {"Stall rate", "share of requests with a gap above 5 medians", "what TPOT hides"},
-    {"tok/s for one user", "1 / TPOT", "decode speed of one stream"},
-    {"Prefill tok/s", "(P - C) / TTFT (service)", "apparent: queueing is inside"},
-    {"Output tok/s", "tokens that arrived in the window / its length",
-     "the steady window, without warm-up and drain"},
-    {"Requests/s", "completions in the window / its length", "achieved"},
-    {"Goodput", "requests that met every limit / window",
-     "failed requests are in the denominator of attainment"},
-    {"Attainment", "good / offered", "Wilson's 95 % interval"},
-    {"Capacity", "highest rate whose lower bound of attainment meets the goal",
-     "found by bisection"},
-    {"Scaling efficiency", "X(c) / (c X(1))",
-     "output tok/s at c clients against c times one client"},
-    {"MBU", "(weights + KV read) / TPOT / bandwidth",
-     "bandwidth measured on this machine, not from a data sheet"},
-    {"MFU", "prefill FLOP / (TTFT x peak)", "peak measured on this machine"},
-    {"Client lag", "d - s", "health of the instrument"},
-    {"Unreclaimable", "anonymous + dirty private + swap",
-     "what the process needs and cannot be taken from it"},
-    {"Detection limit", "smallest slope the leak test would have seen", "95 %"},
-    {"Success", "2xx, no error event, ended properly, tokens as asked",
-     "with 0 failures in n: at least 1 - 3/n (95 %)"},
-};
-
-bool mu_tables_definition(size_t i, const char **name, const char **formula, const char **remark) {
-    if (i >= MU_COUNTOF(definitions)) return false;
-    *name = definitions[i].name;
-    *formula = definitions[i].formula;
-    *remark = definitions[i].remark;
-    return true;
-}
-
 void mu_tables_definitions(const mu_view *view, mu_table *t) {
     (void)view;
     mu_table_init(t, "What each figure means", NULL);
@@ -325,10 +337,12 @@ void mu_tables_definitions(const mu_view *view, mu_table *t) {
     mu_table_column(t, "Figure", MU_COLUMN_TEXT);
     mu_table_column(t, "Formula", MU_COLUMN_TEXT);
     mu_table_column(t, "Remark", MU_COLUMN_TEXT);
-    for (size_t i = 0; i < MU_COUNTOF(definitions); i++) {
+    for (uint32_t i = 0; i < mu_n_figure_rows; i++) {
+        const mu_figure_row *row = &mu_figure_rows[i];
+        if (!row->formula) continue;
         mu_table_row(t, NULL);
-        mu_table_text(t, definitions[i].name);
-        mu_table_text(t, definitions[i].formula);
-        mu_table_text(t, definitions[i].remark);
+        mu_table_text(t, row->label);
+        mu_table_text(t, row->formula);
+        mu_table_text(t, row->remark);
     }
 }

@@ -1,10 +1,10 @@
 #include <math.h>
 
-#include "bench/report/escape.h"
-#include "bench/report/figure.h"
+#include "bench/report/number.h"
 #include "bench/report/prose.h"
 #include "bench/report/report.h"
 #include "bench/report/tables.h"
+#include "bench/result/escape.h"
 
 enum { WIDTH_MIN = 40, WIDTH_MAX = 200 };
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 
 mu_attainment mu_attainment_of(uint64_t n_good, uint64_t n_offered, double window_s) {
     MU_ASSERT(n_good <= n_offered);

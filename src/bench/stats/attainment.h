@@ -10,7 +10,7 @@
 #ifndef MU_BENCH_STATS_ATTAINMENT_H
 #define MU_BENCH_STATS_ATTAINMENT_H
 
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 typedef struct mu_attainment {
     uint64_t n_good, n_offered;

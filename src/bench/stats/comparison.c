@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/distributions.h"
 #include "base/rng.h"
-#include "bench/stats/distributions.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/ranks.h"
 #include "bench/stats/resample.h"

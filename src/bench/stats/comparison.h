@@ -21,8 +21,8 @@
 #ifndef MU_BENCH_STATS_COMPARISON_H
 #define MU_BENCH_STATS_COMPARISON_H
 
+#include "base/intervals.h"
 #include "base/status.h"
-#include "bench/intervals.h"
 
 enum { MU_PAIRS_MIN = 6, MU_ARM_MIN = 4, MU_COMPARED_MAX = 500, MU_MORE_BLOCKS_MAX = 1000 };
 

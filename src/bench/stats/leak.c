@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 
 static const double threshold_default = 10.0, discarded_share = 0.2, hour_s = 3600.0, mb = 1e6;
 

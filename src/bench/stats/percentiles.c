@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 
 static const double tail_max = 0.025; /* left out at each end */
 

@@ -17,8 +17,8 @@
 #ifndef MU_BENCH_STATS_PERCENTILES_H
 #define MU_BENCH_STATS_PERCENTILES_H
 
+#include "base/intervals.h"
 #include "base/status.h"
-#include "bench/intervals.h"
 
 typedef struct mu_ranks {
     uint64_t low, high; /* from 1 */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 #include "bench/stats/percentiles.h"
 
 typedef struct item {

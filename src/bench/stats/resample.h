@@ -26,8 +26,8 @@
 #ifndef MU_BENCH_STATS_RESAMPLE_H
 #define MU_BENCH_STATS_RESAMPLE_H
 
+#include "base/intervals.h"
 #include "base/status.h"
-#include "bench/intervals.h"
 
 enum { MU_REPLICATES = 2000 };
 

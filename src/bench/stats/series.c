@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "bench/stats/distributions.h"
+#include "base/distributions.h"
 
 enum { MSER_BATCH = 5, MSER_VALUES_MIN = 20 };
 

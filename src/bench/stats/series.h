@@ -10,7 +10,7 @@
 #ifndef MU_BENCH_STATS_SERIES_H
 #define MU_BENCH_STATS_SERIES_H
 
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 enum { MU_BATCHES_MIN = 20 };
 

@@ -16,7 +16,7 @@ const char *mu_stop_reason_name(mu_stop_reason reason) {
 }
 
 /* The goal that needs the most more: widths fall with the root of n, so (width / goal)^2. */
-static void find_worst(const mu_goal *goals, size_t n_goals, mu_stop *out, double *out_times) {
+static void find_worst(const mu_goal *goals, size_t n_goals, mu_stopping *out, double *out_times) {
     *out_times = 1.0;
     out->worst = n_goals;
     for (size_t i = 0; i < n_goals; i++) {
@@ -31,9 +31,9 @@ static void find_worst(const mu_goal *goals, size_t n_goals, mu_stop *out, doubl
     }
 }
 
-mu_stop mu_stopping_decide(const mu_stop_rule *rule, const mu_stop_state *state,
-                           const mu_goal *goals, size_t n_goals) {
-    mu_stop out = {.reason = MU_STOP_NOT_YET};
+mu_stopping mu_stopping_decide(const mu_stop_rule *rule, const mu_stop_state *state,
+                               const mu_goal *goals, size_t n_goals) {
+    mu_stopping out = {.reason = MU_STOP_NOT_YET};
     double times;
     find_worst(goals, n_goals, &out, &times);
     bool is_precise = n_goals > 0 && out.worst == n_goals && !rule->is_fixed_n;

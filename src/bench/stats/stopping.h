@@ -9,7 +9,7 @@
 #ifndef MU_BENCH_STATS_STOPPING_H
 #define MU_BENCH_STATS_STOPPING_H
 
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 /* Goals of the relative half-width (high - low) / 2 / value. */
 #define MU_GOAL_CENTER 0.02 /* throughput, p50 */
@@ -50,17 +50,17 @@ typedef struct mu_stop_state {
     bool is_hopeless;
 } mu_stop_state;
 
-typedef struct mu_stop {
+typedef struct mu_stopping {
     mu_stop_reason reason;
     uint64_t n_next;     /* when not yet: look again at so many requests */
     double seconds_left; /* estimate until all goals are met, at most to the end of the budget;
                             infinite when it cannot be had */
     size_t worst;        /* index of the goal that is farthest; n_goals when all are met */
     double worst_half_width;
-} mu_stop;
+} mu_stopping;
 
 /* goals: [n_goals], may be none: then only budgets stop. */
-mu_stop mu_stopping_decide(const mu_stop_rule *rule, const mu_stop_state *state,
-                           const mu_goal *goals, size_t n_goals);
+mu_stopping mu_stopping_decide(const mu_stop_rule *rule, const mu_stop_state *state,
+                               const mu_goal *goals, size_t n_goals);
 
 #endif

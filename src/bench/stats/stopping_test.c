@@ -31,7 +31,7 @@ static void decisions(void **state) {
     for (size_t i = 0; i < MU_COUNTOF(cases); i++) {
         mu_goal goals[] = {goal_of(MU_GOAL_CENTER, cases[i].widths[0]),
                            goal_of(MU_GOAL_P95, cases[i].widths[1])};
-        mu_stop stop = mu_stopping_decide(&cases[i].rule, &cases[i].at, goals, 2);
+        mu_stopping stop = mu_stopping_decide(&cases[i].rule, &cases[i].at, goals, 2);
         assert_string_equal(mu_stop_reason_name(stop.reason), mu_stop_reason_name(cases[i].want));
     }
 }
@@ -43,7 +43,7 @@ static void looks_grow(void **state) {
     mu_stop_state at = {.elapsed_s = 1};
     uint64_t looks[16], n_looks = 0;
     while (at.n < 1000) {
-        mu_stop stop = mu_stopping_decide(&rule, &at, &wide, 1);
+        mu_stopping stop = mu_stopping_decide(&rule, &at, &wide, 1);
         assert_int_equal(stop.reason, MU_STOP_NOT_YET);
         assert_true(stop.n_next > at.n && n_looks < MU_COUNTOF(looks));
         looks[n_looks++] = at.n = stop.n_next;
@@ -59,7 +59,7 @@ static void what_is_left(void **state) {
     mu_stop_rule rule = {.min_s = 30, .max_s = 600};
     mu_stop_state at = {.elapsed_s = 40, .n = 200};
     mu_goal goals[] = {goal_of(0.02, 0.03), goal_of(0.05, 0.10), goal_of(0.10, 0.01)};
-    mu_stop stop = mu_stopping_decide(&rule, &at, goals, 3);
+    mu_stopping stop = mu_stopping_decide(&rule, &at, goals, 3);
     assert_int_equal(stop.worst, 1);
     assert_near(stop.worst_half_width, 0.10, 1e-12);
     assert_near(stop.seconds_left, 120.0, 1e-9); /* half the width: four times the time */

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/distributions.h"
 #include "base/rng.h"
-#include "bench/stats/distributions.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/series.h"
 

@@ -19,8 +19,8 @@
 #ifndef MU_BENCH_STATS_TREND_H
 #define MU_BENCH_STATS_TREND_H
 
+#include "base/intervals.h"
 #include "base/status.h"
-#include "bench/intervals.h"
 
 enum { MU_TREND_POINTS_MAX = 128, MU_TREND_POINTS_MIN = 5, MU_TREND_REPLICATES = 1000 };
 

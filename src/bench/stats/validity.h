@@ -12,7 +12,7 @@
 #ifndef MU_BENCH_STATS_VALIDITY_H
 #define MU_BENCH_STATS_VALIDITY_H
 
-#include "bench/intervals.h"
+#include "base/intervals.h"
 
 #define MU_FLAG_MAP(X)                                                                            \
     X(MU_FLAG_CLIENT_BOUND, "client_bound", "the load generator was the bottleneck")              \

@@ -7,7 +7,7 @@
 #include "bench/judge/document_comparison.h"
 #include "bench/judge/recommendations.h"
 #include "bench/suite/bench_state.h"
-#include "bench/suite/document.h"
+#include "bench/suite/frame.h"
 
 double mu_bench_elapsed_s(const mu_bench *b) {
     return (double)(mu_now_ns() - b->start_ns) * 1e-9;
@@ -117,6 +117,7 @@ static mu_status walk(mu_bench *b, mu_err *err) {
             *err = why;
         }
         if (mu_bench_is_canceled(b)) return MU_ERR_CANCELED;
+        if (b->is_lost) return status;
         if (phases[i].run == mu_bench_run_validate) return status;
     }
     return first;
@@ -155,10 +156,11 @@ static mu_status judge(mu_bench *b, mu_err *err) {
 
 static mu_status open_all(mu_bench *b, mu_err *err) {
     const mu_bench_options *o = b->o;
-    char title[200];
+    char title[200], url[MU_URL_TEXT_MAX] = "";
     const mu_system_options *first = &o->systems[0];
-    snprintf(title, sizeof(title), "%.120s%s", first->own ? first->own->reference : first->url,
-             o->n_systems > 1 ? " and others" : "");
+    if (first->url) mu_url_without_secrets(first->url, url);
+    const char *what = first->name ? first->name : first->own ? first->own->reference : url;
+    snprintf(title, sizeof(title), "%.120s%s", what, o->n_systems > 1 ? " and others" : "");
     const mu_document_options document = {.suite = o->suite_name,
                                           .title = title,
                                           .is_quick = o->plan.is_quick,

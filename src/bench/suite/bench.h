@@ -14,6 +14,7 @@
 #define MU_BENCH_SUITE_BENCH_H
 
 #include "bench/judge/targets.h"
+#include "bench/suite/cell.h"
 #include "bench/suite/memory_suite.h"
 
 enum { MU_SYSTEMS_MAX = 8 };
@@ -27,6 +28,19 @@ typedef enum mu_suite {
     MU_SUITE_STRESS = 1 << 5,
     MU_SUITE_ALL = 1 << 6,
 } mu_suite;
+
+/* What the process that runs the benchmark knows of engines; the benchmark itself knows servers.
+ * All three are there. */
+typedef struct mu_bench_inside {
+    void *ctx;
+    /* The object host.rates: the peak rates of this machine. The caller owns it. */
+    mu_status (*rates)(void *ctx, json_t **out, mu_err *err);
+    /* What a cell of our own model costs, with the rates that were measured; zero: not known. */
+    mu_cell_limits (*limits)(void *ctx, uint32_t prompt_tokens);
+    /* The object systems[].fidelity: how close our own model's weights are to f32. NULL and MU_OK:
+     * there is nothing to compare. */
+    mu_status (*fidelity)(void *ctx, uint32_t n_positions, json_t **out, mu_err *err);
+} mu_bench_inside;
 
 typedef struct mu_bench_options {
     mu_suite suite;
@@ -44,9 +58,7 @@ typedef struct mu_bench_options {
     uint64_t seed;
     const mu_targets *targets; /* NULL: the built-in ones */
     bool no_targets;           /* judge nothing */
-    mu_device_id device;       /* that rates are measured on */
-    uint32_t n_threads;        /* that machine rates are measured with */
-    mu_isa isa_max;
+    mu_bench_inside inside;
     const char *const *command; /* [n_command], as it was typed, without secrets */
     uint32_t n_command;
     FILE *raw; /* records, JSON Lines; NULL: none */

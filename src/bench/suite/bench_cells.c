@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/suite/bench_state.h"
 #include "bench/suite/capacity.h"
-#include "bench/suite/document.h"
+#include "bench/suite/frame.h"
 
 enum {
     CAPACITY_CELLS_QUICK = 4,
@@ -32,8 +32,26 @@ static void tell_cell(mu_bench *b, const json_t *cell) {
         mu_document_text(cell, "validity.status"));
 }
 
+/* A server that nobody can connect to is not measured again and again. */
+static mu_status check_answers(mu_bench *b, const json_t *cell, mu_err *err) {
+    const json_t *classes = mu_document_at(cell, "reliability.classes");
+    const json_t *class = json_array_get(classes, 0);
+    double n_failed = mu_document_number(cell, "reliability.failed");
+    if (!(n_failed > 0) || mu_document_number(cell, "reliability.ok") > 0) return MU_OK;
+    const char *word = mu_document_text(class, "class"), *first = mu_document_text(class, "first");
+    if (json_array_size(classes) > 1) return MU_OK;
+    if (strcmp(word, "connect") == 0) {
+        b->is_lost = true;
+        return mu_fail(err, MU_ERR_IO, "no connection any more: %.150s", first);
+    }
+    mu_progress_say(b->o->progress, "  every request failed, %s: %.200s", word, first);
+    return MU_OK;
+}
+
 static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *plan, uint32_t run,
                          uint32_t block, json_t **out, mu_err *err) {
+    const mu_bench_inside *inside = &b->o->inside;
+    uint32_t n_prompt = plan->shape.prompt_tokens;
     const mu_measure_options options = {.system = system,
                                         .plan = plan,
                                         .run = run,
@@ -42,7 +60,9 @@ static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *pla
                                         .cell_number = ++b->cell_number,
                                         .slo = b->o->slo,
                                         .steal_limit = b->o->steal_limit,
-                                        .rates = b->rates,
+                                        .limits = mu_system_is_own(system)
+                                                      ? inside->limits(inside->ctx, n_prompt)
+                                                      : (mu_cell_limits){0},
                                         .pooled = b->pooled,
                                         .raw = b->o->raw,
                                         .progress = b->o->progress,
@@ -52,6 +72,7 @@ static mu_status measure(mu_bench *b, mu_system *system, const mu_cell_plan *pla
     if (status == MU_OK) {
         tell_cell(b, *out);
         json_array_append(json_object_get(b->doc, "cells"), *out);
+        status = check_answers(b, *out, err);
     }
     return status;
 }
@@ -73,7 +94,7 @@ static mu_status measure_plan(mu_bench *b, mu_system *system, const mu_plan *pla
             first = status;
             *err = why;
         }
-        if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM) break;
+        if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM || b->is_lost) break;
     }
     return first;
 }
@@ -100,7 +121,7 @@ static mu_status measure_rounds(mu_bench *b, const mu_plan *plan, mu_err *err) {
                 first = status;
                 *err = why;
             }
-            if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM) return status;
+            if (status == MU_ERR_CANCELED || status == MU_ERR_NOMEM || b->is_lost) return status;
         }
     }
     return first;

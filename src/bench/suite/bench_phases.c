@@ -4,11 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/cpu.h"
-#include "bench/agreement.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/suite/bench_state.h"
-#include "bench/suite/document.h"
+#include "bench/suite/frame.h"
 #include "bench/suite/instrument.h"
 #include "bench/suite/stress.h"
 
@@ -42,12 +40,18 @@ static mu_status start_systems(mu_bench *b, mu_err *err) {
         if (status != MU_OK) return status;
         const mu_target_info *info = mu_target_info_of(mu_system_target(b->systems[s]));
         const mu_own_model *own = mu_system_own(b->systems[s]);
-        uint32_t n_ctx = own ? mu_model_spec(own->model)->n_ctx : info->n_ctx;
+        uint32_t n_ctx = own ? own->n_ctx : info->n_ctx;
         if (n_ctx > 0 && (b->n_ctx == 0 || n_ctx < b->n_ctx)) b->n_ctx = n_ctx;
         json_array_append_new(json_object_get(b->doc, "systems"), mu_system_json(b->systems[s]));
         mu_progress_say(b->o->progress, "  %s: %s, model %s, tokens counted by %s",
                         mu_system_id(b->systems[s]), info->name, info->model,
                         mu_token_source_name(info->token_source));
+        if (!info->can.stream) {
+            mu_document_add_note(b->doc,
+                                 "%s answers a request for a stream whole: when its tokens come, "
+                                 "and so TTFT, TPOT and goodput, is not known",
+                                 info->url);
+        }
         if (own && own->is_synthetic) {
             mu_document_add_note(b->doc,
                                  "%s has random weights: its speed and memory are those of its "
@@ -59,73 +63,40 @@ static mu_status start_systems(mu_bench *b, mu_err *err) {
     return MU_OK;
 }
 
-/* 8-bit and 4-bit forms of wider weights, which alone can say what the narrow ones cost. */
-static bool has_fidelity(const mu_own_model *own) {
-    return own && own->weight_type != mu_model_weight_type(own->model) &&
-           (own->weight_type == MU_Q8_0 || own->weight_type == MU_Q4_0);
-}
-
-/* f32 weights stand in this process beside the narrow ones while they are compared. */
-static bool fits_memory(const mu_own_model *own) {
-    mu_cpu_facts facts;
-    mu_cpu_facts_read(&facts);
-    double f32_bytes = 4.0 * (double)mu_model_n_parameters(own->model);
-    return f32_bytes < (double)facts.memory_available_bytes / 2;
-}
-
-static json_t *fidelity_json(const mu_own_model *own, const mu_agreement *a) {
-    return json_pack("{s:[f, f, f], s:f, s:i, s:s}", "greedy_agreement",
-                     (double)a->n_agreeing / a->n_positions, a->agreement.low, a->agreement.high,
-                     "kl_nats", a->kl_mean, "positions", (int)a->n_positions, "basis",
-                     own->is_synthetic
-                         ? "random tokens and random weights, whose best tokens are near ties; "
-                           "against f32 weights and an f32 KV cache"
-                         : "random tokens, against f32 weights and an f32 KV cache");
-}
-
 static mu_status measure_fidelity(mu_bench *b, mu_err *err) {
+    const mu_bench_inside *inside = &b->o->inside;
     for (uint32_t s = 0; s < b->o->n_systems && b->o->n_agreement > 0; s++) {
         const mu_own_model *own = mu_system_own(b->systems[s]);
-        if (!has_fidelity(own)) continue;
-        if (!fits_memory(own)) {
-            mu_document_add_note(b->doc,
-                                 "%s: how close its weights are to f32 was not measured, f32 "
-                                 "weights would take more than half of the memory that is free",
-                                 own->reference);
-            continue;
-        }
-        const mu_agreement_options options = {.reference = own->model,
-                                              .device = own->device,
-                                              .weight_type = own->weight_type,
-                                              .kv_type = own->kv_type,
-                                              .n_threads = b->o->n_threads,
-                                              .isa_max = b->o->isa_max,
-                                              .is_canceled = b->o->is_canceled};
-        mu_agreement agreement;
+        json_t *fidelity = NULL;
         mu_err why;
+        if (!own) continue;
         mu_bench_show(b, "how close its weights are to f32", s + 1, b->o->n_systems);
-        mu_status status =
-            mu_agreement_measure_random(own->model, &options, b->o->n_agreement, &agreement, &why);
+        mu_status status = inside->fidelity(inside->ctx, b->o->n_agreement, &fidelity, &why);
         if (status == MU_ERR_CANCELED) return mu_fail(err, status, "%s", why.text);
         if (status != MU_OK) { /* what is measured does not depend on it */
             mu_document_add_note(b->doc, "%s: how close its weights are to f32 is not known: %s",
                                  own->reference, why.text);
-            continue;
         }
+        if (!fidelity) continue;
         json_t *system = json_array_get(json_object_get(b->doc, "systems"), s);
-        json_object_set_new(system, "fidelity", fidelity_json(own, &agreement));
+        json_object_set_new(system, "fidelity", fidelity);
     }
     return MU_OK;
+}
+
+static mu_status measure_rates(mu_bench *b, mu_err *err) {
+    json_t *rates = NULL;
+    mu_bench_show(b, "peak rates of the machine", 0, 0);
+    mu_status status = b->o->inside.rates(b->o->inside.ctx, &rates, err);
+    if (status == MU_OK) json_object_set_new(json_object_get(b->doc, "host"), "rates", rates);
+    return status;
 }
 
 mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
     mu_status status = start_systems(b, err);
     if (status != MU_OK) return status;
-    mu_bench_show(b, "peak rates of the machine", 0, 0);
-    status = mu_machine_rates_measure(b->o->device, b->o->n_threads, b->o->isa_max, &b->rates, err);
-    if (status != MU_OK) return status;
-    mu_document_set_rates(b->doc, &b->rates);
-    status = measure_fidelity(b, err);
+    status = measure_rates(b, err);
+    if (status == MU_OK) status = measure_fidelity(b, err);
     if (status != MU_OK) return status;
     if (!b->o->no_instrument) {
         status = measure_instrument(b, err);
@@ -139,6 +110,18 @@ mu_status mu_bench_run_validate(mu_bench *b, mu_err *err) {
                  b->o->no_instrument ? "not checked" : "checked");
     }
     return status;
+}
+
+static void sum_up_memory(mu_bench *b, const json_t *memory) {
+    const char *why = mu_document_text(memory, "why");
+    if (isnan(mu_document_number(memory, "footprint.rss_mb"))) {
+        snprintf(b->summary, sizeof(b->summary), "%.190s", why[0] ? why : "not measured");
+        return;
+    }
+    snprintf(b->summary, sizeof(b->summary), "%s MB idle, %s MB under load; leak: %s",
+             mu_progress_number_of(mu_document_number(memory, "footprint.rss_mb"), 0).text,
+             mu_progress_number_of(mu_document_number(memory, "inference.peak_mb"), 0).text,
+             mu_document_text(memory, "leak.verdict"));
 }
 
 mu_status mu_bench_run_memory(mu_bench *b, mu_err *err) {
@@ -159,10 +142,7 @@ mu_status mu_bench_run_memory(mu_bench *b, mu_err *err) {
         if (mu_system_is_own(b->systems[s])) mu_system_stop(b->systems[s]);
         mu_status status = mu_memory_measure(&options, &memory, &why);
         if (status == MU_OK) {
-            snprintf(b->summary, sizeof(b->summary), "%.0f MB idle, %.0f MB under load; leak: %s",
-                     mu_document_number(memory, "footprint.rss_mb"),
-                     mu_document_number(memory, "inference.peak_mb"),
-                     mu_document_text(memory, "leak.verdict"));
+            sum_up_memory(b, memory);
             json_array_append_new(json_object_get(b->doc, "memory"), memory);
             /* What comes next must not find memory and caches as this phase left them. */
             if (mu_system_is_own(b->systems[s])) status = mu_bench_restart(b, b->systems[s], &why);

@@ -15,13 +15,13 @@ typedef struct mu_bench {
     const mu_bench_options *o;
     mu_system *systems[MU_SYSTEMS_MAX];
     json_t *doc;
-    mu_machine_rates rates;
     mu_progress_view view;
     uint64_t start_ns, cell_number;
     double planned_s;                   /* of the whole run, roughly */
     double phase_budget_s;              /* of the phase that runs; 0: none */
     mu_pooled *pooled;                  /* of the plan that is measured; NULL: one run */
     uint32_t n_ctx;                     /* the smallest that a system says; 0: not known */
+    bool is_lost;                       /* a server that answered no longer does */
     char summary[MU_BENCH_SUMMARY_MAX]; /* of the phase that runs */
 } mu_bench;
 

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/document.h"
-#include "bench/intervals.h"
+#include "base/intervals.h"
+#include "bench/result/path.h"
 
 /* A closed loop of few clients is below the capacity, one of many above what meets an objective. */
 static const double first_part = 0.7, step_up = 1.4, close_enough = 0.05;

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/stats/attainment.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/series.h"
 #include "bench/stats/stopping.h"
 #include "bench/suite/request_metrics.h"
-#include "bench/suite/validity.h"
+#include "bench/suite/stamp.h"
 
 enum { BATCHES = MU_BATCHES_MIN, SLICES = 2 * MU_BATCHES_MIN, WORST_GAPS = 20 };
 
@@ -91,6 +91,18 @@ static bool meets(const mu_slo *slo, const mu_record *r) {
     return decode_ms / (r->output_tokens - 1) <= slo->tpot_ms;
 }
 
+/* Whole answers have no instants, so whether they met the objective cannot be told. */
+static bool can_be_judged(const mu_cell_facts *f, const mu_window *w) {
+    uint64_t n_good = 0, n_timed = 0;
+    for (uint32_t i = 0; i < w->n; i++) {
+        const mu_record *r = &f->load->records.records[w->order[i]];
+        n_good += r->failure == MU_FAILURE_NONE;
+        n_timed += r->failure == MU_FAILURE_NONE && r->first_token_ns > 0;
+    }
+    bool has_limit = !isnan(f->slo.ttft_ms) || !isnan(f->slo.tpot_ms);
+    return n_timed > 0 || n_good == 0 || !has_limit;
+}
+
 static json_t *goodput_json(const mu_cell_facts *f, const mu_window *w) {
     uint64_t n_good = 0;
     for (uint32_t i = 0; i < w->n; i++) {
@@ -98,10 +110,17 @@ static json_t *goodput_json(const mu_cell_facts *f, const mu_window *w) {
     }
     /* Intended in the window and never sent: offered, and not good. */
     mu_attainment a = mu_attainment_of(n_good, w->n + f->load->n_unsent, seconds_of(w));
+    bool is_judged = can_be_judged(f, w);
+    if (!is_judged) a.share = a.ci.low = a.ci.high = a.goodput_per_s = NAN;
+    json_t *attainment = with_interval(a.share, a.ci);
+    if (!is_judged) {
+        json_object_set_new(attainment, "why",
+                            json_string("answers came whole: TTFT and TPOT are not known"));
+    }
     return json_pack("{s:{s:o, s:o, s:f}, s:I, s:o, s:o}", "slo", "ttft_ms",
                      mu_document_real(f->slo.ttft_ms), "tpot_ms", mu_document_real(f->slo.tpot_ms),
                      "attain", f->slo.attain, "offered", (json_int_t)a.n_offered, "requests_s",
-                     mu_document_real(a.goodput_per_s), "attainment", with_interval(a.share, a.ci));
+                     mu_document_real(a.goodput_per_s), "attainment", attainment);
 }
 
 static json_t *reliability_json(const mu_load_result *load, const mu_window *w) {

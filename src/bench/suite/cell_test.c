@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "bench/suite/cell.h"
 #include "bench/suite/request_metrics.h"
-#include "bench/suite/validity.h"
+#include "bench/suite/stamp.h"
 
 #define MS 1000000ull
 enum { TOKENS = 11, START = 1000 };

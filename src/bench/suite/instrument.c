@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
 #include "bench/load/load.h"
 #include "bench/mock/mock.h"
+#include "bench/result/path.h"
 #include "bench/stats/percentiles.h"
 
 enum { PROMPT_TOKENS = 16, OUTPUT_TOKENS = 16, RECORDS_MAX = 4096 };

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/stats/leak.h"
 
 enum { CHECKPOINTS_MAX = 4096, QUIET_MS = 250, ROWS_MAX = 300 };

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "bench/limits.h"
 
 enum { POLL_MS = 100, FAILURES_MAX = 200, LOOKS_GROWTH_PERCENT = 150 };
 
@@ -84,20 +83,6 @@ static mu_status run_load(const mu_measure_options *o, const mu_schedule *schedu
     return mu_load_run(&options, out, err);
 }
 
-/* The denominators of MBU and MFU, for our own engine. */
-static mu_cell_limits limits_of(const mu_measure_options *o) {
-    const mu_own_model *own = mu_system_own(o->system);
-    if (!own || o->rates.dram_gb_s <= 0) return (mu_cell_limits){0};
-    const mu_limit_args args = {own->model, own->weight_type, own->kv_type, &o->rates};
-    const mu_decode_cost cost = mu_decode_cost_of(&args);
-    return (mu_cell_limits){
-        .decode_bytes = cost.weight_bytes,
-        .kv_bytes_per_token = cost.kv_bytes_per_position,
-        .prefill_ops = mu_prefill_ops(mu_model_spec(args.model), o->plan->shape.prompt_tokens),
-        .dram_gb_s = o->rates.dram_gb_s,
-        .peak_gops = cost.peak_gops};
-}
-
 /* The samples from the boundary to the end of the window. */
 static mu_load_sample *copy_samples(const mu_system *system, const mu_load_result *load,
                                     uint32_t *out_n) {
@@ -151,7 +136,7 @@ static mu_status make_cell(const mu_measure_options *o, const mu_schedule *sched
         .throttled = machine->throttled,
         .pid_before = pid_before,
         .pid_after = is_gone ? -1 : pid_before,
-        .limits = limits_of(o),
+        .limits = o->limits,
         .pooled = o->pooled,
         .seed = o->seed,
     };

@@ -20,10 +20,10 @@ typedef struct mu_measure_options {
     uint32_t run, block;        /* 0: there is one */
     uint64_t seed, cell_number; /* prompts differ by both */
     mu_slo slo;
-    double steal_limit;     /* cell.h */
-    mu_machine_rates rates; /* zero: not known */
-    mu_pooled *pooled;      /* cell.h; NULL: none */
-    FILE *raw;              /* NULL: none */
+    double steal_limit;    /* cell.h */
+    mu_cell_limits limits; /* zero: not known */
+    mu_pooled *pooled;     /* cell.h; NULL: none */
+    FILE *raw;             /* NULL: none */
     mu_progress *progress;
     mu_progress_view *view; /* what to show; the load's figures are filled in */
     bool (*is_canceled)(void);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
 #include "bench/probe/page_cache.h"
+#include "bench/result/path.h"
 #include "bench/stats/trend.h"
 
 enum { CLIENTS = 32, KV_POINTS = 6, LEAK_CLIENTS = 16, KV_GROWTH_MIN = 16 << 20 };
@@ -181,10 +181,7 @@ static double kv_resident(const mu_memory_options *o, const char **out_source) {
 static json_t *kv_json(const mu_memory_options *o, const double *tokens, const double *bytes,
                        size_t n, const char *source, const char *why) {
     const mu_own_model *own = mu_system_own(o->system);
-    const mu_decoder_spec *spec = mu_model_spec(own->model);
-    const mu_dtype_info *type = mu_dtype_get(own->kv_type);
-    double analytic =
-        (double)mu_decoder_kv_values(spec) * (double)type->block_bytes / type->block_elems;
+    double analytic = (double)own->kv_bytes_per_token;
     mu_trend trend = {.line = {NAN, NAN}, .slope = {NAN, NAN}};
     const mu_trend_options options = {.seed = o->seed};
     if (n >= MU_TREND_POINTS_MIN && mu_trend_fit(tokens, bytes, n, &options, &trend, NULL) != MU_OK)

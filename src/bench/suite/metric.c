@@ -4,17 +4,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/figures.h"
+#include "bench/result/path.h"
 #include "bench/stats/percentiles.h"
 #include "bench/stats/resample.h"
 #include "bench/stats/series.h"
 
 enum { CURVE_POINTS_MAX = 60, ROWS_DRAWN_MAX = 8000000, REPLICATES_MIN = 200 };
-
-static const struct {
-    const char *name;
-    double p;
-} percentiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
 
 void mu_metric_add(mu_metric *m, double value) {
     m->failed = m->failed || !mu_grow((void **)&m->values, &m->cap, m->n + 1, sizeof(*m->values));
@@ -82,18 +78,19 @@ static void set_interval(json_t *to, const char *key, mu_interval ci) {
 
 static void set_percentiles(const mu_metric *m, const double *sorted, json_t *to) {
     json_t *ci = json_object(), *gate = json_object();
-    for (size_t i = 0; i < MU_COUNTOF(percentiles); i++) {
-        double at = mu_percentile_of_sorted(sorted, m->n, percentiles[i].p);
-        mu_percentile p =
-            mu_percentile_estimate(sorted, m->n, effective_n(m, at), percentiles[i].p);
+    for (size_t i = 0; i < MU_N_FIGURE_STATS; i++) {
+        const mu_figure_stat *stat = &mu_figure_stats[i];
+        if (isnan(stat->share)) continue;
+        double at = mu_percentile_of_sorted(sorted, m->n, stat->share);
+        mu_percentile p = mu_percentile_estimate(sorted, m->n, effective_n(m, at), stat->share);
         if (p.is_gated) {
-            json_object_set_new(gate, percentiles[i].name,
+            json_object_set_new(gate, stat->name,
                                 json_pack("{s:I, s:I}", "need", (json_int_t)p.n_need, "have",
                                           (json_int_t)p.n_have));
             continue;
         }
-        json_object_set_new(to, percentiles[i].name, mu_document_real(p.value));
-        set_interval(ci, percentiles[i].name, p.ci);
+        json_object_set_new(to, stat->name, mu_document_real(p.value));
+        set_interval(ci, stat->name, p.ci);
     }
     json_object_set_new(to, "ci", ci);
     json_object_set_new(to, "gate", gate);

@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "format/json.h"
 
 enum { N_VALUES = 40 };

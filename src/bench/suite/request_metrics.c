@@ -1,13 +1,5 @@
 #include "bench/suite/request_metrics.h"
 
-static const struct {
-    const char *key, *unit;
-} about[] = {
-#define X(name, key, unit) {key, unit},
-    MU_REQUEST_METRIC_MAP(X)
-#undef X
-};
-
 static double ms(uint64_t from_ns, uint64_t to_ns) {
     return to_ns >= from_ns ? (double)(to_ns - from_ns) * 1e-6 : -(double)(from_ns - to_ns) * 1e-6;
 }
@@ -104,7 +96,7 @@ void mu_request_metrics_fill(const mu_records *records, const mu_window *window,
                              mu_request_metrics *out) {
     *out = (mu_request_metrics){0};
     for (int i = 0; i < MU_N_REQUEST_METRICS; i++) {
-        out->of[i].unit = about[i].unit;
+        out->of[i].unit = mu_figure_rows[i].unit;
         out->of[i].seed = seed + (uint64_t)i;
     }
     bool has_stream = false, has_first_chunks = false;
@@ -131,7 +123,7 @@ mu_status mu_request_metrics_json(const mu_request_metrics *metrics, json_t **ou
     for (int i = 0; i < MU_N_REQUEST_METRICS && status == MU_OK; i++) {
         json_t *one = NULL;
         status = mu_metric_json(&metrics->of[i], &one, err);
-        if (status == MU_OK) json_object_set_new(all, about[i].key, one);
+        if (status == MU_OK) json_object_set_new(all, mu_figure_rows[i].path, one);
     }
     if (status == MU_OK && all) {
         *out = all;

@@ -20,34 +20,9 @@
 #ifndef MU_BENCH_SUITE_REQUEST_METRICS_H
 #define MU_BENCH_SUITE_REQUEST_METRICS_H
 
+#include "bench/result/figures.h"
 #include "bench/suite/metric.h"
 #include "bench/suite/window.h"
-
-#define MU_REQUEST_METRIC_MAP(X)                         \
-    X(MU_METRIC_TTFT, "ttft_ms", "ms")                   \
-    X(MU_METRIC_TTFT_SERVICE, "ttft_service_ms", "ms")   \
-    X(MU_METRIC_TTFB, "ttfb_ms", "ms")                   \
-    X(MU_METRIC_TTFC, "ttfc_ms", "ms")                   \
-    X(MU_METRIC_TTST, "ttst_ms", "ms")                   \
-    X(MU_METRIC_TPOT, "tpot_ms", "ms")                   \
-    X(MU_METRIC_TPOT_ADJUSTED, "tpot_adjusted_ms", "ms") \
-    X(MU_METRIC_ICL, "icl_ms", "ms")                     \
-    X(MU_METRIC_ITL, "itl_ms", "ms")                     \
-    X(MU_METRIC_E2E, "e2e_ms", "ms")                     \
-    X(MU_METRIC_E2E_SERVICE, "e2e_service_ms", "ms")     \
-    X(MU_METRIC_TTLB, "ttlb_ms", "ms")                   \
-    X(MU_METRIC_GAP_MAX, "gap_max_ms", "ms")             \
-    X(MU_METRIC_LAG, "lag_ms", "ms")                     \
-    X(MU_METRIC_CONNECT, "connect_ms", "ms")             \
-    X(MU_METRIC_RATE_USER, "rate_user_tok_s", "tok/s")   \
-    X(MU_METRIC_PREFILL, "prefill_tok_s", "tok/s")
-
-typedef enum mu_request_metric {
-#define X(name, key, unit) name,
-    MU_REQUEST_METRIC_MAP(X)
-#undef X
-        MU_N_REQUEST_METRICS
-} mu_request_metric;
 
 typedef struct mu_request_metrics {
     mu_metric of[MU_N_REQUEST_METRICS]; /* in the order of dispatch */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/stats/percentiles.h"
 
 typedef struct step_result {

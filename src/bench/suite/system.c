@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "model/decoder.h"
 
 static const double ready_timeout_s = 600, stop_grace_s = 10;
 
@@ -84,9 +83,11 @@ static mu_status open_target(mu_system *s, mu_err *err) {
         .url = o->own ? s->url : o->url,
         .api_key = o->api_key,
         .model = o->model_id,
-        .vocab_size = o->own ? mu_model_spec(o->own->model)->vocab_size : 0,
+        .vocab_size = o->own ? o->own->vocab_size : 0,
         .use_chat = o->use_chat,
         .use_text = o->use_text,
+        .is_insecure = o->is_insecure,
+        .ca_file = o->ca_file,
     };
     return mu_target_open(&target, &s->target, err);
 }
@@ -235,28 +236,15 @@ static json_t *model_json(const mu_system *s, const mu_target_info *info) {
         "architecture", "dtype", "kv_dtype", "parameters", "weight_bytes", "n_ctx",
         info && info->n_ctx > 0 ? json_integer(info->n_ctx) : json_null(), "kv_bytes_per_token");
     if (!own) return to;
-    const mu_decoder_spec *spec = mu_model_spec(own->model);
-    const mu_backend_options plan = {.device = own->device,
-                                     .weight_type = own->weight_type,
-                                     .kv_type = own->kv_type,
-                                     .n_threads = 1,
-                                     .isa_max = MU_ISA_AVX512,
-                                     .n_ctx = spec->n_ctx,
-                                     .block_tokens = 16,
-                                     .n_kv_blocks = 1,
-                                     .step_tokens_max = 1,
-                                     .step_rows_max = 1};
-    mu_backend_bytes bytes = mu_backend_plan(own->model, &plan);
     json_object_set_new(to, "id", text_or_null(own->reference));
-    json_object_set_new(to, "architecture", text_or_null(mu_model_architecture(own->model)));
-    json_object_set_new(to, "dtype", text_or_null(mu_weight_type_name(own->weight_type)));
-    json_object_set_new(to, "kv_dtype", text_or_null(mu_dtype_get(own->kv_type)->name));
-    json_object_set_new(to, "parameters",
-                        json_integer((json_int_t)mu_model_n_parameters(own->model)));
-    json_object_set_new(to, "weight_bytes", json_integer((json_int_t)bytes.weights));
-    json_object_set_new(to, "n_ctx", json_integer(spec->n_ctx));
+    json_object_set_new(to, "architecture", text_or_null(own->architecture));
+    json_object_set_new(to, "dtype", text_or_null(own->weight_type));
+    json_object_set_new(to, "kv_dtype", text_or_null(own->kv_type));
+    json_object_set_new(to, "parameters", json_integer((json_int_t)own->n_parameters));
+    json_object_set_new(to, "weight_bytes", json_integer((json_int_t)own->weight_bytes));
+    json_object_set_new(to, "n_ctx", json_integer(own->n_ctx));
     json_object_set_new(to, "kv_bytes_per_token",
-                        json_integer((json_int_t)(bytes.kv / plan.block_tokens)));
+                        json_integer((json_int_t)own->kv_bytes_per_token));
     return to;
 }
 
@@ -265,29 +253,30 @@ static json_t *command_json(const mu_system *s) {
     if (!o->own) return json_null();
     json_t *to = json_pack("[s, s, s]", "muai", "serve", o->own->reference);
     for (uint32_t i = 0; i < o->n_serve_args; i++) {
-        bool is_secret = i > 0 && strncmp(o->serve_args[i - 1], "--api-key", 9) == 0;
-        json_array_append_new(to, text_or_null(is_secret ? "***" : o->serve_args[i]));
+        bool is_secret = i > 0 && strcmp(o->serve_args[i - 1], "--api-key") == 0;
+        bool has_secret = strncmp(o->serve_args[i], "--api-key=", 10) == 0;
+        json_array_append_new(to, text_or_null(is_secret    ? "***"
+                                               : has_secret ? "--api-key=***"
+                                                            : o->serve_args[i]));
     }
     return to;
 }
 
 json_t *mu_system_json(const mu_system *s) {
+    char url[MU_URL_TEXT_MAX] = "";
+    if (s->options.url) mu_url_without_secrets(s->options.url, url);
     const mu_target_info *info = s->target && s->is_probed ? mu_target_info_of(s->target) : NULL;
     const mu_own_model *own = s->options.own;
-    char device[192] = "";
-    if (own && own->device.kind == MU_DEVICE_CPU) {
-        snprintf(device, sizeof(device), "cpu, %s kernels", mu_isa_best(MU_ISA_AVX512));
-    } else if (own) {
-        snprintf(device, sizeof(device), "%s", own->device_text);
-    }
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:n}", "id", s->options.id, "name",
-        own    ? "muai"
-        : info ? mu_target_engine_name(info->engine)
-               : "unknown",
-        "url", text_or_null(info ? info->url : s->options.url), "engine",
+        s->options.name ? s->options.name
+        : own           ? "muai"
+        : info          ? mu_target_engine_name(info->engine)
+                        : "unknown",
+        "url", text_or_null(info ? info->url : url), "engine",
         text_or_null(info ? info->name : NULL), "is_own_process", s->options.own != NULL, "command",
-        command_json(s), "device", text_or_null(device), "model", model_json(s, info),
-        "capabilities", info ? capabilities_json(info) : json_null(), "token_count_source",
-        text_or_null(info ? mu_token_source_name(info->token_source) : NULL), "fidelity");
+        command_json(s), "device", text_or_null(own ? own->device : NULL), "model",
+        model_json(s, info), "capabilities", info ? capabilities_json(info) : json_null(),
+        "token_count_source", text_or_null(info ? mu_token_source_name(info->token_source) : NULL),
+        "fidelity");
 }

@@ -13,7 +13,6 @@
 
 #include <jansson.h>
 
-#include "backend/backend.h"
 #include "bench/load/target.h"
 #include "bench/probe/load_state.h"
 #include "bench/probe/server_process.h"
@@ -22,17 +21,19 @@ enum { MU_SERVE_ARGS_MAX = 64 };
 
 /* What is known of our own model before anything is measured. */
 typedef struct mu_own_model {
-    const char *reference; /* "synthetic:gpt2:q8" */
-    const mu_model *model; /* borrowed */
-    mu_device_id device;
-    const char *device_text; /* of a GPU: "cuda:0, NVIDIA H200 (sm_90)" */
-    mu_dtype weight_type, kv_type;
+    const char *reference;             /* "synthetic:gpt2:q8" */
+    const char *architecture;          /* "gpt2" */
+    const char *device;                /* "cpu, avx2 kernels", "cuda:0, NVIDIA H200 (sm_90)" */
+    const char *weight_type, *kv_type; /* "q8", "f32" */
+    uint32_t n_ctx, vocab_size;
+    uint64_t n_parameters, weight_bytes, kv_bytes_per_token;
     bool is_synthetic; /* random weights */
     const char *path;  /* of the weights' file, for the page cache; NULL: none */
 } mu_own_model;
 
 typedef struct mu_system_options {
-    char id[2]; /* "a" */
+    char id[2];       /* "a" */
+    const char *name; /* that reports call it by; NULL: what it says of itself */
     /* Our own: */
     const mu_own_model *own;                   /* NULL: a foreign one */
     const char *program;                       /* to run: "PROGRAM serve REFERENCE ..." */
@@ -48,7 +49,8 @@ typedef struct mu_system_options {
     const char *nvml_library;   /* backend/gpu_usage.h */
     /* Both: */
     const char *api_key, *model_id;
-    bool use_chat, use_text;
+    bool use_chat, use_text, is_insecure;
+    const char *ca_file; /* target.h */
     bool (*is_canceled)(void);
 } mu_system_options;
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "bench/document.h"
+#include "bench/result/path.h"
 #include "bench/stats/percentiles.h"
 
 enum { ROWS_MAX = 120, REQUESTS_MAX = 200, SLOWEST = 20, GAP_BOUNDS = 61 };
