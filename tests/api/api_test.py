@@ -448,7 +448,7 @@ def test_reader_that_stops_reading_is_left():
                 c.connect(("127.0.0.1", s.port))
                 c.sendall(request_bytes("/v1/completions", {**body, "stream": stream}))
                 s.wait_started(n)
-                wait_until(lambda: s.metrics()["muai_http_connections"] == 1, "closed")
+                wait_until(lambda: s.metrics()["muai_http_connections"] == 1, "closed", timeout=600)
                 wait_until(lambda: idle(s), "canceled")
                 c.settimeout(60)
                 got = b"".join(iter(lambda: take(c), b""))
