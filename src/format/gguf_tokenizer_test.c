@@ -165,7 +165,9 @@ static void what_is_not_read_is_named(void **state) {
         mu_status status;
         const char *text; /* in the error */
     } rows[] = {
-        {"no model", E_MODEL, {.kind = MU_META_NULL}, MU_ERR_NOT_FOUND, "tokenizer.ggml.model"},
+        {"a model that is no text", E_MODEL, {.kind = MU_META_INT}, MU_ERR_FORMAT, "ggml.model"},
+        {"bos that is no number", E_BOS, {.kind = MU_META_STRING}, MU_ERR_FORMAT, "bos_token_id"},
+        {"add_bos that is a number", E_ADD_BOS, {.kind = MU_META_INT}, MU_ERR_FORMAT, "add_bos"},
         {"said to have none",
          E_MODEL,
          {.kind = MU_META_STRING, .str = {"none", 4}},
@@ -173,9 +175,14 @@ static void what_is_not_read_is_named(void **state) {
          "tokenizer.ggml.model"},
         {"another model",
          E_MODEL,
-         {.kind = MU_META_STRING, .str = {"llama", 5}},
+         {.kind = MU_META_STRING, .str = {"rwkv", 4}},
          MU_ERR_UNSUPPORTED,
-         "llama"},
+         "rwkv"},
+        {"scores that are not there",
+         E_MODEL,
+         {.kind = MU_META_STRING, .str = {"llama", 5}},
+         MU_ERR_FORMAT,
+         "scores"},
         {"unknown pattern",
          E_PRE,
          {.kind = MU_META_STRING, .str = {"nobody", 6}},
@@ -224,7 +231,8 @@ static void broken_lists_are_refused(void **state) {
     assert_non_null(strstr(err.text, "merge 1"));
     make(&f);
     f.tokens[AB] = str("\xE2\x96\x81");
-    assert_int_equal(mu_gguf_tokenizer_open(&f.metadata, &tokenizer, &err), MU_ERR_UNSUPPORTED);
+    assert_int_equal(mu_gguf_tokenizer_open(&f.metadata, &tokenizer, &err), MU_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "merge")); /* what it makes is no byte-level token */
     assert_null(tokenizer);
     assert_int_equal(mu_gguf_tokenizer_open(&(mu_metadata){0}, &tokenizer, &err), MU_ERR_NOT_FOUND);
 }

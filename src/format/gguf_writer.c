@@ -94,8 +94,11 @@ static void append_piece(mu_buf *out, const mu_tokenizer *tokenizer, mu_token to
 }
 
 static void put_tokens(mu_gguf_writer *w, const mu_tokenizer *tokenizer) {
-    static const int32_t types[] = {
-        [MU_TOKEN_NORMAL] = 1, [MU_TOKEN_ADDED] = 4, [MU_TOKEN_SPECIAL] = 3, [MU_TOKEN_UNUSED] = 5};
+    static const int32_t types[] = {[MU_TOKEN_NORMAL] = 1,
+                                    [MU_TOKEN_ADDED] = 4,
+                                    [MU_TOKEN_SPECIAL] = 3,
+                                    [MU_TOKEN_UNUSED] = 5,
+                                    [MU_TOKEN_BYTE] = 6};
     uint32_t n = mu_tokenizer_vocab_size(tokenizer);
     mu_buf piece = {0};
     put_array(w, "tokenizer.ggml.tokens", TYPE_STRING, n);

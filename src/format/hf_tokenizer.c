@@ -7,66 +7,80 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "format/hf_pipeline.h"
 #include "format/json.h"
 #include "format/tokenizer_builder.h"
 
-static bool is_type(const json_t *json, const char *type) {
-    const char *name = json_string_value(json_object_get(json, "type"));
-    return name && strcmp(name, type) == 0;
+/* A model's "type", or, in older files, what its vocab looks like. */
+static const struct {
+    const char *type;
+    mu_token_model model;
+} models[] = {
+    {"BPE", MU_TOKEN_MODEL_CHAR_BPE},
+    {"Unigram", MU_TOKEN_MODEL_UNIGRAM},
+    {"WordPiece", MU_TOKEN_MODEL_WORDPIECE},
+};
+
+static mu_status find_model(const json_t *root, mu_token_model *out, mu_err *err) {
+    const json_t *model = json_object_get(root, "model"), *type = json_object_get(model, "type");
+    bool is_byte_level = mu_hf_is_byte_level(json_object_get(root, "pre_tokenizer"));
+    for (size_t i = 0; i < MU_COUNTOF(models) && json_is_object(model); i++) {
+        if (type && !mu_hf_is_type(model, models[i].type)) continue;
+        *out = models[i].model;
+        if (*out == MU_TOKEN_MODEL_CHAR_BPE && is_byte_level) *out = MU_TOKEN_MODEL_BYTE_BPE;
+        return MU_OK;
+    }
+    return mu_fail(err, MU_ERR_UNSUPPORTED, "model: \"%.40s\" is not one this version reads",
+                   json_string_value(type) ? json_string_value(type) : "?");
 }
 
-static mu_status unsupported(const char *field, const json_t *json, mu_err *err) {
-    const char *type = json_string_value(json_object_get(json, "type"));
-    return mu_fail(err, MU_ERR_UNSUPPORTED, "%s: \"%.40s\" is not one this version reads", field,
-                   type ? type : "?");
-}
-
-static bool flag(const json_t *json, const char *key, bool absent) {
-    const json_t *value = json_object_get(json, key);
-    return json_is_boolean(value) ? json_is_true(value) : absent;
-}
-
-/* ByteLevel with its own pattern, or Split by a pattern and then ByteLevel without one. */
-static mu_status read_pre_tokenizer(const json_t *pre, mu_tokenizer_spec *spec, mu_err *err) {
-    const json_t *byte_level = pre, *split = NULL;
-    if (is_type(pre, "Sequence")) {
-        const json_t *steps = json_object_get(pre, "pretokenizers");
-        if (json_array_size(steps) != 2) return unsupported("pre_tokenizer", pre, err);
-        split = json_array_get(steps, 0);
-        byte_level = json_array_get(steps, 1);
+static mu_status read_bpe(const json_t *model, mu_tokenizer_builder *b, mu_err *err) {
+    static const char *const unread[] = {"continuing_subword_prefix", "end_of_word_suffix"};
+    for (size_t i = 0; i < MU_COUNTOF(unread); i++) {
+        const char *text = json_string_value(json_object_get(model, unread[i]));
+        if (!text || text[0] == '\0') continue;
+        return mu_fail(err, MU_ERR_UNSUPPORTED, "model: %s \"%.40s\"", unread[i], text);
     }
-    if (!is_type(byte_level, "ByteLevel")) return unsupported("pre_tokenizer", byte_level, err);
-    spec->add_prefix_space = flag(byte_level, "add_prefix_space", true);
-    bool use_regex = flag(byte_level, "use_regex", true);
-    if (!split) {
-        if (use_regex) return MU_OK;
-        return mu_fail(err, MU_ERR_UNSUPPORTED, "pre_tokenizer: ByteLevel without use_regex");
-    }
-    const char *behavior = json_string_value(json_object_get(split, "behavior"));
-    const char *regex =
-        json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"));
-    if (!is_type(split, "Split") || !regex || !behavior || strcmp(behavior, "Isolated") != 0 ||
-        flag(split, "invert", false) || use_regex) {
-        return mu_fail(err, MU_ERR_UNSUPPORTED,
-                       "pre_tokenizer: only Split by Regex, Isolated, then ByteLevel is read");
-    }
-    spec->pattern = regex;
+    b->spec.ignore_merges = mu_hf_flag(model, "ignore_merges", false);
+    b->spec.byte_fallback = mu_hf_flag(model, "byte_fallback", false);
+    b->spec.fuse_unknown = mu_hf_flag(model, "fuse_unk", false);
     return MU_OK;
 }
 
-static mu_status read_model_fields(const json_t *root, mu_tokenizer_spec *spec, mu_err *err) {
-    const json_t *model = json_object_get(root, "model");
-    const json_t *type = json_object_get(model, "type");
-    if (!json_is_object(model) || (type && !is_type(model, "BPE"))) {
-        return unsupported("model", model, err);
+static mu_status read_wordpiece(const json_t *model, mu_tokenizer_builder *b, mu_err *err) {
+    const json_t *most = json_object_get(model, "max_input_chars_per_word");
+    if (most && json_integer_value(most) != MU_WORD_CHARACTERS_MAX) {
+        return mu_fail(err, MU_ERR_UNSUPPORTED, "model: max_input_chars_per_word is not %d",
+                       MU_WORD_CHARACTERS_MAX);
     }
-    if (flag(model, "byte_fallback", false)) {
-        return mu_fail(err, MU_ERR_UNSUPPORTED, "model: byte_fallback");
+    b->spec.continuation = json_string_value(json_object_get(model, "continuing_subword_prefix"));
+    b->spec.word_prefix = "";
+    return MU_OK;
+}
+
+static mu_status read_model(const json_t *model, mu_tokenizer_builder *b, mu_err *err) {
+    const json_t *dropout = json_object_get(model, "dropout");
+    if (json_is_number(dropout) && json_number_value(dropout) != 0) {
+        return mu_fail(err, MU_ERR_UNSUPPORTED, "model: dropout");
     }
-    spec->ignore_merges = flag(model, "ignore_merges", false);
-    const json_t *normalizer = json_object_get(root, "normalizer");
-    if (normalizer && !json_is_null(normalizer)) return unsupported("normalizer", normalizer, err);
-    return read_pre_tokenizer(json_object_get(root, "pre_tokenizer"), spec, err);
+    if (b->spec.model == MU_TOKEN_MODEL_WORDPIECE) return read_wordpiece(model, b, err);
+    if (b->spec.model != MU_TOKEN_MODEL_UNIGRAM) return read_bpe(model, b, err);
+    b->spec.byte_fallback = mu_hf_flag(model, "byte_fallback", false);
+    b->spec.fuse_unknown = true;
+    return MU_OK;
+}
+
+/* "<0x0A>" */
+static bool is_byte_name(const char *text, size_t n) {
+    return n == 6 && memcmp(text, "<0x", 3) == 0 && text[5] == '>' &&
+           strspn(text + 3, "0123456789ABCDEF") == 2;
+}
+
+static mu_status add_token(mu_tokenizer_builder *b, uint64_t id, const char *text, size_t n,
+                           mu_err *err) {
+    bool is_byte = b->spec.byte_fallback && is_byte_name(text, n);
+    return mu_tokenizer_builder_add(b, id, text, n, is_byte ? MU_TOKEN_BYTE : MU_TOKEN_NORMAL,
+                                    b->spec.model == MU_TOKEN_MODEL_BYTE_BPE, err);
 }
 
 static mu_status add_vocab(mu_tokenizer_builder *b, const json_t *vocab, mu_err *err) {
@@ -77,42 +91,80 @@ static mu_status add_vocab(mu_tokenizer_builder *b, const json_t *vocab, mu_err 
         if (!json_is_integer(id) || json_integer_value(id) < 0) {
             return mu_fail(err, MU_ERR_FORMAT, "vocab: an id is not a whole number");
         }
-        mu_status status = mu_tokenizer_builder_add(b, (uint64_t)json_integer_value(id), key, n,
-                                                    MU_TOKEN_NORMAL, true, err);
+        mu_status status = add_token(b, (uint64_t)json_integer_value(id), key, n, err);
         if (status != MU_OK) return status;
     }
     return MU_OK;
 }
 
-static mu_status check_added(const json_t *added, const char *content, mu_err *err) {
-    static const char *const flags[] = {"single_word", "lstrip", "rstrip"};
-    if (!content || !json_is_integer(json_object_get(added, "id")) ||
-        json_integer_value(json_object_get(added, "id")) < 0) {
+/* Unigram's vocab: [["text", score], ...], ids in order. */
+static mu_status add_scored_vocab(mu_tokenizer_builder *b, const json_t *vocab, mu_err *err) {
+    mu_status status = mu_tokenizer_builder_scores(b, err);
+    for (size_t i = 0; i < json_array_size(vocab) && status == MU_OK; i++) {
+        const json_t *text = json_array_get(json_array_get(vocab, i), 0);
+        const json_t *score = json_array_get(json_array_get(vocab, i), 1);
+        if (!json_is_string(text) || !json_is_number(score)) {
+            return mu_fail(err, MU_ERR_FORMAT, "vocab: entry %zu is not a text and a score", i);
+        }
+        status = add_token(b, i, json_string_value(text), json_string_length(text), err);
+        b->scores[i] = (float)json_number_value(score);
+    }
+    return status;
+}
+
+/* The unknown token is named by its text, or, by Unigram, by its id. */
+static mu_status find_unknown(const json_t *model, mu_tokenizer_builder *b, mu_err *err) {
+    const json_t *name = json_object_get(model, "unk_token"),
+                 *id = json_object_get(model, "unk_id");
+    if (b->spec.model == MU_TOKEN_MODEL_BYTE_BPE) return MU_OK;
+    if (json_is_string(name)) {
+        b->spec.unknown =
+            mu_tokenizer_builder_find(b, json_string_value(name), json_string_length(name));
+    } else if (json_is_integer(id)) {
+        bool is_id = json_integer_value(id) >= 0 && json_integer_value(id) < b->spec.vocab_size;
+        if (!is_id) return mu_fail(err, MU_ERR_FORMAT, "model: unk_id is no token");
+        b->spec.unknown = (mu_token)json_integer_value(id);
+    }
+    return MU_OK;
+}
+
+static mu_status add_added_token(mu_tokenizer_builder *b, const json_t *added, uint64_t id,
+                                 mu_err *err) {
+    static const struct {
+        const char *key;
+        uint8_t flag;
+    } flags[] = {{"single_word", MU_ADDED_SINGLE_WORD},
+                 {"lstrip", MU_ADDED_LSTRIP},
+                 {"rstrip", MU_ADDED_RSTRIP},
+                 {"normalized", MU_ADDED_NORMALIZED}};
+    const json_t *text = json_object_get(added, "content");
+    if (!json_is_string(text) || json_string_length(text) == 0) {
         return mu_fail(err, MU_ERR_FORMAT, "added_tokens: an entry without content or id");
     }
+    bool is_special = mu_hf_flag(added, "special", false);
+    mu_status status =
+        mu_tokenizer_builder_add(b, id, json_string_value(text), json_string_length(text),
+                                 is_special ? MU_TOKEN_SPECIAL : MU_TOKEN_ADDED, false, err);
+    if (status != MU_OK) return status;
+    b->added_flags[id] = 0;
     for (size_t i = 0; i < MU_COUNTOF(flags); i++) {
-        if (!flag(added, flags[i], false)) continue;
-        return mu_fail(err, MU_ERR_UNSUPPORTED, "added_tokens: \"%.40s\" has %s", content,
-                       flags[i]);
+        if (mu_hf_flag(added, flags[i].key, false)) b->added_flags[id] |= flags[i].flag;
+    }
+    if (is_special && strcmp(json_string_value(text), "<|endoftext|>") == 0) {
+        b->spec.eos = b->spec.bos = (mu_token)id;
     }
     return MU_OK;
 }
 
 static mu_status add_added(mu_tokenizer_builder *b, const json_t *list, mu_err *err) {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *added = json_array_get(list, i);
-        const json_t *text = json_object_get(added, "content");
-        const char *content = json_string_value(text);
-        mu_status status = check_added(added, content, err);
-        if (status != MU_OK) return status;
-        mu_token_kind kind = flag(added, "special", false) ? MU_TOKEN_SPECIAL : MU_TOKEN_ADDED;
-        uint64_t id = (uint64_t)json_integer_value(json_object_get(added, "id"));
-        status =
-            mu_tokenizer_builder_add(b, id, content, json_string_length(text), kind, false, err);
-        if (status != MU_OK) return status;
-        if (strcmp(content, "<|endoftext|>") == 0 && kind == MU_TOKEN_SPECIAL) {
-            b->spec.eos = b->spec.bos = (mu_token)id;
+        const json_t *id = json_object_get(json_array_get(list, i), "id");
+        if (!json_is_integer(id) || json_integer_value(id) < 0) {
+            return mu_fail(err, MU_ERR_FORMAT, "added_tokens: an entry without content or id");
         }
+        mu_status status =
+            add_added_token(b, json_array_get(list, i), (uint64_t)json_integer_value(id), err);
+        if (status != MU_OK) return status;
     }
     return MU_OK;
 }
@@ -138,9 +190,9 @@ static mu_status add_merges(mu_tokenizer_builder *b, const json_t *merges, mu_er
     return MU_OK;
 }
 
-/* Ids are dense over vocab and added_tokens together, which may overlap. */
+/* Ids are those of vocab and added_tokens together, which may overlap and leave holes. */
 static uint64_t count_ids(const json_t *vocab, const json_t *added) {
-    uint64_t n = json_object_size(vocab);
+    uint64_t n = json_is_array(vocab) ? json_array_size(vocab) : json_object_size(vocab);
     for (size_t i = 0; i < json_array_size(added); i++) {
         const json_t *id = json_object_get(json_array_get(added, i), "id");
         json_int_t value = json_integer_value(id);
@@ -149,27 +201,61 @@ static uint64_t count_ids(const json_t *vocab, const json_t *added) {
     return n;
 }
 
+static mu_status read_tokens(const json_t *root, mu_tokenizer_builder *b, mu_err *err) {
+    const json_t *model = json_object_get(root, "model");
+    const json_t *vocab = json_object_get(model, "vocab");
+    mu_status status = b->spec.model == MU_TOKEN_MODEL_UNIGRAM ? add_scored_vocab(b, vocab, err)
+                                                               : add_vocab(b, vocab, err);
+    if (status == MU_OK) status = add_merges(b, json_object_get(model, "merges"), err);
+    if (status == MU_OK) status = find_unknown(model, b, err);
+    if (status == MU_OK) status = add_added(b, json_object_get(root, "added_tokens"), err);
+    return status;
+}
+
+static mu_status read_stages(const json_t *root, mu_tokenizer_builder *b, mu_err *err) {
+    mu_status status = mu_hf_normalizer_read(json_object_get(root, "normalizer"), b, err);
+    if (status == MU_OK) {
+        status = mu_hf_pre_tokenizer_read(json_object_get(root, "pre_tokenizer"), b, err);
+    }
+    if (status == MU_OK) {
+        status = mu_hf_post_processor_read(json_object_get(root, "post_processor"), b, err);
+    }
+    if (status == MU_OK && b->spec.model != MU_TOKEN_MODEL_BYTE_BPE) {
+        status = mu_hf_decoder_read(json_object_get(root, "decoder"), b, err);
+    }
+    return status;
+}
+
+/* The builder borrows from root until it is finished. */
+static mu_status read_root(const json_t *root, size_t n_text, mu_tokenizer_builder *b,
+                           mu_err *err) {
+    const json_t *model = json_object_get(root, "model");
+    const json_t *vocab = json_object_get(model, "vocab");
+    const json_t *merges = json_object_get(model, "merges");
+    mu_token_model kind = MU_TOKEN_MODEL_BYTE_BPE;
+    mu_status status = find_model(root, &kind, err);
+    if (status != MU_OK) return status;
+    bool is_bpe = kind == MU_TOKEN_MODEL_BYTE_BPE || kind == MU_TOKEN_MODEL_CHAR_BPE;
+    if (kind == MU_TOKEN_MODEL_UNIGRAM ? !json_is_array(vocab) : !json_is_object(vocab)) {
+        return mu_fail(err, MU_ERR_FORMAT, "model: no vocab");
+    }
+    if (is_bpe && !json_is_array(merges)) return mu_fail(err, MU_ERR_FORMAT, "model: no merges");
+    status = mu_tokenizer_builder_init(b, count_ids(vocab, json_object_get(root, "added_tokens")),
+                                       is_bpe ? json_array_size(merges) : 0, n_text, err);
+    b->spec.model = kind;
+    if (status == MU_OK) status = read_model(model, b, err);
+    if (status == MU_OK) status = read_tokens(root, b, err);
+    if (status == MU_OK) status = read_stages(root, b, err);
+    return status;
+}
+
 mu_status mu_hf_tokenizer_parse(const char *text, size_t n, mu_tokenizer **out, mu_err *err) {
     json_t *root = NULL;
     mu_tokenizer_builder b = {0};
     mu_status status = mu_json_parse(text, n, &root, err);
     if (status != MU_OK) return status;
-    const json_t *model = json_object_get(root, "model");
-    const json_t *vocab = json_object_get(model, "vocab");
-    const json_t *merges = json_object_get(model, "merges");
-    const json_t *added = json_object_get(root, "added_tokens");
-    if (!json_is_object(vocab) || !json_is_array(merges)) {
-        status = mu_fail(err, MU_ERR_FORMAT, "model: no vocab and merges");
-        goto done;
-    }
-    status =
-        mu_tokenizer_builder_init(&b, count_ids(vocab, added), json_array_size(merges), n, err);
-    if (status == MU_OK) status = read_model_fields(root, &b.spec, err);
-    if (status == MU_OK) status = add_vocab(&b, vocab, err);
-    if (status == MU_OK) status = add_merges(&b, merges, err);
-    if (status == MU_OK) status = add_added(&b, added, err);
+    status = read_root(root, n, &b, err);
     if (status == MU_OK) status = mu_tokenizer_builder_finish(&b, out, err);
-done:
     mu_tokenizer_builder_deinit(&b);
     json_decref(root);
     return status;

@@ -56,8 +56,7 @@ static const parts plain = {AB_VOCAB, MERGES, "", BYTE_LEVEL, ADDED(""), ""};
 
 static mu_buf json_of(const parts *p) {
     mu_buf json = {0};
-    mu_buf_printf(&json, "{\"version\":\"1.0\",\"added_tokens\":%s,\"normalizer\":null%s,",
-                  p->added, p->more);
+    mu_buf_printf(&json, "{\"version\":\"1.0\",\"added_tokens\":%s%s,", p->added, p->more);
     mu_buf_printf(&json, "\"pre_tokenizer\":%s,\"model\":{\"type\":\"BPE\"%s,\"vocab\":", p->pre,
                   p->model_more);
     append_vocab(&json, p->vocab_tail);
@@ -122,57 +121,64 @@ static void split_names_the_pattern(void **state) {
     expect_the_usual_tokens(open_parts(&p));
 }
 
+static const struct {
+    const char *what;
+    parts p;
+    mu_status status;
+    const char *text; /* in the error */
+} refused[] = {
+    {"an unknown field is no harm", {.more = ",\"x\":1"}, MU_OK, NULL},
+    {"another model", {.model_more = ",\"type2\":1"}, MU_OK, NULL},
+    {"dropout", {.model_more = ",\"dropout\":0.1"}, MU_ERR_UNSUPPORTED, "dropout"},
+    {"ends of words",
+     {.model_more = ",\"end_of_word_suffix\":\"</w>\""},
+     MU_ERR_UNSUPPORTED,
+     "end_of_word_suffix"},
+    {"pre_tokenizer", {.pre = "{\"type\":\"Whitespace\"}"}, MU_ERR_UNSUPPORTED, "Whitespace"},
+    {"decoder",
+     {.pre = "null", .more = ",\"decoder\":{\"type\":\"CTC\"}"},
+     MU_ERR_UNSUPPORTED,
+     "CTC"},
+    {"post_processor",
+     {.more = ",\"post_processor\":{\"type\":\"X\"}"},
+     MU_ERR_UNSUPPORTED,
+     "\"X\""},
+    {"a template of what is no token",
+     {.more = ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{"
+              "\"SpecialToken\":{\"id\":\"<s>\"}}],\"special_tokens\":{}}"},
+     MU_ERR_FORMAT,
+     "<s>"},
+    {"a split of another kind",
+     {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{"
+             "\"String\":\"x\"},\"behavior\":\"Sideways\"},{\"type\":\"ByteLevel\"}]}"},
+     MU_ERR_UNSUPPORTED,
+     "Sideways"},
+    {"added without id", {.added = "[{\"content\":\"x\"}]"}, MU_ERR_FORMAT, "added_tokens"},
+    {"added with a negative id",
+     {.added = "[{\"content\":\"x\",\"id\":-1}]"},
+     MU_ERR_FORMAT,
+     "added_tokens"},
+    {"a hole of a billion ids",
+     {.added = "[{\"content\":\"x\",\"id\":1000000000}]"},
+     MU_ERR_FORMAT,
+     "1000000000"},
+    {"an id twice", {.vocab_tail = "\"ab\":255"}, MU_ERR_FORMAT, "twice"},
+    {"an id that is text", {.vocab_tail = "\"ab\":\"256\""}, MU_ERR_FORMAT, "vocab"},
+    {"a negative id", {.vocab_tail = "\"ab\":-256"}, MU_ERR_FORMAT, "vocab"},
+    {"not the byte alphabet", {.vocab_tail = "\"\xE2\x96\x81\":256"}, MU_ERR_FORMAT, "merge 1"},
+    {"merge without a space", {.merges = "[\"ab\"]"}, MU_ERR_FORMAT, "merge 0"},
+    {"merge of what is no token", {.merges = "[\"a b\",\"a xyz\"]"}, MU_ERR_FORMAT, "merge 1"},
+    {"merge into what is no token", {.merges = "[\"x y\"]"}, MU_ERR_FORMAT, "merge 0"},
+    {"merge of three", {.merges = "[[\"a\",\"b\",\"c\"]]"}, MU_ERR_FORMAT, "merges"},
+    {"merge of a number", {.merges = "[7]"}, MU_ERR_FORMAT, "merges"},
+    {"merges that are none", {.merges = "7"}, MU_ERR_FORMAT, "merges"},
+};
+
 static void what_is_not_read_is_named(void **state) {
     (void)state;
-    static const struct {
-        const char *what;
-        parts p;
-        mu_status status;
-        const char *text; /* in the error */
-    } rows[] = {
-        {"an unknown field is no harm", {.more = ",\"x\":1"}, MU_OK, NULL},
-        {"bytes as tokens of last resort",
-         {.model_more = ",\"byte_fallback\":true"},
-         MU_ERR_UNSUPPORTED,
-         "byte_fallback"},
-        {"pre_tokenizer", {.pre = "{\"type\":\"Metaspace\"}"}, MU_ERR_UNSUPPORTED, "Metaspace"},
-        {"no pre_tokenizer", {.pre = "null"}, MU_ERR_UNSUPPORTED, "pre_tokenizer"},
-        {"no pattern",
-         {.pre = "{\"type\":\"ByteLevel\",\"use_regex\":false}"},
-         MU_ERR_UNSUPPORTED,
-         "use_regex"},
-        {"lstrip", {.added = ADDED(",\"lstrip\":true")}, MU_ERR_UNSUPPORTED, "lstrip"},
-        {"rstrip", {.added = ADDED(",\"rstrip\":true")}, MU_ERR_UNSUPPORTED, "rstrip"},
-        {"single_word",
-         {.added = ADDED(",\"single_word\":true")},
-         MU_ERR_UNSUPPORTED,
-         "single_word"},
-        {"added without id", {.added = "[{\"content\":\"x\"}]"}, MU_ERR_FORMAT, "added_tokens"},
-        {"added with a negative id",
-         {.added = "[{\"content\":\"x\",\"id\":-1}]"},
-         MU_ERR_FORMAT,
-         "added_tokens"},
-        {"a hole of a billion ids",
-         {.added = "[{\"content\":\"x\",\"id\":1000000000}]"},
-         MU_ERR_FORMAT,
-         "1000000000"},
-        {"an id twice", {.vocab_tail = "\"ab\":255"}, MU_ERR_FORMAT, "twice"},
-        {"an id that is text", {.vocab_tail = "\"ab\":\"256\""}, MU_ERR_FORMAT, "vocab"},
-        {"a negative id", {.vocab_tail = "\"ab\":-256"}, MU_ERR_FORMAT, "vocab"},
-        {"not the byte alphabet",
-         {.vocab_tail = "\"\xE2\x96\x81\":256"},
-         MU_ERR_UNSUPPORTED,
-         "byte-level"},
-        {"merge without a space", {.merges = "[\"ab\"]"}, MU_ERR_FORMAT, "merge 0"},
-        {"merge of what is no token", {.merges = "[\"a b\",\"a xyz\"]"}, MU_ERR_FORMAT, "merge 1"},
-        {"merge into what is no token", {.merges = "[\"x y\"]"}, MU_ERR_FORMAT, "merge 0"},
-        {"merge of three", {.merges = "[[\"a\",\"b\",\"c\"]]"}, MU_ERR_FORMAT, "merges"},
-        {"merge of a number", {.merges = "[7]"}, MU_ERR_FORMAT, "merges"},
-        {"merges that are none", {.merges = "7"}, MU_ERR_FORMAT, "merges"},
-    };
-    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
+    for (size_t i = 0; i < MU_COUNTOF(refused); i++) {
         parts p = plain;
-        const parts *with = &rows[i].p;
+        const parts *with = &refused[i].p;
         if (with->vocab_tail) p.vocab_tail = with->vocab_tail;
         if (with->merges) p.merges = with->merges;
         if (with->model_more) p.model_more = with->model_more;
@@ -183,9 +189,9 @@ static void what_is_not_read_is_named(void **state) {
         mu_tokenizer *tokenizer = NULL;
         mu_err err = {0};
         mu_status status = mu_hf_tokenizer_parse(json.data, json.n, &tokenizer, &err);
-        bool named = status == MU_OK || (err.status == status && strstr(err.text, rows[i].text));
-        if (status != rows[i].status || !named || (status == MU_OK) != (tokenizer != NULL)) {
-            fail_msg("%s: %s (%s)", rows[i].what, mu_status_text(status), err.text);
+        bool named = status == MU_OK || (err.status == status && strstr(err.text, refused[i].text));
+        if (status != refused[i].status || !named || (status == MU_OK) != (tokenizer != NULL)) {
+            fail_msg("%s: %s (%s)", refused[i].what, mu_status_text(status), err.text);
         }
         mu_tokenizer_close(tokenizer);
         mu_buf_deinit(&json);
@@ -195,14 +201,115 @@ static void what_is_not_read_is_named(void **state) {
 static void normalizer_is_refused(void **state) {
     (void)state;
     static const char json[] =
-        "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\"},"
+        "{\"normalizer\":{\"type\":\"Nmt\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\"},"
         "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}";
     mu_tokenizer *tokenizer = NULL;
     mu_err err = {0};
     assert_int_equal(mu_hf_tokenizer_parse(json, sizeof(json) - 1, &tokenizer, &err),
                      MU_ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "NFC"));
+    assert_non_null(strstr(err.text, "Nmt"));
     assert_null(tokenizer);
+}
+
+static void expect(const parts *p, const char *text, uint32_t flags, size_t n_wanted,
+                   const mu_token *wanted) {
+    mu_tokenizer *tokenizer = open_parts(p);
+    mu_encoder *encoder = NULL;
+    const mu_token *tokens = NULL;
+    size_t n = 0;
+    assert_int_equal(mu_encoder_open(tokenizer, &encoder, NULL), MU_OK);
+    assert_int_equal(mu_encode(encoder, text, strlen(text), flags, &tokens, &n, NULL), MU_OK);
+    assert_int_equal(n, n_wanted);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(tokens[i], wanted[i]);
+    }
+    mu_encoder_close(encoder);
+    mu_tokenizer_close(tokenizer);
+}
+
+static void added_tokens_take_what_their_flags_say(void **state) {
+    (void)state;
+    parts p = plain;
+    const uint32_t special = MU_ENCODE_SPECIAL;
+    expect(&p, "ab <|endoftext|> ab", special, 4, (mu_token[]){256, ' ', 258, 257});
+    p.added = ADDED(",\"lstrip\":true");
+    expect(&p, "ab \xC2\xA0<|endoftext|> ab", special, 3, (mu_token[]){256, 258, 257});
+    p.added = ADDED(",\"rstrip\":true");
+    expect(&p, "ab <|endoftext|>\n ab", special, 4, (mu_token[]){256, ' ', 258, 256});
+    p.added = "[{\"id\":256,\"content\":\"ab\",\"special\":true,\"single_word\":true}]";
+    expect(&p, "ab aab ab!", special, 7, (mu_token[]){256, ' ', 'a', 256, ' ', 256, '!'});
+}
+
+static void special_entries_of_the_vocabulary_stay_in_it(void **state) {
+    (void)state;
+    parts p = plain;
+    p.added = "[{\"id\":256,\"content\":\"ab\",\"special\":true},"
+              "{\"id\":33,\"content\":\"!\",\"special\":true}]";
+    expect(&p, "ab!ab", MU_ENCODE_SPECIAL, 3, (mu_token[]){256, '!', 256});
+    expect(&p, "ab!ab", 0, 3, (mu_token[]){256, '!', 256});
+    p.added = "[{\"id\":256,\"content\":\"ab\",\"special\":true}]";
+    p.vocab_tail = "\"ab\":256,\"abc\":257";
+    p.merges = "[\"a b\",\"ab c\"]"; /* a merge of it, and into it */
+    expect(&p, "abc", 0, 1, (mu_token[]){257});
+}
+
+static void template_puts_tokens_around_a_text(void **state) {
+    (void)state;
+    parts p = plain;
+    p.more = ",\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},"
+             "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},"
+             "{\"Sequence\":{\"id\":\"A\"}},{\"SpecialToken\":{\"id\":\"</s>\"}}],"
+             "\"special_tokens\":{\"<s>\":{\"ids\":[258]},\"</s>\":{\"ids\":[257,256]}}}]}";
+    expect(&p, "b", 0, 1, (mu_token[]){'b'});
+    expect(&p, "b", MU_ENCODE_BOS, 2, (mu_token[]){258, 'b'});
+    expect(&p, "b", MU_ENCODE_BOS | MU_ENCODE_EOS, 4, (mu_token[]){258, 'b', 257, 256});
+    expect(&p, "<|endoftext|>b", MU_ENCODE_BOS | MU_ENCODE_SPECIAL, 2, (mu_token[]){258, 'b'});
+}
+
+static void normal_form_c_joins_what_can_be_joined(void **state) {
+    (void)state;
+    parts p = plain;
+    p.vocab_tail = "\"ab\":256,\"\xC4\xA0"
+                   "ab\":257,\"\xC3\x83\xC2\xA9\":258"; /* the two bytes of U+00E9 */
+    p.merges = "[\"\xC3\x83 \xC2\xA9\"]";
+    p.added = "[]";
+    expect(&p, "e\xCC\x81", 0, 3, (mu_token[]){'e', 0xCC, 0x81});
+    p.more = ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}]}";
+    expect(&p, "xe\xCC\x81x", 0, 3, (mu_token[]){'x', 258, 'x'});
+    expect(&p, "\xFF", 0, 1, (mu_token[]){0xFF}); /* what is not UTF-8 stays */
+}
+
+static void digits_and_splits_follow_one_another(void **state) {
+    (void)state;
+    parts p = plain;
+    p.vocab_tail = "\"12\":256,\"ab\":257,\"bc\":258";
+    p.merges = "[\"1 2\",\"a b\",\"b c\"]";
+    p.added = "[]";
+    expect(&p, "12", 0, 1, (mu_token[]){256});
+    p.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\",\"individual_digits\":"
+            "true}," BYTE_LEVEL "]}";
+    expect(&p, "12ab", 0, 3, (mu_token[]){'1', '2', 257});
+    static const struct {
+        const char *keep;
+        size_t n;
+        mu_token tokens[5];
+    } rows[] = {
+        {"Isolated", 4, {257, '-', '-', 258}},
+        {"Contiguous", 4, {257, '-', '-', 258}},
+        {"Removed", 2, {257, 258}},
+        {"MergedWithPrevious", 4, {257, '-', '-', 258}},
+        {"MergedWithNext", 4, {257, '-', '-', 258}},
+    };
+    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
+        char pre[300];
+        snprintf(pre, sizeof(pre),
+                 "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{"
+                 "\"String\":\"-\"},\"behavior\":\"%s\"},{\"type\":\"ByteLevel\","
+                 "\"add_prefix_space\":false,\"use_regex\":false}]}",
+                 rows[i].keep);
+        p.pre = pre;
+        expect(&p, "ab--bc", 0, rows[i].n, rows[i].tokens);
+    }
 }
 
 static mu_status parse_vocab_merges(const char *merges, mu_tokenizer **out, mu_err *err) {
@@ -328,6 +435,11 @@ int main(void) {
         cmocka_unit_test(split_names_the_pattern),
         cmocka_unit_test(what_is_not_read_is_named),
         cmocka_unit_test(normalizer_is_refused),
+        cmocka_unit_test(added_tokens_take_what_their_flags_say),
+        cmocka_unit_test(special_entries_of_the_vocabulary_stay_in_it),
+        cmocka_unit_test(template_puts_tokens_around_a_text),
+        cmocka_unit_test(normal_form_c_joins_what_can_be_joined),
+        cmocka_unit_test(digits_and_splits_follow_one_another),
         cmocka_unit_test(merges_txt_may_have_a_version_and_any_line_ends),
         cmocka_unit_test(folder_holds_either_form),
         cmocka_unit_test(failed_allocation_leaks_nothing_anywhere),

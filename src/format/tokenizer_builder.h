@@ -8,15 +8,31 @@
 
 #include "text/tokenizer.h"
 
-enum { MU_VOCAB_MAX = 1 << 22 };
+enum { MU_VOCAB_MAX = 1 << 22, MU_ENDS_MAX = 64 };
+
+/* How the text of a token becomes what it adds to decoded text, besides bytes of byte tokens. */
+typedef struct mu_piece_rule {
+    bool marks_are_spaces;    /* U+2581 is a space */
+    const char *continuation; /* WordPiece: dropped; what begins otherwise gets a space in front */
+    bool cleans_up;           /* WordPiece: no space before signs and the like */
+} mu_piece_rule;
 
 typedef struct mu_tokenizer_builder {
     mu_tokenizer_spec spec; /* pattern, bos and so on are set by the caller */
     mu_bytes *tokens;       /* [spec.vocab_size], owned; data into text */
     uint8_t *kinds;         /* [spec.vocab_size], owned */
-    mu_token (*merges)[2];  /* [merges_cap], owned */
+    uint8_t *added_flags;   /* [spec.vocab_size], owned */
+    float *scores;          /* [spec.vocab_size], owned; NULL until scores() */
+    mu_piece_rule piece_rule;
+    mu_buf charsmap;       /* owned */
+    mu_token (*merges)[2]; /* [merges_cap], owned */
     uint32_t merges_cap;
-    char *text; /* decoded bytes of all tokens, owned */
+    mu_split_step steps[MU_SPLIT_STEPS_MAX];       /* [spec.n_steps]; texts borrowed to the end */
+    mu_normalizer normalizers[MU_NORMALIZERS_MAX]; /* [spec.n_normalizers] */
+    mu_token before[MU_TEMPLATE_MAX], after[MU_TEMPLATE_MAX];
+    mu_token ends[MU_ENDS_MAX]; /* [spec.n_ends] */
+    bool has_too_many;          /* steps, normalizers, template or ends: finish() says so */
+    char *text;                 /* decoded bytes of all tokens, owned */
     size_t n_text, text_cap;
     mu_token *lookup; /* [lookup_size] ids by hash of their bytes, owned */
     uint32_t lookup_size;
@@ -37,6 +53,18 @@ mu_status mu_tokenizer_builder_merge(mu_tokenizer_builder *b, const char *left, 
 /* "left right" */
 mu_status mu_tokenizer_builder_merge_line(mu_tokenizer_builder *b, const char *line, size_t n,
                                           mu_err *err) MU_MUST_USE;
+
+/* Room for a score of each token, 0 at first. */
+mu_status mu_tokenizer_builder_scores(mu_tokenizer_builder *b, mu_err *err) MU_MUST_USE;
+
+/* Another step, normalizer, token before or behind a text, or token that ends one. */
+void mu_tokenizer_builder_step(mu_tokenizer_builder *b, mu_split_step step);
+void mu_tokenizer_builder_normalizer(mu_tokenizer_builder *b, mu_normalizer normalizer);
+void mu_tokenizer_builder_around(mu_tokenizer_builder *b, bool is_before, mu_token token);
+void mu_tokenizer_builder_end(mu_tokenizer_builder *b, mu_token token);
+
+/* The id of a token by its bytes, or MU_TOKEN_NONE. */
+mu_token mu_tokenizer_builder_find(const mu_tokenizer_builder *b, const char *data, size_t n);
 
 mu_status mu_tokenizer_builder_finish(mu_tokenizer_builder *b, mu_tokenizer **out,
                                       mu_err *err) MU_MUST_USE;

@@ -2,6 +2,7 @@
 
 #include "text/tokenizer.h"
 #include "text/utf8.h"
+#include "text/vocab.h"
 
 void mu_detokenizer_init(mu_detokenizer *detok, const mu_tokenizer *tokenizer, bool show_special) {
     *detok = (mu_detokenizer){.tokenizer = tokenizer, .show_special = show_special};
@@ -46,9 +47,12 @@ void mu_detokenizer_finish(mu_detokenizer *detok, mu_buf *out) {
 
 void mu_decode_bytes(const mu_tokenizer *tokenizer, const mu_token *tokens, size_t n,
                      bool show_special, mu_buf *out) {
+    bool is_first = tokenizer->strips_first_space;
     for (size_t i = 0; i < n; i++) {
         if (!is_shown(tokenizer, tokens[i], show_special)) continue;
         mu_bytes piece = mu_tokenizer_piece(tokenizer, tokens[i]);
-        mu_buf_append(out, piece.data, piece.n);
+        size_t skip = is_first && piece.n > 0 && piece.data[0] == ' ' ? 1 : 0;
+        mu_buf_append(out, piece.data + skip, piece.n - skip);
+        is_first = is_first && piece.n == 0;
     }
 }

@@ -1,18 +1,22 @@
-/* A word is merged pair by pair, lowest rank first, leftmost on ties. Short words rescan an array
- * after each merge; long ones keep candidate pairs in a heap and the word as a linked list, so that
- * a word of a million letters takes n log n. Words that were seen lately come from a cache: English
- * text is mostly the same few thousand words.
+/* A text passes the stages of tokenizer.h in runs between added tokens. Words that were seen lately
+ * come from a cache: English text is mostly the same few thousand words.
+ *
+ * Bytes that are not UTF-8 are split as U+FFFD would be, one for each broken run, and put back when
+ * the word is merged: the i-th U+FFFD of the words is the i-th of the text.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "text/lattice.h"
+#include "text/merger.h"
+#include "text/normalizer.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 #include "text/vocab.h"
+#include "text/wordpiece.h"
 
 enum {
-    SHORT_WORD = 32, /* symbols: below, rescanning beats a heap */
     CACHE_ENTRIES = 1 << 14,
     CACHE_WORD = 23,
     CACHE_TOKENS = 8,
@@ -24,33 +28,21 @@ typedef struct cache_entry { /* one cache line */
     mu_token tokens[CACHE_TOKENS];
 } cache_entry;
 
-typedef struct candidate { /* a pair that could be merged */
-    uint32_t rank;
-    uint32_t left, right; /* symbol indexes */
-    mu_token left_token, right_token, result;
-} candidate;
-
-typedef struct symbol {  /* of a long word */
-    mu_token token;      /* MU_TOKEN_NONE once merged into its left neighbour */
-    uint32_t next, prev; /* NO_SYMBOL at the ends */
-} symbol;
-
-#define NO_SYMBOL UINT32_MAX
-
 struct mu_encoder {
     const mu_tokenizer *t; /* borrowed */
     mu_matcher *matcher;
     cache_entry *cache; /* [CACHE_ENTRIES] */
-    mu_token *tokens;   /* the result */
-    size_t n_tokens, tokens_cap;
-    symbol *symbols;
-    size_t symbols_cap;
-    candidate *heap; /* least rank, then leftmost, at [0] */
-    size_t n_heap, heap_cap;
-    mu_buf clean;    /* a segment with its invalid bytes replaced */
-    size_t *origins; /* of clean: where each byte comes from */
-    size_t origins_cap;
-    mu_buf prefixed; /* a segment with a space in front */
+    mu_token_list list; /* the result */
+    mu_merger merger;
+    mu_lattice lattice;
+    mu_normal_text normal;
+    mu_buf prefixed[MU_SPLIT_STEPS_MAX]; /* what a step made of a piece */
+    mu_buf clean;                        /* a run with its broken bytes replaced */
+    mu_buf word;                         /* a word with them put back */
+    mu_bytes *broken;                    /* [n_broken] the bytes behind each U+FFFD of clean */
+    size_t n_broken, broken_cap, next_broken;
+    bool with_special;
+    const char *start; /* of the text's first piece, while it is being split; else NULL */
 };
 
 mu_status mu_encoder_open(const mu_tokenizer *tokenizer, mu_encoder **out, mu_err *err) {
@@ -72,12 +64,16 @@ void mu_encoder_close(mu_encoder *e) {
     if (!e) return;
     mu_matcher_close(e->matcher);
     mu_free(e->cache);
-    mu_free(e->tokens);
-    mu_free(e->symbols);
-    mu_free(e->heap);
-    mu_free(e->origins);
+    mu_token_list_deinit(&e->list);
+    mu_merger_deinit(&e->merger);
+    mu_lattice_deinit(&e->lattice);
+    mu_normal_text_deinit(&e->normal);
+    for (size_t i = 0; i < MU_COUNTOF(e->prefixed); i++) {
+        mu_buf_deinit(&e->prefixed[i]);
+    }
     mu_buf_deinit(&e->clean);
-    mu_buf_deinit(&e->prefixed);
+    mu_buf_deinit(&e->word);
+    mu_free(e->broken);
     mu_free(e);
 }
 
@@ -85,143 +81,8 @@ static mu_status no_memory(mu_err *err) {
     return mu_fail(err, MU_ERR_NOMEM, "encoding text");
 }
 
-/* array: the address of any pointer; memcpy, because a mu_token * may not be written as a void *.
- */
-static bool grow(void *array, size_t *cap, size_t need, size_t elem_size) {
-    void *grown;
-    memcpy(&grown, array, sizeof(grown));
-    bool ok = mu_grow(&grown, cap, need, elem_size);
-    memcpy(array, &grown, sizeof(grown));
-    return ok;
-}
-
 static mu_status emit(mu_encoder *e, const mu_token *tokens, size_t n, mu_err *err) {
-    if (!grow(&e->tokens, &e->tokens_cap, e->n_tokens + n, sizeof(*e->tokens)))
-        return no_memory(err);
-    memcpy(e->tokens + e->n_tokens, tokens, n * sizeof(*tokens));
-    e->n_tokens += n;
-    return MU_OK;
-}
-
-/* Bytes as tokens; a byte that the vocabulary lacks has no encoding. */
-static mu_status byte_token(const mu_encoder *e, char byte, mu_token *out, mu_err *err) {
-    *out = e->t->byte_tokens[(uint8_t)byte];
-    if (*out != MU_TOKEN_NONE) return MU_OK;
-    return mu_fail(err, MU_ERR_UNSUPPORTED, "the vocabulary has no token for byte 0x%02x",
-                   (uint8_t)byte);
-}
-
-static mu_status merge_short(mu_encoder *e, const char *word, size_t n, mu_err *err) {
-    mu_token tokens[SHORT_WORD];
-    for (size_t i = 0; i < n; i++) {
-        mu_status status = byte_token(e, word[i], &tokens[i], err);
-        if (status != MU_OK) return status;
-    }
-    const mu_merge *merges[SHORT_WORD]; /* of tokens i and i + 1 */
-    for (size_t i = 0; i + 1 < n; i++) {
-        merges[i] = mu_vocab_merge(e->t, tokens[i], tokens[i + 1]);
-    }
-    while (n > 1) {
-        size_t best = n;
-        for (size_t i = 0; i + 1 < n; i++) {
-            if (merges[i] && (best == n || merges[i]->rank < merges[best]->rank)) best = i;
-        }
-        if (best == n) break;
-        tokens[best] = merges[best]->result;
-        n--;
-        memmove(tokens + best + 1, tokens + best + 2, (n - best - 1) * sizeof(*tokens));
-        memmove(merges + best, merges + best + 1, (n - best) * sizeof(*merges));
-        if (best + 1 < n) merges[best] = mu_vocab_merge(e->t, tokens[best], tokens[best + 1]);
-        if (best > 0) merges[best - 1] = mu_vocab_merge(e->t, tokens[best - 1], tokens[best]);
-    }
-    return emit(e, tokens, n, err);
-}
-
-static bool comes_before(const candidate *a, const candidate *b) {
-    return a->rank != b->rank ? a->rank < b->rank : a->left < b->left;
-}
-
-static void heap_up(candidate *heap, size_t at) {
-    candidate moving = heap[at];
-    while (at > 0 && comes_before(&moving, &heap[(at - 1) / 2])) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    heap[at] = moving;
-}
-
-static void heap_down(candidate *heap, size_t n) {
-    candidate moving = heap[0];
-    size_t at = 0;
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && comes_before(&heap[child + 1], &heap[child])) child++;
-        if (!comes_before(&heap[child], &moving)) break;
-        heap[at] = heap[child];
-    }
-    heap[at] = moving;
-}
-
-static mu_status push_pair(mu_encoder *e, uint32_t left, uint32_t right, mu_err *err) {
-    if (left == NO_SYMBOL || right == NO_SYMBOL) return MU_OK;
-    mu_token a = e->symbols[left].token, b = e->symbols[right].token;
-    const mu_merge *merge = mu_vocab_merge(e->t, a, b);
-    if (!merge) return MU_OK;
-    if (!grow(&e->heap, &e->heap_cap, e->n_heap + 1, sizeof(*e->heap))) return no_memory(err);
-    e->heap[e->n_heap] = (candidate){merge->rank, left, right, a, b, merge->result};
-    heap_up(e->heap, e->n_heap++);
-    return MU_OK;
-}
-
-static candidate pop_pair(mu_encoder *e) {
-    candidate best = e->heap[0];
-    e->heap[0] = e->heap[--e->n_heap];
-    if (e->n_heap > 0) heap_down(e->heap, e->n_heap);
-    return best;
-}
-
-/* A pair is out of date when either symbol has since become something else. */
-static bool is_current(const mu_encoder *e, const candidate *c) {
-    return e->symbols[c->left].token == c->left_token &&
-           e->symbols[c->right].token == c->right_token && e->symbols[c->left].next == c->right;
-}
-
-static mu_status merge_long(mu_encoder *e, const char *word, size_t n, mu_err *err) {
-    if (n >= NO_SYMBOL) return mu_fail(err, MU_ERR_LIMIT, "a word of %zu bytes", n);
-    if (!grow(&e->symbols, &e->symbols_cap, n, sizeof(*e->symbols))) return no_memory(err);
-    mu_status status = MU_OK;
-    uint32_t n_symbols = (uint32_t)n;
-    for (uint32_t i = 0; i < n_symbols && status == MU_OK; i++) {
-        e->symbols[i].next = i + 1 < n_symbols ? i + 1 : NO_SYMBOL;
-        e->symbols[i].prev = i > 0 ? i - 1 : NO_SYMBOL;
-        status = byte_token(e, word[i], &e->symbols[i].token, err);
-    }
-    e->n_heap = 0;
-    for (uint32_t i = 0; i + 1 < n_symbols && status == MU_OK; i++) {
-        status = push_pair(e, i, i + 1, err);
-    }
-    while (e->n_heap > 0 && status == MU_OK) {
-        candidate c = pop_pair(e);
-        if (!is_current(e, &c)) continue;
-        symbol *left = &e->symbols[c.left], *right = &e->symbols[c.right];
-        left->token = c.result;
-        left->next = right->next;
-        if (right->next != NO_SYMBOL) e->symbols[right->next].prev = c.left;
-        right->token = MU_TOKEN_NONE;
-        status = push_pair(e, left->prev, c.left, err);
-        if (status == MU_OK) status = push_pair(e, c.left, left->next, err);
-    }
-    for (uint32_t i = 0; i != NO_SYMBOL && status == MU_OK; i = e->symbols[i].next) {
-        status = emit(e, &e->symbols[i].token, 1, err);
-    }
-    return status;
-}
-
-static mu_status merge_word(mu_encoder *e, const char *word, size_t n, mu_err *err) {
-    if (e->t->ignore_merges) {
-        mu_token whole = mu_vocab_find(e->t, word, n);
-        if (whole != MU_TOKEN_NONE) return emit(e, &whole, 1, err);
-    }
-    return n <= SHORT_WORD ? merge_short(e, word, n, err) : merge_long(e, word, n, err);
+    return mu_token_list_add(&e->list, tokens, n) ? MU_OK : no_memory(err);
 }
 
 static cache_entry *cache_slot(const mu_encoder *e, const char *word, size_t n) {
@@ -233,116 +94,259 @@ static cache_entry *cache_slot(const mu_encoder *e, const char *word, size_t n) 
     return &e->cache[hash & (CACHE_ENTRIES - 1)];
 }
 
+static mu_status run_model(mu_encoder *e, const char *word, size_t n, mu_err *err) {
+    switch (e->t->model) {
+    case MU_TOKEN_MODEL_UNIGRAM:
+        return mu_lattice_encode(&e->lattice, e->t, word, n, &e->list, err);
+    case MU_TOKEN_MODEL_WORDPIECE:
+        return mu_wordpiece_encode(e->t, word, n, &e->list, err);
+    default:
+        return mu_merge_word(&e->merger, e->t, word, n, &e->list, err);
+    }
+}
+
+/* A word of the model's own bytes. */
 static mu_status encode_word(mu_encoder *e, const char *word, size_t n, mu_err *err) {
-    if (n == 0) return MU_OK;
-    if (n >= CACHE_WORD) return merge_word(e, word, n, err);
+    if (n >= CACHE_WORD) return run_model(e, word, n, err);
     cache_entry *entry = cache_slot(e, word, n);
     if (entry->n_bytes == n && memcmp(entry->bytes, word, n) == 0) {
         return emit(e, entry->tokens, entry->n_tokens, err);
     }
-    size_t before = e->n_tokens;
-    mu_status status = merge_word(e, word, n, err);
-    size_t n_tokens = e->n_tokens - before;
+    size_t before = e->list.n;
+    mu_status status = run_model(e, word, n, err);
+    size_t n_tokens = e->list.n - before;
     if (status != MU_OK || n_tokens > CACHE_TOKENS) return status;
     entry->n_bytes = (uint8_t)n;
     entry->n_tokens = (uint8_t)n_tokens;
     memcpy(entry->bytes, word, n);
-    memcpy(entry->tokens, e->tokens + before, n_tokens * sizeof(*entry->tokens));
+    memcpy(entry->tokens, e->list.tokens + before, n_tokens * sizeof(*entry->tokens));
     return MU_OK;
 }
 
-/* Words of valid UTF-8. origins NULL: the bytes are those of the text itself; else byte i of clean
- * comes from text[origins[i]]. */
-static mu_status encode_clean(mu_encoder *e, const char *clean, size_t n, const char *text,
-                              const size_t *origins, mu_err *err) {
-    for (size_t at = 0, end; at < n; at = end) {
-        mu_status status = mu_pattern_piece(e->t->pattern, e->matcher, clean, n, at, &end, err);
+/* A piece of a character vocabulary, cut before each word's start where no token crosses that. */
+static mu_status encode_words(mu_encoder *e, const char *text, size_t n, mu_err *err) {
+    static const char mark[] = MU_WORD_MARK;
+    const size_t n_mark = sizeof(mark) - 1;
+    for (size_t at = 0; at < n;) {
+        size_t end = at;
+        while (n - end >= n_mark && memcmp(text + end, mark, n_mark) == 0) {
+            end += n_mark; /* a run of marks may be a token */
+        }
+        if (end < n) end++;
+        const char *next = end < n ? memmem(text + end, n - end, mark, n_mark) : NULL;
+        end = next ? (size_t)(next - text) : n;
+        mu_status status = encode_word(e, text + at, end - at, err);
         if (status != MU_OK) return status;
-        const char *word = origins ? text + origins[at] : clean + at;
-        size_t n_word = origins ? origins[end] - origins[at] : end - at;
-        status = encode_word(e, word, n_word, err);
+        at = end;
+    }
+    return MU_OK;
+}
+
+/* The bytes of the text behind a word of clean text. */
+static mu_status restore(mu_encoder *e, mu_bytes *word, mu_err *err) {
+    static const char mark[] = MU_UTF8_REPLACEMENT;
+    const size_t n_mark = sizeof(mark) - 1;
+    if (!memmem(word->data, word->n, mark, n_mark)) return MU_OK;
+    mu_buf_clear(&e->word);
+    for (size_t at = 0; at < word->n;) {
+        bool is_mark = word->n - at >= n_mark && memcmp(word->data + at, mark, n_mark) == 0;
+        if (is_mark && e->next_broken < e->n_broken) {
+            mu_bytes bytes = e->broken[e->next_broken++];
+            mu_buf_append(&e->word, bytes.data, bytes.n);
+            at += n_mark;
+        } else {
+            mu_buf_append(&e->word, word->data + at, 1);
+            at++;
+        }
+    }
+    if (e->word.failed) return no_memory(err);
+    *word = (mu_bytes){e->word.data, e->word.n};
+    return MU_OK;
+}
+
+static mu_status encode_piece(mu_encoder *e, mu_bytes piece, mu_err *err) {
+    if (piece.n == 0) return MU_OK;
+    if (e->n_broken > 0) {
+        mu_status status = restore(e, &piece, err);
+        if (status != MU_OK) return status;
+    }
+    return e->t->cuts_at_spaces ? encode_words(e, piece.data, piece.n, err)
+                                : encode_word(e, piece.data, piece.n, err);
+}
+
+static mu_status run_steps(mu_encoder *e, uint32_t step, mu_bytes text, mu_err *err);
+
+/* The usual way: matches and what lies between them are all pieces. */
+static mu_status split_isolated(mu_encoder *e, uint32_t step, mu_bytes text, mu_err *err) {
+    bool is_last = step + 1 == e->t->n_steps;
+    for (size_t at = 0, end; at < text.n; at = end) {
+        mu_status status =
+            mu_pattern_piece(e->t->patterns[step], e->matcher, text.data, text.n, at, &end, err);
+        if (status != MU_OK) return status;
+        mu_bytes piece = {text.data + at, end - at};
+        status = is_last ? encode_piece(e, piece, err) : run_steps(e, step + 1, piece, err);
         if (status != MU_OK) return status;
     }
     return MU_OK;
 }
 
-/* Text with bytes that are not UTF-8: each broken run is read as U+FFFD and kept as it is. */
-static mu_status encode_dirty(mu_encoder *e, const char *text, size_t n, mu_err *err) {
+/* Pieces from matches and gaps in turn; `open` is the start of the piece being collected. */
+static mu_status split_otherwise(mu_encoder *e, uint32_t step, mu_bytes text, mu_err *err) {
+    const mu_split_step *s = &e->t->steps[step];
+    size_t open = 0;
+    bool was_match = false;
+    for (size_t at = 0, end; at < text.n; at = end) {
+        bool is_match;
+        mu_status status = mu_pattern_part(e->t->patterns[step], e->matcher, text.data, text.n, at,
+                                           &end, &is_match, err);
+        if (status != MU_OK) return status;
+        is_match = is_match != s->invert;
+        bool joins = at > 0 && ((s->keep == MU_SPLIT_WITH_PREVIOUS && is_match && !was_match) ||
+                                (s->keep == MU_SPLIT_WITH_NEXT && was_match && !is_match) ||
+                                (s->keep == MU_SPLIT_CONTIGUOUS && is_match == was_match));
+        if (!joins) {
+            bool is_kept = !(s->keep == MU_SPLIT_REMOVED && was_match);
+            if (is_kept && at > open) {
+                status = run_steps(e, step + 1, (mu_bytes){text.data + open, at - open}, err);
+                if (status != MU_OK) return status;
+            }
+            open = at;
+        }
+        was_match = is_match;
+    }
+    if (s->keep == MU_SPLIT_REMOVED && was_match) return MU_OK;
+    return run_steps(e, step + 1, (mu_bytes){text.data + open, text.n - open}, err);
+}
+
+static mu_status prefix_space(mu_encoder *e, uint32_t step, mu_bytes text, mu_err *err) {
+    if (text.data[0] != ' ') {
+        mu_buf *prefixed = &e->prefixed[step];
+        mu_buf_clear(prefixed);
+        mu_buf_append(prefixed, " ", 1);
+        mu_buf_append(prefixed, text.data, text.n);
+        if (prefixed->failed) return no_memory(err);
+        text = (mu_bytes){prefixed->data, prefixed->n};
+    }
+    return run_steps(e, step + 1, text, err);
+}
+
+/* Spaces as marks, and one in front of the pieces that the kind names. */
+static mu_status mark_spaces(mu_encoder *e, uint32_t step, mu_bytes text, mu_err *err) {
+    static const char mark[] = MU_WORD_MARK;
+    const size_t n_mark = sizeof(mark) - 1;
+    mu_split_kind kind = e->t->steps[step].kind;
+    mu_buf *marked = &e->prefixed[step];
+    bool is_marked =
+        text.data[0] == ' ' || (text.n >= n_mark && memcmp(text.data, mark, n_mark) == 0);
+    bool wants_mark = kind == MU_SPLIT_MARK_ALL ||
+                      (kind == MU_SPLIT_MARK_FIRST && e->start && text.data == e->start);
+    mu_buf_clear(marked);
+    if (wants_mark && !is_marked) mu_buf_append(marked, mark, n_mark);
+    for (size_t at = 0; at < text.n;) {
+        const char *space = memchr(text.data + at, ' ', text.n - at);
+        size_t end = space ? (size_t)(space - text.data) : text.n;
+        mu_buf_append(marked, text.data + at, end - at);
+        if (space) mu_buf_append(marked, mark, n_mark);
+        at = end + (space ? 1 : 0);
+    }
+    if (marked->failed) return no_memory(err);
+    return run_steps(e, step + 1, (mu_bytes){marked->data, marked->n}, err);
+}
+
+/* Steps from `step` on, then the model. As deep as there are steps. */
+static mu_status run_steps(mu_encoder *e, uint32_t step, mu_bytes text, mu_err *err) {
+    if (text.n == 0) return MU_OK;
+    if (step == e->t->n_steps) return encode_piece(e, text, err);
+    if (e->t->steps[step].kind == MU_SPLIT_SPACE_PREFIX) return prefix_space(e, step, text, err);
+    if (e->t->steps[step].kind != MU_SPLIT_PATTERN) return mark_spaces(e, step, text, err);
+    return e->t->steps[step].keep == MU_SPLIT_ISOLATED ? split_isolated(e, step, text, err)
+                                                       : split_otherwise(e, step, text, err);
+}
+
+/* Broken runs of text become U+FFFD in clean, and are kept in broken. */
+static mu_status clean_text(mu_encoder *e, mu_bytes text, mu_bytes *out, mu_err *err) {
+    static const char mark[] = MU_UTF8_REPLACEMENT;
+    const size_t n_mark = sizeof(mark) - 1;
     mu_buf_clear(&e->clean);
-    for (size_t at = 0, n_bytes; at < n; at += n_bytes) {
-        size_t first = e->clean.n;
-        bool is_whole = mu_utf8_step(text + at, n - at, &n_bytes) == MU_UTF8_WHOLE;
-        mu_buf_append(&e->clean, is_whole ? text + at : MU_UTF8_REPLACEMENT,
-                      is_whole ? n_bytes : strlen(MU_UTF8_REPLACEMENT));
-        if (e->clean.failed ||
-            !grow(&e->origins, &e->origins_cap, e->clean.n + 1, sizeof(*e->origins))) {
-            return no_memory(err);
+    for (size_t at = 0, n_bytes; at < text.n; at += n_bytes) {
+        const char *from = text.data + at;
+        bool is_whole = mu_utf8_step(from, text.n - at, &n_bytes) == MU_UTF8_WHOLE;
+        bool is_mark = !is_whole || (n_bytes == n_mark && memcmp(from, mark, n_mark) == 0);
+        mu_buf_append(&e->clean, is_mark ? mark : from, is_mark ? n_mark : n_bytes);
+        if (!is_mark) continue;
+        if (e->n_broken == e->broken_cap) {
+            void *grown = e->broken;
+            if (!mu_grow(&grown, &e->broken_cap, e->n_broken + 1, sizeof(*e->broken)))
+                return no_memory(err);
+            e->broken = grown;
         }
-        for (size_t i = first; i < e->clean.n; i++) {
-            e->origins[i] = at + (is_whole ? i - first : 0);
-        }
+        e->broken[e->n_broken++] = (mu_bytes){from, n_bytes};
     }
-    e->origins[e->clean.n] = n;
-    return encode_clean(e, e->clean.data, e->clean.n, text, e->origins, err);
+    if (e->clean.failed) return no_memory(err);
+    *out = (mu_bytes){e->clean.data, e->clean.n};
+    return MU_OK;
+}
+
+/* Normalized text, in which the other added tokens are found. */
+static mu_status encode_normal(mu_encoder *e, mu_bytes text, bool is_first, mu_err *err) {
+    e->start = is_first ? text.data : NULL;
+    for (size_t at = 0; at < text.n;) {
+        mu_added_match match =
+            mu_added_find(e->t, &e->t->added.normalized, text.data, text.n, at, e->with_special);
+        mu_bytes piece = {text.data + at, match.start - at};
+        mu_status status = run_steps(e, 0, piece, err);
+        if (status == MU_OK && match.token != MU_TOKEN_NONE) status = emit(e, &match.token, 1, err);
+        if (status != MU_OK) return status;
+        at = match.end;
+    }
+    return MU_OK;
 }
 
 /* Text between added tokens. */
-static mu_status encode_segment(mu_encoder *e, const char *text, size_t n, mu_err *err) {
-    if (n == 0) return MU_OK;
-    if (e->t->add_prefix_space && text[0] != ' ') {
-        mu_buf_clear(&e->prefixed);
-        mu_buf_append(&e->prefixed, " ", 1);
-        mu_buf_append(&e->prefixed, text, n);
-        if (e->prefixed.failed) return no_memory(err);
-        text = e->prefixed.data;
-        n++;
+static mu_status encode_run(mu_encoder *e, mu_bytes text, bool is_first, mu_err *err) {
+    if (text.n == 0) return MU_OK;
+    e->n_broken = e->next_broken = 0;
+    mu_status status = MU_OK;
+    if (mu_utf8_valid(text.data, text.n) != text.n) status = clean_text(e, text, &text, err);
+    if (status == MU_OK) {
+        status = mu_normalize(&e->t->normalizers, e->matcher, &e->normal, text, &text, err);
     }
-    bool is_clean = mu_utf8_valid(text, n) == n;
-    return is_clean ? encode_clean(e, text, n, text, NULL, err) : encode_dirty(e, text, n, err);
+    return status == MU_OK ? encode_normal(e, text, is_first, err) : status;
 }
 
-/* The added token at text, or NONE. */
-static mu_token match_added(const mu_encoder *e, const char *text, size_t n, uint32_t flags) {
-    for (uint32_t i = 0; i < e->t->n_added; i++) {
-        mu_token token = e->t->added[i];
-        mu_bytes piece = mu_tokenizer_piece(e->t, token);
-        if (piece.n > n || memcmp(piece.data, text, piece.n) != 0) continue;
-        bool is_special = mu_tokenizer_kind(e->t, token) == MU_TOKEN_SPECIAL;
-        if (!is_special || (flags & MU_ENCODE_SPECIAL)) return token;
-    }
-    return MU_TOKEN_NONE;
-}
-
-static mu_status encode_all(mu_encoder *e, const char *text, size_t n, uint32_t flags,
-                            mu_err *err) {
-    size_t start = 0;
+static mu_status encode_all(mu_encoder *e, const char *text, size_t n, mu_err *err) {
     for (size_t at = 0; at < n;) {
-        if (!e->t->starts_added[(uint8_t)text[at]]) {
-            at++;
-            continue;
-        }
-        mu_token token = match_added(e, text + at, n - at, flags);
-        if (token == MU_TOKEN_NONE) {
-            at++;
-            continue;
-        }
-        mu_status status = encode_segment(e, text + start, at - start, err);
-        if (status == MU_OK) status = emit(e, &token, 1, err);
+        mu_added_match match = mu_added_find(e->t, &e->t->added.raw, text, n, at, e->with_special);
+        mu_bytes run = {text + at, match.start - at};
+        mu_status status = encode_run(e, run, at == 0, err);
+        if (status == MU_OK && match.token != MU_TOKEN_NONE) status = emit(e, &match.token, 1, err);
         if (status != MU_OK) return status;
-        at += mu_tokenizer_piece(e->t, token).n;
-        start = at;
+        at = match.end;
     }
-    return encode_segment(e, text + start, n - start, err);
+    return MU_OK;
+}
+
+/* A text that begins with bos gets no other. */
+static void drop_double_bos(mu_encoder *e, size_t n_before) {
+    mu_token *tokens = e->list.tokens;
+    if (n_before != 1 || tokens[0] != e->t->bos) return;
+    if (e->list.n < 2 || tokens[1] != e->t->bos) return;
+    memmove(tokens, tokens + 1, (e->list.n - 1) * sizeof(*tokens));
+    e->list.n--;
 }
 
 mu_status mu_encode(mu_encoder *e, const char *text, size_t n, uint32_t flags,
                     const mu_token **out_tokens, size_t *out_n, mu_err *err) {
-    e->n_tokens = 0;
-    mu_status status = MU_OK;
-    if ((flags & MU_ENCODE_BOS) && e->t->add_bos) status = emit(e, &e->t->bos, 1, err);
-    if (status == MU_OK) status = encode_all(e, text, n, flags, err);
+    size_t n_before = (flags & MU_ENCODE_BOS) ? e->t->n_before : 0;
+    e->list.n = 0;
+    e->with_special = (flags & MU_ENCODE_SPECIAL) != 0;
+    mu_status status = emit(e, e->t->before, n_before, err);
+    if (status == MU_OK) status = encode_all(e, text, n, err);
     if (status != MU_OK) return status;
-    *out_tokens = e->tokens;
-    *out_n = e->n_tokens;
+    drop_double_bos(e, n_before);
+    if (flags & MU_ENCODE_EOS) status = emit(e, e->t->after, e->t->n_after, err);
+    if (status != MU_OK) return status;
+    *out_tokens = e->list.tokens;
+    *out_n = e->list.n;
     return MU_OK;
 }

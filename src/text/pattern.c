@@ -173,8 +173,9 @@ static mu_status find(const mu_pattern *pattern, mu_matcher *m, const char *text
     return MU_OK;
 }
 
-mu_status mu_pattern_piece_pcre2(const mu_pattern *pattern, mu_matcher *matcher, const char *text,
-                                 size_t n, size_t start, size_t *out_end, mu_err *err) {
+mu_status mu_pattern_part(const mu_pattern *pattern, mu_matcher *matcher, const char *text,
+                          size_t n, size_t start, size_t *out_end, bool *out_is_match,
+                          mu_err *err) {
     MU_DASSERT(start < n);
     size_t first, end, n_bytes;
     mu_status status = find(pattern, matcher, text, n, start, &first, &end, err);
@@ -184,8 +185,15 @@ mu_status mu_pattern_piece_pcre2(const mu_pattern *pattern, mu_matcher *matcher,
         status = find(pattern, matcher, text, n, start + n_bytes, &first, &end, err);
         if (status != MU_OK) return status;
     }
+    *out_is_match = first == start;
     *out_end = first > start ? first : end;
     return MU_OK;
+}
+
+mu_status mu_pattern_piece_pcre2(const mu_pattern *pattern, mu_matcher *matcher, const char *text,
+                                 size_t n, size_t start, size_t *out_end, mu_err *err) {
+    bool is_match;
+    return mu_pattern_part(pattern, matcher, text, n, start, out_end, &is_match, err);
 }
 
 /* Classes in GPT-2's pattern: outside of ASCII (ends every run), letter, digit, space, other. */

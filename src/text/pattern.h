@@ -28,6 +28,11 @@ void mu_matcher_close(mu_matcher *matcher); /* NULL is allowed */
 mu_status mu_pattern_piece(const mu_pattern *pattern, mu_matcher *matcher, const char *text,
                            size_t n, size_t start, size_t *out_end, mu_err *err) MU_MUST_USE;
 
+/* The same, and whether the piece is a match or lies between two. */
+mu_status mu_pattern_part(const mu_pattern *pattern, mu_matcher *matcher, const char *text,
+                          size_t n, size_t start, size_t *out_end, bool *out_is_match,
+                          mu_err *err) MU_MUST_USE;
+
 /* Tests: the same by PCRE2 alone, without the scanner for GPT-2's pattern. */
 mu_status mu_pattern_piece_pcre2(const mu_pattern *pattern, mu_matcher *matcher, const char *text,
                                  size_t n, size_t start, size_t *out_end, mu_err *err) MU_MUST_USE;

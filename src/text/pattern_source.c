@@ -7,7 +7,9 @@
  *     \uHHHH          unknown to PCRE2: written \x{HHHH}
  *     [a[b]], [a&&b]  set operations, literals in PCRE2: refused
  *     {1,3}+ {3}?     a repeated repeat, possessive or lazy in PCRE2: refused
- *     ^ $ \w \b \h .. other meaning, no use in known tokenizers: refused
+ *     $               the end of each line: written as a look-ahead
+ *     \b              by PCRE2's idea of a word, which has no marks: written out
+ *     ^ \w \h ..       other meaning, no use in known tokenizers: refused
  *     (*VERB)         changes PCRE2's limits: refused
  *
  * The rest (literals, alternation, groups, look-around, (?i:), * + ? and their lazy and possessive
@@ -23,6 +25,12 @@
 #define WHITE_SPACE                                                  \
     "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}" \
     "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+
+/* \w of Oniguruma: alphabetic, marks, decimal digits, connectors. */
+#define WORD                                                                     \
+    "[\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}" \
+    "\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}]"
+#define WORD_EDGE "(?:(?<=" WORD ")(?!" WORD ")|(?<!" WORD ")(?=" WORD "))"
 
 typedef struct translator {
     const char *regex; /* NUL-terminated */
@@ -111,6 +119,11 @@ static mu_status write_escape(translator *t) {
     case 'x':
     case 'u':
         return write_code_point(t);
+    case 'b': /* a backspace in a class */
+        if (t->in_class) return refuse(t, 2);
+        mu_buf_append_str(t->out, WORD_EDGE);
+        t->pos += 2;
+        return MU_OK;
     case 'r':
     case 'n':
     case 't':
@@ -205,8 +218,11 @@ mu_status mu_pattern_source_write(const char *regex, mu_buf *out, mu_err *err) {
             status = write_group_open(&t);
         } else if (c == '{') {
             status = write_counted_repeat(&t);
-        } else if (c == '^' || c == '$' || c == '}' || c == ']') {
+        } else if (c == '^' || c == '}' || c == ']') {
             status = refuse(&t, 1);
+        } else if (c == '$') {
+            mu_buf_append_str(out, "(?=\\n|\\z)");
+            t.pos++;
         } else {
             mu_buf_append(out, &c, 1);
             t.pos++;
