@@ -68,7 +68,7 @@ static mu_status decode(const mu_model *model, const char *ids, mu_err *err) {
 }
 
 int mu_cmd_tokenize(int argc, char **argv) {
-    bool json = false, special = false, is_decode = false;
+    bool json = false, special = false, is_decode = false, bare = false;
     const char *option = NULL;
     const mu_option options[] = {
         MU_MODEL_OPTION(&option),
@@ -76,6 +76,8 @@ int mu_cmd_tokenize(int argc, char **argv) {
          "TEXT is token ids; print their bytes"},
         {"special", 0, MU_OPTION_FLAG, &special, 0, 0, NULL,
          "special tokens in the text become their ids"},
+        {"bare", 0, MU_OPTION_FLAG, &bare, 0, 0, NULL,
+         "without the tokens that the model wants around a prompt"},
         {"json", 0, MU_OPTION_FLAG, &json, 0, 0, NULL, "one JSON object"},
     };
     const mu_command_line line = {
@@ -113,7 +115,7 @@ int mu_cmd_tokenize(int argc, char **argv) {
     if (status == MU_OK && is_decode) {
         status = decode(model, data, &err);
     } else if (status == MU_OK) {
-        uint32_t flags = special ? MU_ENCODE_SPECIAL : 0;
+        uint32_t flags = (special ? MU_ENCODE_SPECIAL : 0) | (bare ? 0 : MU_ENCODE_BOS);
         status = mu_encode_text(model, data, text.n, flags, &tokens, &n, &err);
         if (status == MU_OK && json) status = print_json(model, tokens, n, &err);
         if (status == MU_OK && !json) print_tokens(model, tokens, n);

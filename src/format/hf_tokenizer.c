@@ -5,11 +5,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/map.h"
+#include "format/hf_files.h"
 #include "format/hf_pipeline.h"
 #include "format/json.h"
 #include "format/tokenizer_builder.h"
+
+enum { PATH_BYTES = 4096 + 64, TOKENIZER_BYTES_MAX = 128 << 20 };
 
 /* A model's "type", or, in older files, what its vocab looks like. */
 static const struct {
@@ -128,42 +132,14 @@ static mu_status find_unknown(const json_t *model, mu_tokenizer_builder *b, mu_e
     return MU_OK;
 }
 
-static mu_status add_added_token(mu_tokenizer_builder *b, const json_t *added, uint64_t id,
-                                 mu_err *err) {
-    static const struct {
-        const char *key;
-        uint8_t flag;
-    } flags[] = {{"single_word", MU_ADDED_SINGLE_WORD},
-                 {"lstrip", MU_ADDED_LSTRIP},
-                 {"rstrip", MU_ADDED_RSTRIP},
-                 {"normalized", MU_ADDED_NORMALIZED}};
-    const json_t *text = json_object_get(added, "content");
-    if (!json_is_string(text) || json_string_length(text) == 0) {
-        return mu_fail(err, MU_ERR_FORMAT, "added_tokens: an entry without content or id");
-    }
-    bool is_special = mu_hf_flag(added, "special", false);
-    mu_status status =
-        mu_tokenizer_builder_add(b, id, json_string_value(text), json_string_length(text),
-                                 is_special ? MU_TOKEN_SPECIAL : MU_TOKEN_ADDED, false, err);
-    if (status != MU_OK) return status;
-    b->added_flags[id] = 0;
-    for (size_t i = 0; i < MU_COUNTOF(flags); i++) {
-        if (mu_hf_flag(added, flags[i].key, false)) b->added_flags[id] |= flags[i].flag;
-    }
-    if (is_special && strcmp(json_string_value(text), "<|endoftext|>") == 0) {
-        b->spec.eos = b->spec.bos = (mu_token)id;
-    }
-    return MU_OK;
-}
-
 static mu_status add_added(mu_tokenizer_builder *b, const json_t *list, mu_err *err) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *id = json_object_get(json_array_get(list, i), "id");
         if (!json_is_integer(id) || json_integer_value(id) < 0) {
             return mu_fail(err, MU_ERR_FORMAT, "added_tokens: an entry without content or id");
         }
-        mu_status status =
-            add_added_token(b, json_array_get(list, i), (uint64_t)json_integer_value(id), err);
+        mu_status status = mu_hf_added_token_read(json_array_get(list, i),
+                                                  (uint64_t)json_integer_value(id), b, err);
         if (status != MU_OK) return status;
     }
     return MU_OK;
@@ -226,9 +202,18 @@ static mu_status read_stages(const json_t *root, mu_tokenizer_builder *b, mu_err
     return status;
 }
 
-/* The builder borrows from root until it is finished. */
-static mu_status read_root(const json_t *root, size_t n_text, mu_tokenizer_builder *b,
-                           mu_err *err) {
+/* <|endoftext|> begins and ends texts where no file says what does. */
+static void settle_usual(mu_tokenizer_builder *b) {
+    static const char usual[] = "<|endoftext|>";
+    mu_token token = mu_tokenizer_builder_find(b, usual, sizeof(usual) - 1);
+    if (token == MU_TOKEN_NONE || b->kinds[token] != MU_TOKEN_SPECIAL) return;
+    if (b->spec.bos == MU_TOKEN_NONE) b->spec.bos = token;
+    if (b->spec.eos == MU_TOKEN_NONE) b->spec.eos = token;
+}
+
+/* The builder borrows from root and files until it is finished. */
+static mu_status read_root(const json_t *root, size_t n_text, const mu_hf_files *files,
+                           mu_tokenizer_builder *b, mu_err *err) {
     const json_t *model = json_object_get(root, "model");
     const json_t *vocab = json_object_get(model, "vocab");
     const json_t *merges = json_object_get(model, "merges");
@@ -240,25 +225,34 @@ static mu_status read_root(const json_t *root, size_t n_text, mu_tokenizer_build
         return mu_fail(err, MU_ERR_FORMAT, "model: no vocab");
     }
     if (is_bpe && !json_is_array(merges)) return mu_fail(err, MU_ERR_FORMAT, "model: no merges");
-    status = mu_tokenizer_builder_init(b, count_ids(vocab, json_object_get(root, "added_tokens")),
-                                       is_bpe ? json_array_size(merges) : 0, n_text, err);
+    uint64_t n_ids = count_ids(vocab, json_object_get(root, "added_tokens"));
+    mu_hf_files_measure(files, &n_ids, &n_text);
+    status = mu_tokenizer_builder_init(b, n_ids, is_bpe ? json_array_size(merges) : 0, n_text, err);
     b->spec.model = kind;
     if (status == MU_OK) status = read_model(model, b, err);
     if (status == MU_OK) status = read_tokens(root, b, err);
+    if (status == MU_OK) status = mu_hf_files_add_tokens(files, b, err);
     if (status == MU_OK) status = read_stages(root, b, err);
+    if (status == MU_OK) status = mu_hf_files_settle(files, b, err);
+    if (status == MU_OK) settle_usual(b);
     return status;
 }
 
-mu_status mu_hf_tokenizer_parse(const char *text, size_t n, mu_tokenizer **out, mu_err *err) {
+static mu_status parse_json(const char *text, size_t n, const mu_hf_files *files,
+                            mu_tokenizer **out, mu_err *err) {
     json_t *root = NULL;
     mu_tokenizer_builder b = {0};
     mu_status status = mu_json_parse(text, n, &root, err);
     if (status != MU_OK) return status;
-    status = read_root(root, n, &b, err);
+    status = read_root(root, n, files, &b, err);
     if (status == MU_OK) status = mu_tokenizer_builder_finish(&b, out, err);
     mu_tokenizer_builder_deinit(&b);
     json_decref(root);
     return status;
+}
+
+mu_status mu_hf_tokenizer_parse(const char *text, size_t n, mu_tokenizer **out, mu_err *err) {
+    return parse_json(text, n, &(mu_hf_files){0}, out, err);
 }
 
 static mu_status add_merge_lines(mu_tokenizer_builder *b, const char *text, size_t n, mu_err *err) {
@@ -294,62 +288,114 @@ static mu_status mark_special(mu_tokenizer_builder *b, const json_t *vocab, mu_e
                                     MU_TOKEN_SPECIAL, false, err);
 }
 
-mu_status mu_hf_vocab_merges_parse(const char *vocab_text, size_t n_vocab, const char *merges,
-                                   size_t n_merges, mu_tokenizer **out, mu_err *err) {
+static mu_status read_vocab_merges(const json_t *vocab, size_t n_vocab, const char *merges,
+                                   size_t n_merges, const mu_hf_files *files,
+                                   mu_tokenizer_builder *b, mu_err *err) {
+    uint64_t n_ids = json_object_size(vocab);
+    size_t n_bytes = n_vocab + 64;
+    mu_hf_files_measure(files, &n_ids, &n_bytes);
+    mu_status status =
+        mu_tokenizer_builder_init(b, n_ids, count_lines(merges, n_merges), n_bytes, err);
+    if (status == MU_OK) status = add_vocab(b, vocab, err);
+    if (status == MU_OK) status = add_merge_lines(b, merges, n_merges, err);
+    if (status == MU_OK) status = mark_special(b, vocab, err);
+    if (status == MU_OK) status = mu_hf_files_add_tokens(files, b, err);
+    if (status == MU_OK) status = mu_hf_files_settle(files, b, err);
+    return status;
+}
+
+static mu_status parse_vocab_merges(mu_bytes vocab_text, mu_bytes merges, const mu_hf_files *files,
+                                    mu_tokenizer **out, mu_err *err) {
     json_t *vocab = NULL;
     mu_tokenizer_builder b = {0};
     mu_err inner;
-    mu_status status = mu_json_parse(vocab_text, n_vocab, &vocab, &inner);
+    mu_status status = mu_json_parse(vocab_text.data, vocab_text.n, &vocab, &inner);
     if (status != MU_OK) return mu_fail(err, status, "vocab.json: %s", inner.text);
-    if (!json_is_object(vocab)) {
+    if (json_is_object(vocab)) {
+        status = read_vocab_merges(vocab, vocab_text.n, merges.data, merges.n, files, &b, err);
+        if (status == MU_OK) status = mu_tokenizer_builder_finish(&b, out, err);
+    } else {
         status = mu_fail(err, MU_ERR_FORMAT, "vocab.json: not an object");
-        goto done;
     }
-    status = mu_tokenizer_builder_init(&b, json_object_size(vocab), count_lines(merges, n_merges),
-                                       n_vocab + 64, err);
-    if (status == MU_OK) status = add_vocab(&b, vocab, err);
-    if (status == MU_OK) status = add_merge_lines(&b, merges, n_merges, err);
-    if (status == MU_OK) status = mark_special(&b, vocab, err);
-    if (status == MU_OK) status = mu_tokenizer_builder_finish(&b, out, err);
-done:
     mu_tokenizer_builder_deinit(&b);
     json_decref(vocab);
     return status;
 }
 
-static mu_status open_json(const char *path, mu_tokenizer **out, mu_err *err) {
-    mu_map map;
-    mu_err inner;
-    mu_status status = mu_map_open(path, &map, err);
-    if (status != MU_OK) return status;
-    status = mu_hf_tokenizer_parse((const char *)map.data, map.size, out, &inner);
-    mu_map_close(&map);
-    return status == MU_OK ? MU_OK : mu_fail(err, status, "%s: %s", path, inner.text);
+mu_status mu_hf_vocab_merges_parse(const char *vocab, size_t n_vocab, const char *merges,
+                                   size_t n_merges, mu_tokenizer **out, mu_err *err) {
+    return parse_vocab_merges((mu_bytes){vocab, n_vocab}, (mu_bytes){merges, n_merges},
+                              &(mu_hf_files){0}, out, err);
 }
 
-mu_status mu_hf_tokenizer_open(const char *folder, mu_tokenizer **out, mu_err *err) {
-    char path[4096];
+/* A file of a tokenizer, mapped; more than the largest known ones by far is refused unread. */
+static mu_status map_file(const char *folder, const char *name, mu_map *out, mu_err *err) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    mu_status status = mu_map_open(path, out, err);
+    if (status != MU_OK || out->size <= TOKENIZER_BYTES_MAX) return status;
+    status = mu_fail(err, MU_ERR_LIMIT, "%s: %zu bytes, at most %d are read", path, out->size,
+                     TOKENIZER_BYTES_MAX);
+    mu_map_close(out);
+    return status;
+}
+
+static mu_status open_json(const char *folder, const mu_hf_files *files, mu_tokenizer **out,
+                           mu_err *err) {
+    mu_map map;
+    mu_err inner;
+    mu_status status = map_file(folder, "tokenizer.json", &map, err);
+    if (status != MU_OK) return status;
+    status = parse_json((const char *)map.data, map.size, files, out, &inner);
+    mu_map_close(&map);
+    if (status == MU_OK) return MU_OK;
+    return mu_fail(err, status, "%s/tokenizer.json: %s", folder, inner.text);
+}
+
+static mu_status open_vocab_merges(const char *folder, const mu_hf_files *files, mu_tokenizer **out,
+                                   mu_err *err) {
     mu_map vocab = {0}, merges = {0};
     mu_err inner;
-    snprintf(path, sizeof(path), "%s/tokenizer.json", folder);
-    mu_status status = open_json(path, out, err);
-    if (status != MU_ERR_NOT_FOUND) return status;
-
-    snprintf(path, sizeof(path), "%s/vocab.json", folder);
-    status = mu_map_open(path, &vocab, err);
+    mu_status status = map_file(folder, "vocab.json", &vocab, err);
     if (status == MU_ERR_NOT_FOUND) {
         return mu_fail(err, MU_ERR_NOT_FOUND, "%s: no tokenizer.json and no vocab.json", folder);
     }
     if (status != MU_OK) return status;
-    snprintf(path, sizeof(path), "%s/merges.txt", folder);
-    status = mu_map_open(path, &merges, err);
+    status = map_file(folder, "merges.txt", &merges, err);
     if (status == MU_ERR_NOT_FOUND) status = MU_ERR_FORMAT; /* half a tokenizer is not none */
     if (status == MU_OK) {
-        status = mu_hf_vocab_merges_parse((const char *)vocab.data, vocab.size,
-                                          (const char *)merges.data, merges.size, out, &inner);
+        status = parse_vocab_merges((mu_bytes){(const char *)vocab.data, vocab.size},
+                                    (mu_bytes){(const char *)merges.data, merges.size}, files, out,
+                                    &inner);
         if (status != MU_OK) mu_fail(err, status, "%s: %s", folder, inner.text);
     }
     mu_map_close(&vocab);
     mu_map_close(&merges);
     return status;
+}
+
+/* What other programs write, and this one does not read alone. */
+static mu_status name_other_files(const char *folder, mu_err *err) {
+    static const char *const others[] = {"tokenizer.model", "tekken.json", "spiece.model",
+                                         "sentencepiece.bpe.model", "vocab.txt"};
+    for (size_t i = 0; i < MU_COUNTOF(others); i++) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof(path), "%s/%s", folder, others[i]);
+        if (access(path, F_OK) != 0) continue;
+        return mu_fail(err, MU_ERR_UNSUPPORTED,
+                       "%s: a tokenizer of this form is not read; save tokenizer.json beside it",
+                       path);
+    }
+    return MU_ERR_NOT_FOUND;
+}
+
+mu_status mu_hf_tokenizer_open(const char *folder, mu_tokenizer **out, mu_err *err) {
+    mu_hf_files files;
+    mu_status status = mu_hf_files_open(folder, &files, err);
+    if (status != MU_OK) return status;
+    status = open_json(folder, &files, out, err);
+    if (status == MU_ERR_NOT_FOUND) status = open_vocab_merges(folder, &files, out, err);
+    mu_hf_files_close(&files);
+    if (status != MU_ERR_NOT_FOUND) return status;
+    return name_other_files(folder, err);
 }

@@ -393,6 +393,70 @@ static void folder_holds_either_form(void **state) {
     mu_buf_deinit(&vocab);
 }
 
+/* A folder of what slow tokenizers were saved as; the last file says what ends a text. */
+static void files_beside_say_more_about_tokens(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *text;
+    } files[] = {
+        {"merges.txt", "a b\n\xC4\xA0 ab\n"},
+        {"added_tokens.json", "{\"<|user|>\":259,\"</s>\":260}"},
+        {"special_tokens_map.json",
+         "{\"eos_token\":\"</s>\",\"additional_special_tokens\":[\"<|user|>\"]}"},
+        {"tokenizer_config.json",
+         "{\"add_bos_token\":true,\"bos_token\":{\"content\":\"<|endoftext|>\"},"
+         "\"added_tokens_decoder\":{\"261\":{\"content\":\"<m>\",\"lstrip\":true}}}"},
+        {"config.json", "{\"eos_token_id\":260}"},
+        {"generation_config.json", "{\"eos_token_id\":[260,259]}"},
+    };
+    char folder[] = "/tmp/hf_tokenizer_test.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    mu_buf vocab = {0};
+    append_vocab(&vocab, AB_VOCAB);
+    write_file(folder, "vocab.json", vocab.data, vocab.n);
+    for (size_t i = 0; i < MU_COUNTOF(files); i++) {
+        write_file(folder, files[i].name, files[i].text, strlen(files[i].text));
+    }
+    mu_tokenizer *tokenizer = NULL;
+    mu_encoder *encoder = NULL;
+    const mu_token *tokens = NULL;
+    size_t n = 0;
+    mu_err err = {0};
+    if (mu_hf_tokenizer_open(folder, &tokenizer, &err) != MU_OK) fail_msg("%s", err.text);
+    assert_int_equal(mu_tokenizer_bos(tokenizer), 258);
+    assert_int_equal(mu_tokenizer_eos(tokenizer), 260);
+    assert_int_equal(mu_tokenizer_kind(tokenizer, 259), MU_TOKEN_SPECIAL);
+    assert_int_equal(mu_tokenizer_kind(tokenizer, 261), MU_TOKEN_ADDED);
+    assert_true(mu_tokenizer_ends_text(tokenizer, 259) && mu_tokenizer_ends_text(tokenizer, 260));
+    assert_false(mu_tokenizer_ends_text(tokenizer, 261));
+    assert_int_equal(mu_encoder_open(tokenizer, &encoder, NULL), MU_OK);
+    static const mu_token wanted[] = {258, 259, 'a', 261, 260};
+    assert_int_equal(mu_encode(encoder, "<|user|>a <m></s>", 17, MU_ENCODE_SPECIAL | MU_ENCODE_BOS,
+                               &tokens, &n, NULL),
+                     MU_OK);
+    assert_int_equal(n, MU_COUNTOF(wanted));
+    assert_memory_equal(tokens, wanted, sizeof(wanted));
+    mu_encoder_close(encoder);
+    mu_tokenizer_close(tokenizer);
+
+    tokenizer = NULL;
+    write_file(folder, "generation_config.json", "{\"eos_token_id\":\"x\"}", 20);
+    assert_int_equal(mu_hf_tokenizer_open(folder, &tokenizer, &err), MU_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "generation_config.json"));
+    assert_null(tokenizer);
+    remove_file(folder, "vocab.json");
+    write_file(folder, "generation_config.json", "{}", 2);
+    write_file(folder, "tokenizer.model", "", 0); /* named, not passed over */
+    assert_int_equal(mu_hf_tokenizer_open(folder, &tokenizer, &err), MU_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "tokenizer.model"));
+    remove_file(folder, "tokenizer.model");
+    for (size_t i = 0; i < MU_COUNTOF(files); i++) {
+        remove_file(folder, files[i].name);
+    }
+    assert_int_equal(rmdir(folder), 0);
+    mu_buf_deinit(&vocab);
+}
+
 static void failed_allocation_leaks_nothing_anywhere(void **state) {
     (void)state;
     static const char merges[] = "a b\n\xC4\xA0 ab\n";
@@ -442,6 +506,7 @@ int main(void) {
         cmocka_unit_test(digits_and_splits_follow_one_another),
         cmocka_unit_test(merges_txt_may_have_a_version_and_any_line_ends),
         cmocka_unit_test(folder_holds_either_form),
+        cmocka_unit_test(files_beside_say_more_about_tokens),
         cmocka_unit_test(failed_allocation_leaks_nothing_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

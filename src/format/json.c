@@ -153,6 +153,12 @@ mu_status mu_json_load(const char *path, json_t **out, mu_err *err) {
     mu_err inner;
     mu_status status = mu_map_open(path, &map, err);
     if (status != MU_OK) return status;
+    if (map.size > MU_JSON_FILE_BYTES_MAX) {
+        status = mu_fail(err, MU_ERR_LIMIT, "%s: %zu bytes, at most %d are read", path, map.size,
+                         MU_JSON_FILE_BYTES_MAX);
+        mu_map_close(&map);
+        return status;
+    }
     status = mu_json_parse((const char *)map.data, map.size, out, &inner);
     mu_map_close(&map);
     return status == MU_OK ? MU_OK : mu_fail(err, status, "%s: %s", path, inner.text);

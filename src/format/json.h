@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 
-enum { MU_JSON_DEPTH_MAX = 64 };
+enum { MU_JSON_DEPTH_MAX = 64, MU_JSON_FILE_BYTES_MAX = 64 << 20 };
 
 /* Parse exactly one JSON value. On success the caller owns one reference of *out (json_decref).
  * Errors: MU_ERR_FORMAT with line and column, MU_ERR_LIMIT (depth), MU_ERR_NOMEM. */
@@ -17,7 +17,7 @@ mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) M
  * \ufffd; in place, the length stays. */
 void mu_json_mend_surrogates(char *text, size_t n);
 
-/* mu_json_parse() for a file, errors prefixed with its path. */
+/* mu_json_parse() for a file of at most MU_JSON_FILE_BYTES_MAX, errors prefixed with its path. */
 mu_status mu_json_load(const char *path, json_t **out, mu_err *err) MU_MUST_USE;
 
 #endif

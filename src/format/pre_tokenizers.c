@@ -14,9 +14,11 @@
 #define DIGITS    "\\p{N}{1,3}"
 #define KANJI     "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"
 #define HAN       "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+"
-#define GPT2      "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define LLAMA3    SHORT "|" WORD "|" DIGITS "|" SIGNS "|" SPACES
-#define QWEN2     SHORT "|" WORD "|" ONE_DIGIT "|" SIGNS "|" SPACES
+#define GPT2                                      \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+" \
+    "| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define LLAMA3 SHORT "|" WORD "|" DIGITS "|" SIGNS "|" SPACES
+#define QWEN2  SHORT "|" WORD "|" ONE_DIGIT "|" SIGNS "|" SPACES
 #define CASED(end)                                                                             \
     "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" end "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER \
     "*" end

@@ -92,7 +92,9 @@ static void post_tokenize(mu_call *call) {
     json_t *body;
     if (!read_body(call, &body)) return;
     json_t *content = json_object_get(body, "content");
+    /* As completions read a prompt, unless the fields say otherwise. */
     uint32_t flags = json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0;
+    if (!json_is_false(json_object_get(body, "parse_special"))) flags |= MU_ENCODE_SPECIAL;
     const mu_token *tokens;
     size_t n;
     mu_err err;
@@ -167,7 +169,8 @@ static const mu_route routes[] = {
     {"GET", "/v1/models", get_models, MU_ROUTE_MODEL, "the served models"},
     {"GET", "/v1/models/", get_model, MU_ROUTE_MODEL, "one of them; `/` in its id may be `%2F`"},
     {"POST", "/tokenize", post_tokenize, MU_ROUTE_MODEL,
-     "`content` to `tokens`; `add_special`: with bos"},
+     "`content` to `tokens`, as completions read a prompt; `add_special`: with bos; "
+     "`parse_special` false: special tokens are plain text"},
     {"POST", "/detokenize", post_detokenize, MU_ROUTE_MODEL, "`tokens` to `content`"},
     {"POST", "/apply-template", post_apply_template, MU_ROUTE_MODEL, "`messages` to `prompt`"},
     {"GET", "/health", get_ready, MU_ROUTE_OPEN, "200 when requests are taken, else 503"},
