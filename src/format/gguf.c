@@ -50,8 +50,13 @@ static const struct {
     uint32_t type; /* ggml_type */
     mu_dtype dtype;
 } tensor_types[] = {
-    {0, MU_F32},  {1, MU_F16},   {2, MU_Q4_0},  {3, MU_Q4_1},
-    {8, MU_Q8_0}, {12, MU_Q4_K}, {14, MU_Q6_K}, {30, MU_BF16},
+    {0, MU_F32},    {1, MU_F16},     {2, MU_Q4_0},     {3, MU_Q4_1},    {6, MU_Q5_0},
+    {7, MU_Q5_1},   {8, MU_Q8_0},    {10, MU_Q2_K},    {11, MU_Q3_K},   {12, MU_Q4_K},
+    {13, MU_Q5_K},  {14, MU_Q6_K},   {16, MU_IQ2_XXS}, {17, MU_IQ2_XS}, {18, MU_IQ3_XXS},
+    {19, MU_IQ1_S}, {20, MU_IQ4_NL}, {21, MU_IQ3_S},   {22, MU_IQ2_S},  {23, MU_IQ4_XS},
+    {24, MU_I8},    {25, MU_I16},    {26, MU_I32},     {27, MU_I64},    {28, MU_F64},
+    {29, MU_IQ1_M}, {30, MU_BF16},   {34, MU_TQ1_0},   {35, MU_TQ2_0},  {39, MU_MXFP4},
+    {40, MU_NVFP4}, {41, MU_Q1_0},
 };
 
 /* What the first pass learns. */
