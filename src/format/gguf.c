@@ -4,6 +4,7 @@
  */
 #include "format/gguf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,17 +12,21 @@
 #include "base/arena.h"
 #include "base/cursor.h"
 #include "base/map.h"
+#include "format/impostor.h"
 
 struct mu_gguf {
     mu_map map; /* owned; empty for parse() */
     size_t size;
+    mu_gguf **parts; /* [n_parts] the other files of a split one, owned; the first is this */
+    uint32_t n_parts;
+    mu_tensor *all_tensors; /* of all parts, owned; NULL for one file */
     uint32_t version;
     mu_arena arena; /* everything below */
     mu_metadata metadata;
     mu_tensor_set set;
 };
 
-enum { NAME_BYTES_MAX = 1 << 16, ALIGNMENT_DEFAULT = 32 };
+enum { NAME_BYTES_MAX = 1 << 16, ALIGNMENT_DEFAULT = 32, PATH_BYTES = 4096, SPLIT_ENDING = 32 };
 
 typedef enum value_type {
     U8,
@@ -128,11 +133,17 @@ static mu_status take_name(mu_cursor *c, mu_meta_string *out, const char *what, 
 }
 
 static mu_status parse_header(mu_cursor *c, uint32_t *version, layout *l, mu_err *err) {
+    mu_status genuine = mu_impostor_check(c->data, c->size, err);
+    if (genuine != MU_OK) return genuine;
     const uint8_t *magic = mu_cursor_take(c, 4);
     if (!magic || memcmp(magic, "GGUF", 4) != 0) {
         return mu_fail(err, MU_ERR_FORMAT, "not a GGUF file");
     }
     *version = mu_cursor_u32(c);
+    if (*version != 0 && (*version & 0xFFFF) == 0) { /* 2 and 3 read the other way round */
+        return mu_fail(err, MU_ERR_UNSUPPORTED,
+                       "a big-endian GGUF file; this version reads little-endian ones");
+    }
     l->n_tensors = mu_cursor_u64(c);
     l->n_kvs = mu_cursor_u64(c);
     l->alignment = ALIGNMENT_DEFAULT;
@@ -424,7 +435,7 @@ mu_status mu_gguf_parse(const uint8_t *data, size_t size, mu_gguf **out, mu_err 
     return MU_OK;
 }
 
-mu_status mu_gguf_open(const char *path, mu_gguf **out, mu_err *err) {
+static mu_status open_file(const char *path, mu_gguf **out, mu_err *err) {
     mu_map map;
     mu_err inner;
     mu_gguf *gguf = NULL;
@@ -440,8 +451,129 @@ mu_status mu_gguf_open(const char *path, mu_gguf **out, mu_err *err) {
     return MU_OK;
 }
 
+/* Which part of how many a file says that it is; 0 of 1 for a whole one. */
+static void read_split(const mu_gguf *gguf, int64_t *no, int64_t *count) {
+    *no = 0;
+    *count = 1;
+    (void)mu_metadata_int(&gguf->metadata, "split.no", no);
+    (void)mu_metadata_int(&gguf->metadata, "split.count", count);
+}
+
+/* "-00001-of-00003.gguf", as llama-gguf-split names parts. */
+static void print_ending(char ending[SPLIT_ENDING], int64_t no, int64_t count) {
+    snprintf(ending, SPLIT_ENDING, "-%05d-of-%05d.gguf", (int)no + 1, (int)count);
+}
+
+/* Length of a part's path without its ending. MU_ERR_FORMAT: it is not called what it should be. */
+static mu_status find_stem(const char *path, int64_t no, int64_t count, size_t *out_n,
+                           mu_err *err) {
+    char ending[SPLIT_ENDING];
+    print_ending(ending, no, count);
+    size_t n = strlen(path), n_ending = strlen(ending);
+    if (n < n_ending || strcmp(path + n - n_ending, ending) != 0) {
+        return mu_fail(err, MU_ERR_FORMAT,
+                       "%s: part %d of %d of a split file, whose name should end in %s", path,
+                       (int)no + 1, (int)count, ending);
+    }
+    *out_n = n - n_ending;
+    return MU_OK;
+}
+
+static mu_status open_part(mu_gguf *first, const char *stem, size_t n_stem, int64_t no,
+                           int64_t count, mu_err *err) {
+    char path[PATH_BYTES], ending[SPLIT_ENDING];
+    mu_err inner;
+    print_ending(ending, no, count);
+    if (snprintf(path, sizeof(path), "%.*s%s", (int)n_stem, stem, ending) >= (int)sizeof(path)) {
+        return mu_fail(err, MU_ERR_LIMIT, "%.80s: path too long", stem);
+    }
+    mu_gguf *part = NULL;
+    mu_status status = open_file(path, &part, &inner);
+    if (status != MU_OK) {
+        return mu_fail(err, status, "part %d of %d: %s", (int)no + 1, (int)count, inner.text);
+    }
+    first->parts[first->n_parts++] = part;
+    int64_t its_no, its_count;
+    read_split(part, &its_no, &its_count);
+    if (its_no == no && its_count == count) return MU_OK;
+    return mu_fail(err, MU_ERR_FORMAT, "%s: says that it is part %lld of %lld", path,
+                   (long long)its_no + 1, (long long)its_count);
+}
+
+/* One directory of the tensors of all parts. */
+static mu_status join_parts(mu_gguf *first, mu_err *err) {
+    size_t n = first->set.n;
+    for (uint32_t i = 0; i < first->n_parts; i++) {
+        n += first->parts[i]->set.n;
+    }
+    int64_t n_said = (int64_t)n;
+    (void)mu_metadata_int(&first->metadata, "split.tensors.count", &n_said);
+    if (n_said != (int64_t)n) {
+        return mu_fail(err, MU_ERR_FORMAT, "%zu tensors in all parts, split.tensors.count is %lld",
+                       n, (long long)n_said);
+    }
+    first->all_tensors = MU_ALLOC(mu_tensor, n);
+    if (!first->all_tensors) return mu_fail(err, MU_ERR_NOMEM, "%zu tensors", n);
+    n = 0;
+    for (uint32_t i = 0; i <= first->n_parts; i++) {
+        const mu_tensor_set *set = i == 0 ? &first->set : &first->parts[i - 1]->set;
+        if (set->n > 0) memcpy(first->all_tensors + n, set->tensors, set->n * sizeof(mu_tensor));
+        n += set->n;
+    }
+    first->set = (mu_tensor_set){.tensors = first->all_tensors, .n = n};
+    const char *duplicate;
+    if (mu_tensor_set_sort(&first->set, &duplicate)) return MU_OK;
+    return mu_fail(err, MU_ERR_FORMAT, "%.80s: in two parts", duplicate);
+}
+
+static mu_status open_parts(mu_gguf *first, const char *path, mu_err *err) {
+    int64_t no, count;
+    size_t n_stem = 0;
+    mu_err inner;
+    read_split(first, &no, &count);
+    if (count == 1) return MU_OK;
+    if (count < 1 || count > MU_GGUF_PARTS_MAX || no < 0 || no >= count) {
+        return mu_fail(err, MU_ERR_FORMAT, "%s: split.no %lld of split.count %lld", path,
+                       (long long)no, (long long)count);
+    }
+    mu_status status = find_stem(path, no, count, &n_stem, err);
+    if (status != MU_OK) return status;
+    if (no != 0) {
+        char ending[SPLIT_ENDING];
+        print_ending(ending, 0, count);
+        return mu_fail(err, MU_ERR_INVALID, "%s: part %d of %d; open the first, %.*s%s", path,
+                       (int)no + 1, (int)count, (int)n_stem, path, ending);
+    }
+    first->parts = MU_ALLOC(mu_gguf *, (size_t)count - 1);
+    if (!first->parts) return mu_fail(err, MU_ERR_NOMEM, "%s", path);
+    for (int64_t i = 1; i < count && status == MU_OK; i++) {
+        status = open_part(first, path, n_stem, i, count, err);
+    }
+    if (status == MU_OK && (status = join_parts(first, &inner)) != MU_OK) {
+        mu_fail(err, status, "%s: %s", path, inner.text);
+    }
+    return status;
+}
+
+mu_status mu_gguf_open(const char *path, mu_gguf **out, mu_err *err) {
+    mu_gguf *gguf = NULL;
+    mu_status status = open_file(path, &gguf, err);
+    if (status == MU_OK) status = open_parts(gguf, path, err);
+    if (status != MU_OK) {
+        mu_gguf_close(gguf);
+        return status;
+    }
+    *out = gguf;
+    return MU_OK;
+}
+
 void mu_gguf_close(mu_gguf *gguf) {
     if (!gguf) return;
+    for (uint32_t i = 0; i < gguf->n_parts; i++) {
+        mu_gguf_close(gguf->parts[i]);
+    }
+    mu_free(gguf->parts);
+    mu_free(gguf->all_tensors);
     mu_map_close(&gguf->map);
     mu_arena_deinit(&gguf->arena);
     mu_free(gguf);
@@ -452,7 +584,11 @@ uint32_t mu_gguf_version(const mu_gguf *gguf) {
 }
 
 uint64_t mu_gguf_bytes(const mu_gguf *gguf) {
-    return gguf->size;
+    uint64_t bytes = gguf->size;
+    for (uint32_t i = 0; i < gguf->n_parts; i++) {
+        bytes += gguf->parts[i]->size;
+    }
+    return bytes;
 }
 
 const mu_metadata *mu_gguf_metadata(const mu_gguf *gguf) {

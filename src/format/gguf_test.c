@@ -2,6 +2,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -9,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "format/gguf_writer.h"
 
 static void put_u32(mu_buf *b, uint32_t v) {
     mu_buf_append(b, &v, sizeof(v));
@@ -180,12 +183,102 @@ static void truncated_files_are_refused(void **state) {
     mu_buf_deinit(&b);
 }
 
+static void other_byte_orders_and_impostors_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *data;
+        size_t n;
+        mu_status status;
+        const char *word;
+    } rows[] = {
+        {"GGUF\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, MU_ERR_UNSUPPORTED, "big-endian"},
+        {"version https://git-lfs.github.com/spec/v1\n", 43, MU_ERR_FORMAT, "git lfs pull"},
+        {"<!doctype html><p>no</p>", 24, MU_ERR_FORMAT, "web page"},
+    };
+    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
+        mu_gguf *gguf = NULL;
+        mu_err err = {0};
+        assert_int_equal(mu_gguf_parse((const uint8_t *)rows[i].data, rows[i].n, &gguf, &err),
+                         rows[i].status);
+        assert_non_null(strstr(err.text, rows[i].word));
+    }
+}
+
+static char folder[] = "/tmp/gguf_test.XXXXXX";
+
+/* One part of a split file, with one tensor; its first element is the number of the part. */
+static void write_part(const char *name, uint32_t no, uint32_t count, const char *tensor) {
+    char path[128];
+    float data[32] = {(float)no + 1};
+    mu_gguf_writer *w = NULL;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    assert_int_equal(mu_gguf_writer_open(path, &w, NULL), MU_OK);
+    mu_gguf_writer_u32(w, "split.no", no);
+    mu_gguf_writer_u32(w, "split.count", count);
+    mu_gguf_writer_u32(w, "split.tensors.count", 3);
+    mu_gguf_writer_tensor(w, tensor, MU_F32, 1, 32);
+    assert_int_equal(mu_gguf_writer_data(w, data, sizeof(data), NULL), MU_OK);
+    assert_int_equal(mu_gguf_writer_finish(w, NULL), MU_OK);
+    mu_gguf_writer_close(w);
+}
+
+static void expect_open(const char *name, mu_status status, const char *word) {
+    char path[128];
+    mu_gguf *gguf = NULL;
+    mu_err err = {0};
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    int64_t alive = mu_alloc_n_alive();
+    mu_status got = mu_gguf_open(path, &gguf, &err);
+    if (got != status || (status != MU_OK && !strstr(err.text, word))) {
+        fail_msg("%s: %s (%s)", name, mu_status_text(got), err.text);
+    }
+    if (status == MU_OK) {
+        const mu_tensor_set *set = mu_gguf_tensors(gguf);
+        assert_int_equal(set->n, 3);
+        for (int i = 0; i < 3; i++) {
+            const char tensor[2] = {(char)('a' + i), '\0'};
+            float first;
+            memcpy(&first, mu_tensor_set_find(set, tensor)->data, sizeof(first));
+            assert_true(first == (float)i + 1);
+        }
+    }
+    mu_gguf_close(gguf);
+    assert_int_equal(mu_alloc_n_alive(), alive);
+}
+
+static void parts_of_a_split_file_are_one(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    write_part("m-00001-of-00003.gguf", 0, 3, "a");
+    expect_open("m-00001-of-00003.gguf", MU_ERR_NOT_FOUND, "m-00002-of-00003.gguf");
+    write_part("m-00002-of-00003.gguf", 1, 3, "b");
+    write_part("m-00003-of-00003.gguf", 2, 3, "c");
+    expect_open("m-00001-of-00003.gguf", MU_OK, NULL);
+    expect_open("m-00002-of-00003.gguf", MU_ERR_INVALID, "m-00001-of-00003.gguf");
+    write_part("m-00003-of-00003.gguf", 2, 3, "a");
+    expect_open("m-00001-of-00003.gguf", MU_ERR_FORMAT, "a: in two parts");
+    write_part("m-00003-of-00003.gguf", 1, 3, "c");
+    expect_open("m-00001-of-00003.gguf", MU_ERR_FORMAT, "part 2 of 3");
+    write_part("x.gguf", 0, 3, "a");
+    expect_open("x.gguf", MU_ERR_FORMAT, "-00001-of-00003.gguf");
+    write_part("x.gguf", 7, 3, "a");
+    expect_open("x.gguf", MU_ERR_FORMAT, "split.no 7");
+    write_part("y-00001-of-00002.gguf", 0, 2, "a");
+    write_part("y-00002-of-00002.gguf", 1, 2, "b");
+    expect_open("y-00001-of-00002.gguf", MU_ERR_FORMAT, "split.tensors.count");
+    char command[128];
+    snprintf(command, sizeof(command), "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_is_read),
         cmocka_unit_test(spoiled_files_are_refused),
         cmocka_unit_test(overlapping_tensors_are_refused),
         cmocka_unit_test(truncated_files_are_refused),
+        cmocka_unit_test(other_byte_orders_and_impostors_are_named),
+        cmocka_unit_test(parts_of_a_split_file_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "format/impostor.h"
 
 enum {
     SPARE_BYTES = 1 << 18, /* for values in the 1 KiB that jansson reads ahead */
@@ -94,6 +95,8 @@ mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) {
     pthread_once(&once, use_our_allocator);
 
     if (n == 0) return mu_fail(err, MU_ERR_FORMAT, "empty, not JSON");
+    mu_status genuine = mu_impostor_check(text, n, err);
+    if (genuine != MU_OK) return genuine;
     if (n > SIZE_MAX / 2 / SPARE_PER_BYTE) return mu_fail(err, MU_ERR_LIMIT, "%zu bytes", n);
     if (depth_of(text, n) > MU_JSON_DEPTH_MAX) {
         return mu_fail(err, MU_ERR_LIMIT, "JSON nested deeper than %d", MU_JSON_DEPTH_MAX);

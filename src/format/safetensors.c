@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "format/impostor.h"
 #include "format/json.h"
 
 typedef struct shard {
@@ -17,30 +18,42 @@ typedef struct shard {
     size_t size;
 } shard;
 
+enum { UNREAD = MU_N_DTYPES };
+
 struct mu_safetensors {
     shard *shards; /* [n_shards], owned */
     size_t n_shards;
-    mu_tensor_set set; /* tensors owned */
-    size_t cap;
+    mu_tensor_set set; /* tensors and unread owned */
+    size_t cap, unread_cap;
 };
 
 static const struct {
     const char *name;
     uint8_t bits;
-    bool is_read;
-    mu_dtype dtype;
+    mu_dtype dtype; /* UNREAD: checked, and only its name is kept */
 } types[] = {
-    {"F32", 32, true, MU_F32},  {"F16", 16, true, MU_F16},     {"BF16", 16, true, MU_BF16},
-    {"F64", 64, false, MU_F32}, {"I64", 64, false, MU_F32},    {"U64", 64, false, MU_F32},
-    {"I32", 32, false, MU_F32}, {"U32", 32, false, MU_F32},    {"I16", 16, false, MU_F32},
-    {"U16", 16, false, MU_F32}, {"I8", 8, false, MU_F32},      {"U8", 8, false, MU_F32},
-    {"BOOL", 8, false, MU_F32}, {"F8_E4M3", 8, false, MU_F32}, {"F8_E5M2", 8, false, MU_F32},
+    {"F32", 32, MU_F32},
+    {"F16", 16, MU_F16},
+    {"BF16", 16, MU_BF16},
+    {"F64", 64, MU_F64},
+    {"I64", 64, MU_I64},
+    {"I32", 32, MU_I32},
+    {"I16", 16, MU_I16},
+    {"I8", 8, MU_I8},
+    {"U64", 64, (mu_dtype)UNREAD},
+    {"U32", 32, (mu_dtype)UNREAD},
+    {"U16", 16, (mu_dtype)UNREAD},
+    {"U8", 8, (mu_dtype)UNREAD},
+    {"BOOL", 8, (mu_dtype)UNREAD},
+    {"F8_E4M3", 8, (mu_dtype)UNREAD},
+    {"F8_E5M2", 8, (mu_dtype)UNREAD},
+    {"F8_E8M0", 8, (mu_dtype)UNREAD},
 };
 
 /* What the header says of one tensor, before it is compared with the others. */
 typedef struct entry {
     mu_tensor tensor;
-    bool is_read;
+    const char *type;
     uint64_t begin, end;
 } entry;
 
@@ -88,7 +101,7 @@ static mu_status parse_entry(const char *name, const json_t *json, uint64_t data
         return mu_fail(err, MU_ERR_UNSUPPORTED, "%.80s: dtype \"%.20s\"", name, type);
     }
     e.tensor.dtype = types[t].dtype;
-    e.is_read = types[t].is_read;
+    e.type = types[t].name;
 
     mu_status status = parse_shape(&e, json_object_get(json, "shape"), err);
     if (status != MU_OK) return status;
@@ -145,8 +158,17 @@ static mu_status add_tensors(mu_safetensors *file, const entry *entries, size_t 
         return mu_fail(err, MU_ERR_NOMEM, "%zu tensors", file->set.n + n);
     }
     file->set.tensors = tensors;
+    void *unread = file->set.unread;
+    if (!mu_grow(&unread, &file->unread_cap, file->set.n_unread + n, sizeof(mu_unread_tensor))) {
+        return mu_fail(err, MU_ERR_NOMEM, "%zu tensors", file->set.n + n);
+    }
+    file->set.unread = unread;
     for (size_t i = 0; i < n; i++) {
-        if (!entries[i].is_read) continue;
+        if ((int)entries[i].tensor.dtype == UNREAD) {
+            file->set.unread[file->set.n_unread++] =
+                (mu_unread_tensor){entries[i].tensor.name, entries[i].type};
+            continue;
+        }
         mu_tensor *tensor = &file->set.tensors[file->set.n++];
         *tensor = entries[i].tensor;
         tensor->data = data + entries[i].begin;
@@ -176,7 +198,8 @@ static mu_status find_header(const shard *s, uint64_t *out_bytes, mu_err *err) {
 static mu_status parse_shard(mu_safetensors *file, shard *s, mu_err *err) {
     entry *entries = NULL;
     uint64_t header_bytes = 0;
-    mu_status status = find_header(s, &header_bytes, err);
+    mu_status status = mu_impostor_check(s->data, s->size, err);
+    if (status == MU_OK) status = find_header(s, &header_bytes, err);
     if (status != MU_OK) return status;
     const uint8_t *data = s->data + 8 + header_bytes;
     uint64_t data_size = s->size - 8 - header_bytes;
@@ -356,6 +379,7 @@ void mu_safetensors_close(mu_safetensors *file) {
     }
     mu_free(file->shards);
     mu_free(file->set.tensors);
+    mu_free(file->set.unread);
     mu_free(file);
 }
 

@@ -5,7 +5,8 @@
  * until checked (huggingface.co/docs/safetensors: 8 bytes of header length, a JSON header, data):
  * header length, duplicate keys, dtype, shape product, offsets in range, contiguous, no overlap, no
  * holes; shards must be plain file names of the same folder. After open, code above indexes without
- * looking. Tensors of other types (I64, BOOL, ...) are checked and left out of the set.
+ * looking. Of tensors of types that are not read (BOOL, U8, F8_E4M3, ...), which are checked as
+ * well, the set has names and types.
  *
  * Threads: immutable once open.
  */

@@ -18,6 +18,8 @@ static const struct {
     {"one tensor", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, MU_OK,
      ""},
     {"none at all", "{}", 0, MU_OK, ""},
+    {"double precision", "{\"a\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}", 16,
+     MU_OK, ""},
     {"not JSON", "{]", 0, MU_ERR_FORMAT, "header"},
     {"not an object", "[]", 0, MU_ERR_FORMAT, "object"},
     {"no dtype", "{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, MU_ERR_FORMAT, "a: no dtype"},
@@ -102,11 +104,61 @@ static void header_length_is_limited(void **state) {
     }
 }
 
+static mu_safetensors *parse_text(const char *header, size_t n_data) {
+    static uint8_t data[512];
+    uint64_t n = strlen(header);
+    mu_safetensors *file = NULL;
+    mu_err err;
+    memcpy(data, &n, sizeof(n));
+    memcpy(data + 8, header, n);
+    if (mu_safetensors_parse(data, 8 + (size_t)n + n_data, &file, &err) != MU_OK) {
+        fail_msg("%s", err.text);
+    }
+    return file;
+}
+
+static void types_that_are_not_read_are_known_by_name(void **state) {
+    (void)state;
+    mu_safetensors *file =
+        parse_text("{\"h.0.mask\":{\"dtype\":\"BOOL\",\"shape\":[8],\"data_offsets\":[0,8]},"
+                   "\"w\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[8,16]}}",
+                   16);
+    const mu_tensor_set *set = mu_safetensors_tensors(file);
+    assert_int_equal(set->n, 1);
+    assert_int_equal(mu_tensor_set_find(set, "w")->dtype, MU_F64);
+    assert_string_equal(mu_tensor_set_unread(set, "h.0.mask"), "BOOL");
+    assert_string_equal(mu_tensor_set_unread(set, "mask"), "BOOL");
+    assert_null(mu_tensor_set_unread(set, "ask"));
+    assert_null(mu_tensor_set_unread(set, "w"));
+    mu_safetensors_close(file);
+}
+
+static void impostors_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *word;
+    } files[] = {
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "git lfs pull"},
+        {"<!DOCTYPE html>\n<html></html>\n", "web page"},
+        {"\n <HTML><body>denied</body>", "web page"},
+    };
+    for (size_t i = 0; i < MU_COUNTOF(files); i++) {
+        mu_safetensors *file = NULL;
+        mu_err err = {0};
+        assert_int_equal(mu_safetensors_parse((const uint8_t *)files[i].text, strlen(files[i].text),
+                                              &file, &err),
+                         MU_ERR_FORMAT);
+        assert_non_null(strstr(err.text, files[i].word));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_are_checked),
         cmocka_unit_test(truncated_files_are_refused),
         cmocka_unit_test(header_length_is_limited),
+        cmocka_unit_test(types_that_are_not_read_are_known_by_name),
+        cmocka_unit_test(impostors_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

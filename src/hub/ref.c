@@ -1,5 +1,6 @@
 #include "hub/ref.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -125,14 +126,56 @@ static mu_status take_weight_type(char *text, mu_ref *ref, mu_err *err) {
     return MU_OK;
 }
 
+/* The name may say nothing (an ollama blob): the first four bytes do. */
+static bool is_gguf(const char *path) {
+    char magic[4] = {0};
+    struct stat st;
+    bool is_file = stat(path, &st) == 0 && S_ISREG(st.st_mode); /* opening a pipe would wait */
+    FILE *file = is_file ? fopen(path, "rb") : NULL;
+    if (!file) return false;
+    size_t n = fread(magic, 1, sizeof(magic), file);
+    fclose(file);
+    return n == sizeof(magic) && memcmp(magic, "GGUF", sizeof(magic)) == 0;
+}
+
+/* Parts of a split file after the first are found by it. */
+static bool is_later_part(const char *name) {
+    const char *of = strstr(name, "-of-");
+    return of && of - name > 6 && of[-6] == '-' && strncmp(of - 5, "00001", 5) != 0;
+}
+
+/* A folder without config.json stands for the one GGUF file in it. */
+static mu_status resolve_folder(mu_ref *ref, mu_err *err) {
+    char path[MU_REF_TEXT_MAX + 264], found[256] = "", other[256] = "";
+    snprintf(path, sizeof(path), "%s/config.json", ref->path);
+    if (exists(path)) return MU_OK;
+    DIR *dir = opendir(ref->path);
+    if (!dir) return mu_fail_os(err, MU_ERR_IO, "%s", ref->path);
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        if (!ends_with(entry->d_name, ".gguf") || is_later_part(entry->d_name)) continue;
+        snprintf(found[0] ? other : found, sizeof(found), "%s", entry->d_name);
+    }
+    closedir(dir);
+    if (!found[0]) return MU_OK; /* opening it says what is missing */
+    if (other[0]) {
+        return mu_fail(err, MU_ERR_INVALID, "%s: several GGUF files, name one: %.60s, %.60s, ...",
+                       ref->path, found, other);
+    }
+    if (snprintf(path, sizeof(path), "%s/%s", ref->path, found) >= (int)sizeof(ref->path)) {
+        return mu_fail(err, MU_ERR_LIMIT, "%.80s: path too long", ref->path);
+    }
+    memcpy(ref->path, path, strlen(path) + 1);
+    ref->kind = MU_REF_GGUF;
+    return MU_OK;
+}
+
 static mu_status resolve_path(const char *text, mu_ref *ref, mu_err *err) {
     if (!exists(text)) return mu_fail_os(err, MU_ERR_NOT_FOUND, "%s", text);
     ref->kind = is_folder(text) ? MU_REF_FOLDER : MU_REF_GGUF;
-    if (ref->kind == MU_REF_GGUF && !ends_with(text, ".gguf")) {
-        return mu_fail(err, MU_ERR_INVALID, "%s: not a folder and not a .gguf file", text);
-    }
     snprintf(ref->path, sizeof(ref->path), "%s", text);
-    return MU_OK;
+    if (ref->kind == MU_REF_FOLDER) return resolve_folder(ref, err);
+    if (ends_with(text, ".gguf") || is_gguf(text)) return MU_OK;
+    return mu_fail(err, MU_ERR_INVALID, "%s: not a folder and not a GGUF file", text);
 }
 
 static mu_status resolve_repo(const char *text, const mu_hub_env *env, mu_ref *ref, mu_err *err) {
@@ -146,7 +189,8 @@ static mu_status resolve_repo(const char *text, const mu_hub_env *env, mu_ref *r
     }
     const char *revision = at ? strchr(text, '@') + 1 : NULL;
     ref->kind = MU_REF_FOLDER;
-    return mu_hub_find(repo, revision, env, ref->path, sizeof(ref->path), err);
+    mu_status status = mu_hub_find(repo, revision, env, ref->path, sizeof(ref->path), err);
+    return status == MU_OK ? resolve_folder(ref, err) : status;
 }
 
 mu_status mu_ref_resolve(const char *text, const mu_hub_env *env, mu_ref *out, mu_err *err) {

@@ -40,6 +40,13 @@ static int make_cache(void **state) {
     make_file("hub/models--openai-community--gpt2/refs/evil", "../../..\n");
     make_file("model.gguf", "GGUF");
     make_file("notes.txt", "x");
+    make_file("sha256-1234", "GGUF");
+    make_folder("parts");
+    make_file("parts/m-00001-of-00002.gguf", "GGUF");
+    make_file("parts/m-00002-of-00002.gguf", "GGUF");
+    make_folder("several");
+    make_file("several/a.gguf", "GGUF");
+    make_file("several/b.gguf", "GGUF");
     return 0;
 }
 
@@ -56,6 +63,11 @@ static void references_resolve(void **state) {
     snprintf(gguf, sizeof(gguf), "%s/model.gguf:bf16", folder);
     snprintf(notes, sizeof(notes), "%s/notes.txt", folder);
     snprintf(missing, sizeof(missing), "%s/none", folder);
+    char blob[128], parts[128], several[128], hub[128];
+    snprintf(blob, sizeof(blob), "%s/sha256-1234", folder);
+    snprintf(parts, sizeof(parts), "%s/parts", folder);
+    snprintf(several, sizeof(several), "%s/several", folder);
+    snprintf(hub, sizeof(hub), "%s/hub", folder);
     const struct {
         const char *text;
         mu_status status;
@@ -74,7 +86,11 @@ static void references_resolve(void **state) {
         {"openai-community/gpt2@main", MU_OK, MU_REF_FOLDER, "snapshots/abc123", ""},
         {"openai-community/gpt2@abc123", MU_OK, MU_REF_FOLDER, "snapshots/abc123", ""},
         {gguf, MU_OK, MU_REF_GGUF, "model.gguf", "bf16"},
-        {folder, MU_OK, MU_REF_FOLDER, "", ""},
+        {folder, MU_OK, MU_REF_GGUF, "model.gguf", ""}, /* the only one in it */
+        {blob, MU_OK, MU_REF_GGUF, "sha256-1234", ""},
+        {parts, MU_OK, MU_REF_GGUF, "m-00001-of-00002.gguf", ""},
+        {several, MU_ERR_INVALID, 0, NULL, NULL},
+        {hub, MU_OK, MU_REF_FOLDER, "hub", ""},
         {"", MU_ERR_INVALID, 0, NULL, NULL},
         {"gpt2:q9", MU_ERR_INVALID, 0, NULL, NULL},
         {notes, MU_ERR_INVALID, 0, NULL, NULL},

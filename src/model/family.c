@@ -247,7 +247,12 @@ static mu_status bind_slot(const binder *b, const mu_slot_row *row, mu_slot_shap
     }
     w.tensor = name[0] ? find_tensor(b->family, b->naming, b->tensors, name) : NULL;
     if (!w.tensor && is_optional) return MU_OK;
-    if (!w.tensor) return mu_fail(b->err, MU_ERR_FORMAT, "no tensor %s", name);
+    if (!w.tensor) {
+        const char *type = mu_tensor_set_unread(b->tensors, name);
+        if (!type) return mu_fail(b->err, MU_ERR_FORMAT, "no tensor %s", name);
+        return mu_fail(b->err, MU_ERR_UNSUPPORTED, "%s: type %s is not one this version reads",
+                       name, type);
+    }
     b->is_used[w.tensor - b->tensors->tensors] = true;
     w.is_transposed = row->is_conv1d && b->naming == MU_NAMING_HF;
     if (row->is_interleaved && b->naming == MU_NAMING_GGUF) {

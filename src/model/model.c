@@ -75,13 +75,18 @@ static void add_end_tokens(mu_model *model, const mu_metadata *metadata, const c
     }
 }
 
-/* metadata: what the model's own file says; the tokenizer's word counts where that is silent. */
+/* metadata: what the model's own file says; then what the tokenizer knows: ends of turns and of
+ * messages, by their keys or names. */
 static void settle_end_tokens(mu_model *model, const mu_metadata *metadata, const char *const *keys,
                               size_t n_keys) {
     for (size_t i = 0; i < n_keys; i++) {
         add_end_tokens(model, metadata, keys[i]);
     }
-    if (model->n_end_tokens == 0) add_end_token(model, mu_tokenizer_eos(model->tokenizer));
+    uint32_t n_ends;
+    const mu_token *ends = mu_tokenizer_ends(model->tokenizer, &n_ends);
+    for (uint32_t i = 0; i < n_ends; i++) {
+        add_end_token(model, ends[i]);
+    }
 }
 
 static mu_status open_synthetic(mu_model *model, const mu_ref *ref, const mu_hub_env *env,

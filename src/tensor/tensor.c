@@ -23,6 +23,17 @@ const mu_tensor *mu_tensor_set_find(const mu_tensor_set *set, const char *name) 
     return bsearch(&key, set->tensors, set->n, sizeof(key), by_name);
 }
 
+const char *mu_tensor_set_unread(const mu_tensor_set *set, const char *name) {
+    size_t n_name = strlen(name);
+    for (size_t i = 0; i < set->n_unread; i++) {
+        const char *other = set->unread[i].name;
+        size_t n = strlen(other);
+        if (n < n_name || strcmp(other + n - n_name, name) != 0) continue;
+        if (n == n_name || other[n - n_name - 1] == '.') return set->unread[i].type;
+    }
+    return NULL;
+}
+
 uint64_t mu_tensor_n_elems(const mu_tensor *tensor) {
     uint64_t n = 1;
     for (uint32_t i = 0; i < tensor->n_dims; i++) {
