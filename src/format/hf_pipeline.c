@@ -89,6 +89,40 @@ static mu_status read_replace(const json_t *json, mu_tokenizer_builder *b, mu_er
     return MU_OK;
 }
 
+static int base64_digit(char c) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+    return at ? (int)(at - digits) : -1;
+}
+
+/* False: not base64. */
+static bool append_base64(mu_buf *out, const char *text) {
+    uint32_t bits = 0, n_bits = 0;
+    for (; *text && *text != '='; text++) {
+        int digit = base64_digit(*text);
+        if (digit < 0) return false;
+        bits = bits << 6 | (uint32_t)digit;
+        n_bits += 6;
+        if (n_bits < 8) continue;
+        n_bits -= 8;
+        uint8_t byte = (uint8_t)(bits >> n_bits);
+        mu_buf_append(out, &byte, 1);
+    }
+    return strspn(text, "=") == strlen(text);
+}
+
+static mu_status read_charsmap(const json_t *json, mu_tokenizer_builder *b, mu_err *err) {
+    const char *text = text_of(json, "precompiled_charsmap");
+    if (!text || b->charsmap.n > 0 || !append_base64(&b->charsmap, text)) {
+        return mu_fail(err, MU_ERR_FORMAT, "normalizer: precompiled_charsmap: not one, in base64");
+    }
+    if (b->charsmap.failed) return mu_fail(err, MU_ERR_NOMEM, "character map");
+    mu_tokenizer_builder_normalizer(b,
+                                    (mu_normalizer){.kind = MU_NORMALIZE_CHARSMAP_GRAPHEMES,
+                                                    .charsmap = {b->charsmap.data, b->charsmap.n}});
+    return MU_OK;
+}
+
 static mu_status read_normalizer(const json_t *json, mu_tokenizer_builder *b, mu_err *err) {
     for (size_t i = 0; i < MU_COUNTOF(plain_normalizers); i++) {
         if (!mu_hf_is_type(json, plain_normalizers[i].type)) continue;
@@ -97,6 +131,7 @@ static mu_status read_normalizer(const json_t *json, mu_tokenizer_builder *b, mu
     }
     if (mu_hf_is_type(json, "BertNormalizer")) return read_bert_normalizer(json, b);
     if (mu_hf_is_type(json, "Replace")) return read_replace(json, b, err);
+    if (mu_hf_is_type(json, "Precompiled")) return read_charsmap(json, b, err);
     if (mu_hf_is_type(json, "Strip")) {
         if (mu_hf_flag(json, "strip_left", true)) add_plain(b, MU_NORMALIZE_STRIP_LEFT);
         if (mu_hf_flag(json, "strip_right", true)) add_plain(b, MU_NORMALIZE_STRIP_RIGHT);

@@ -140,11 +140,11 @@ static bool is_ideograph(int32_t c) {
     return false;
 }
 
-/* Cc, Cf, Cn, Co, but for the three that are white space. */
+/* Cc, Cf, Co, but for the three that are white space. Hugging Face keeps what is not assigned. */
 static bool is_control(int32_t c) {
     if (c == '\t' || c == '\n' || c == '\r') return false;
     utf8proc_category_t category = utf8proc_category(c);
-    return category == UTF8PROC_CATEGORY_CN || category >= UTF8PROC_CATEGORY_CC;
+    return category >= UTF8PROC_CATEGORY_CC;
 }
 
 static void append_character(mu_buf *out, int32_t c) {
