@@ -26,7 +26,7 @@ typedef struct serve_options {
     mu_list shares;
     mu_texts alias, api_key, allowed_hosts, cors_origins;
     uint32_t port, threads, ctx, parallel, max_queued, prefill_beside, shutdown_timeout, ping;
-    uint64_t kv_cache_bytes, memory_budget, max_queued_tokens, max_body;
+    uint64_t kv_cache_bytes, memory_budget, max_queued_tokens, max_body, request_memory;
     uint32_t max_connections, max_connections_per_ip, max_request_line, max_header, max_headers,
         header_timeout, body_timeout, keep_alive;
     bool insecure_no_auth, no_prefix_cache, no_prompt_lookup, metrics_public, print_api;
@@ -38,6 +38,7 @@ typedef struct serve {
     mu_server_options server_options;
     mu_placement placement; /* types are each model's */
     mu_buf tls_key, tls_cert;
+    mu_tls *tls;
     int listen_fd, log_fd, signal_fd;
     uint32_t port;
     mu_fleet *fleet;
@@ -78,8 +79,16 @@ static mu_status read_tls(serve *s, mu_err *err) {
     }
     mu_status status = mu_read_all(o->tls_key, &s->tls_key, err);
     if (status == MU_OK) status = mu_read_all(o->tls_cert, &s->tls_cert, err);
-    s->server_options.http.tls_key = s->tls_key.data;
-    s->server_options.http.tls_cert = s->tls_cert.data;
+    mu_err inner;
+    if (status == MU_OK) {
+        status = mu_tls_open(s->tls_key.data, s->tls_key.n, s->tls_cert.data, s->tls_cert.n,
+                             &s->tls, &inner);
+        if (status != MU_OK) {
+            mu_fail(err, status, "--tls-key %s, --tls-cert %s: %s", o->tls_key, o->tls_cert,
+                    inner.text);
+        }
+    }
+    s->server_options.http.tls = s->tls;
     return status;
 }
 
@@ -150,6 +159,15 @@ static mu_status settle_device(serve *s, mu_err *err) {
     return MU_OK;
 }
 
+/* A quarter of what there is, within bounds that make sense. */
+static uint64_t request_memory(void) {
+    const uint64_t least = UINT64_C(64) << 20, most = UINT64_C(1) << 30;
+    mu_cpu_facts facts;
+    mu_cpu_facts_read(&facts);
+    uint64_t bytes = facts.memory_available_bytes / 4;
+    return bytes < least ? least : bytes > most ? most : bytes;
+}
+
 static mu_status open_server(serve *s, mu_err *err) {
     const serve_options *o = s->o;
     mu_server_options *to = &s->server_options;
@@ -165,9 +183,8 @@ static mu_status open_server(serve *s, mu_err *err) {
     to->http.listen_fd = s->listen_fd;
     to->http.n_connections_max = connections_max(o->max_connections);
     to->http.n_connections_per_ip_max = o->max_connections_per_ip;
-    to->http.request_line_bytes_max = o->max_request_line;
-    to->http.header_bytes_max = o->max_header;
-    to->http.n_headers_max = o->max_headers;
+    to->http.limits = (mu_http_limits){o->max_request_line, o->max_header, o->max_headers};
+    to->request_memory = o->request_memory > 0 ? o->request_memory : request_memory();
     to->http.body_bytes_max = o->max_body;
     to->http.header_timeout_s = o->header_timeout;
     to->http.body_timeout_s = o->body_timeout;
@@ -294,6 +311,7 @@ static mu_status catch_signals(serve *s, mu_err *err) {
 
 static void close_all(serve *s) {
     mu_server_close(s->server);
+    mu_tls_close(s->tls);
     mu_fleet_close(s->fleet);
     mu_buf_deinit(&s->tls_key);
     mu_buf_deinit(&s->tls_cert);
@@ -405,16 +423,18 @@ static const mu_option options[] = {
      "comment lines on silent streams; 0: none"},
     {"max-connections", 0, MU_OPTION_U32, &o.max_connections, 1, 1 << 20, "N", "open connections"},
     {"max-connections-per-ip", 0, MU_OPTION_U32, &o.max_connections_per_ip, 0, 1 << 20, "N",
-     "of one address; 0: no limit"},
+     "of one address; 0: half of them"},
     {"max-body", 0, MU_OPTION_U64, &o.max_body, 1, 1e12, "BYTES", "of a request"},
+    {"request-memory", 0, MU_OPTION_U64, &o.request_memory, 0, 1e15, "BYTES",
+     "that all requests together may need, one client half; 0: a quarter of what is there"},
     {"max-request-line", 0, MU_OPTION_U32, &o.max_request_line, 64, 1 << 20, "BYTES",
      "of a request"},
     {"max-header", 0, MU_OPTION_U32, &o.max_header, 1024, 1 << 24, "BYTES", "all headers"},
     {"max-headers", 0, MU_OPTION_U32, &o.max_headers, 1, 10000, "N", "headers of a request"},
     {"header-timeout", 0, MU_OPTION_U32, &o.header_timeout, 1, 3600, "S",
-     "for the first request's head"},
+     "for a request's head, from its first byte"},
     {"body-timeout", 0, MU_OPTION_U32, &o.body_timeout, 1, 3600, "S",
-     "without a byte of body sent or answer read"},
+     "without a byte of body sent or answer read; slower than 1 KiB/s in all is late too"},
     {"keep-alive", 0, MU_OPTION_U32, &o.keep_alive, 1, 86400, "S", "between requests"},
     {"print-api", 0, MU_OPTION_FLAG, &o.print_api, 0, 0, NULL,
      "print the API's reference (Markdown) and end"},

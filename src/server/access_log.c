@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -56,11 +55,6 @@ void mu_access_log_write(mu_call *call, bool is_whole) {
     }
     json_decref(json);
     mu_buf_append_str(&line, "\n");
-    ssize_t n = line.failed ? -1 : write(server->options.log_fd, line.data, line.n);
-    if (n != (ssize_t)line.n) { /* a full disk stops the log, not the server */
-        pthread_mutex_lock(&server->lock);
-        server->n_log_lost++;
-        pthread_mutex_unlock(&server->lock);
-    }
+    if (!line.failed) mu_log_writer_append(server->log, line.data, line.n);
     mu_buf_deinit(&line);
 }

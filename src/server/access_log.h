@@ -1,7 +1,8 @@
 /* access_log.h - one line for every call that has ended, as text or JSON; never a word of a prompt.
  * Private to server/.
  *
- * Errors: a line that cannot be written is counted: a full disk stops the log, not the server.
+ * Errors: a line that cannot be written is counted (log_writer.h): a full disk or a reader that
+ * stopped reading stops the log, not the server.
  */
 #ifndef MU_SERVER_ACCESS_LOG_H
 #define MU_SERVER_ACCESS_LOG_H

@@ -7,7 +7,8 @@
  *         └───▶ streamed: source() whenever bytes can be sent ──────────┴──▶ log() ──▶ close()
  *                              the client leaves: cancel() ─────────────┘
  *
- * Threads: all on the HTTP thread.
+ * Threads: one at a time, that of the sockets or a worker (http.h); cancel(), log() and close() on
+ * that of the sockets.
  */
 #ifndef MU_SERVER_ANSWER_H
 #define MU_SERVER_ANSWER_H

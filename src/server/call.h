@@ -4,8 +4,8 @@
  *     server ──▶ served models [n]
  *        └─────▶ calls ──▶ the model that the call chose, the answer that takes time
  *
- * Threads: a call belongs to the HTTP thread, but for the fields that say otherwise. Served models
- * do not change once the server is ready.
+ * Threads: a call belongs to one thread at a time, that of the sockets or a worker (http.h), but
+ * for the fields that say otherwise. Served models do not change once the server is ready.
  */
 #ifndef MU_SERVER_CALL_H
 #define MU_SERVER_CALL_H
@@ -14,8 +14,11 @@
 #include <stdatomic.h>
 
 #include "server/answer.h"
+#include "server/budget.h"
 #include "server/gpu_watch.h"
+#include "server/log_writer.h"
 #include "server/server.h"
+#include "text/encoder_pool.h"
 
 enum { MU_CALL_ID_MAX = 128, MU_ROUTES_MAX = 32, MU_STATUS_CLASSES = 6 };
 
@@ -23,8 +26,8 @@ typedef struct mu_served {
     mu_server_model of;
     const mu_model *model;
     const mu_engine *engine;
-    mu_encoder *encoder;    /* owned, the HTTP thread's */
-    size_t piece_bytes_max; /* of the longest token, > 0 */
+    mu_encoder_pool *encoders; /* owned */
+    size_t piece_bytes_max;    /* of the longest token, > 0 */
 } mu_served;
 
 struct mu_call {
@@ -34,7 +37,8 @@ struct mu_call {
     const struct mu_route *route;
     char id[MU_CALL_ID_MAX];
     uint64_t begun_ns;
-    uint32_t key; /* number of the API key, 0: none */
+    uint32_t key;                       /* number of the API key, 0: none */
+    uint64_t charged_bytes, body_bytes; /* of the budget; of that for the body */
     bool is_counted;
     const mu_served *served;      /* the model it is for; NULL: none, or not known yet */
     mu_answer *answer;            /* owned; NULL: answered at once, or not yet */
@@ -45,6 +49,8 @@ struct mu_call {
 struct mu_server {
     mu_server_options options;
     mu_http *http;
+    mu_budget *budget;  /* of what calls may need */
+    mu_log_writer *log; /* NULL: none */
     uint64_t opened_ns;
     int64_t opened_at; /* Unix time */
 
@@ -57,7 +63,6 @@ struct mu_server {
     mu_call *calls;
     uint32_t n_active;
     uint64_t n_http[MU_ROUTES_MAX][MU_STATUS_CLASSES];
-    uint64_t n_log_lost;
 
     pthread_t ticker;
     bool has_ticker;
@@ -67,6 +72,10 @@ struct mu_server {
 /* Choose the call's model: NULL or "" is the only one there is. False: *error says what is served.
  */
 bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error);
+/* Memory that the call is about to need, until its end or until it is given back. False: *error
+ * says how much it would be. */
+bool mu_call_charge(mu_call *call, uint64_t bytes, mu_api_error *error);
+void mu_call_discharge(mu_call *call, uint64_t bytes);
 /* The served model of a name; NULL: none. */
 const mu_served *mu_served_find(const mu_server *server, const char *name);
 

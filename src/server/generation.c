@@ -60,15 +60,6 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
     };
 }
 
-static uint64_t client_of(const mu_call *call) {
-    if (call->key != 0) return call->key;
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a of the address */
-    for (const char *c = mu_exchange_peer(call->x); *c; c++) {
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    }
-    return hash;
-}
-
 static bool submit(mu_generation *g, mu_api_error *error) {
     const mu_generation_params *p = &g->params;
     mu_request_seq *seqs = MU_ALLOC(mu_request_seq, g->n_seqs);
@@ -87,8 +78,8 @@ static bool submit(mu_generation *g, mu_api_error *error) {
     mu_request_options options = {
         .seqs = seqs,
         .n_seqs = g->n_seqs,
-        .client = client_of(g->answer.call),
-        .peer_fd = mu_exchange_fd(g->answer.call->x),
+        .client = mu_exchange_client(g->answer.call->x),
+        .peer_fd = -1, /* the connection is watched where it is read */
         .is_streaming = p->stream,
         .notify = on_news,
         .ctx = g->answer.call->x,
@@ -202,7 +193,7 @@ static const mu_answer_kind kind = {
 };
 
 void mu_generation_start(mu_call *call, bool is_chat) {
-    static uint64_t n_started; /* the HTTP thread's */
+    static atomic_uint_fast64_t n_started;
     mu_api_error error = {0};
     json_t *body;
     if (!mu_call_body(call, &body)) return;
@@ -219,7 +210,8 @@ void mu_generation_start(mu_call *call, bool is_chat) {
     g->created =
         call->server->opened_at + (int64_t)((mu_now_ns() - call->server->opened_ns) / 1000000000);
     snprintf(g->id, sizeof(g->id), "%s-%llx%06llx", is_chat ? "chatcmpl" : "cmpl",
-             (unsigned long long)call->server->opened_ns, (unsigned long long)++n_started);
+             (unsigned long long)call->server->opened_ns,
+             (unsigned long long)(atomic_fetch_add(&n_started, 1) + 1));
     call->answer = &g->answer;
     mu_buf unknown = {0};
     bool ok = prepare(g, &unknown, &error);

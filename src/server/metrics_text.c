@@ -196,13 +196,31 @@ static void write_models(mu_buf *out, mu_server *server) {
 
 /* What is the server's, whatever the models. */
 static void write_server(mu_buf *out, mu_server *server) {
-    pthread_mutex_lock(&server->lock);
-    uint64_t n_log_lost = server->n_log_lost;
-    pthread_mutex_unlock(&server->lock);
-    head(out, "muai_http_connections", GAUGE_U32, "Open connections.");
-    mu_buf_printf(out, "muai_http_connections %u\n", mu_http_n_connections(server->http));
-    head(out, "muai_log_lines_lost_total", COUNTER, "Access log lines that could not be written.");
-    mu_buf_printf(out, "muai_log_lines_lost_total %llu\n", (unsigned long long)n_log_lost);
+    mu_http_facts http = mu_http_get_facts(server->http);
+    const struct {
+        const char *name, *help;
+        kind kind;
+        uint64_t value;
+    } numbers[] = {
+        {"muai_http_connections", "Open connections.", GAUGE_U64, http.n_connections},
+        {"muai_http_connections_refused_total",
+         "Connections closed at once: too many, or too many of their address.", COUNTER,
+         http.n_refused},
+        {"muai_http_connections_replaced_total",
+         "Waiting connections closed for one of an address with fewer.", COUNTER, http.n_replaced},
+        {"muai_http_connections_late_total",
+         "Connections closed because they were silent or slow for too long.", COUNTER, http.n_late},
+        {"muai_request_memory_bytes", "Memory that all requests together may need.", GAUGE_U64,
+         mu_budget_total(server->budget)},
+        {"muai_request_memory_used_bytes", "Memory that the requests of this moment may need.",
+         GAUGE_U64, mu_budget_used(server->budget)},
+        {"muai_log_lines_lost_total", "Access log lines that could not be written.", COUNTER,
+         server->log ? mu_log_writer_n_lost(server->log) : 0},
+    };
+    for (size_t i = 0; i < MU_COUNTOF(numbers); i++) {
+        head(out, numbers[i].name, numbers[i].kind, numbers[i].help);
+        mu_buf_printf(out, "%s %llu\n", numbers[i].name, (unsigned long long)numbers[i].value);
+    }
 }
 
 /* What the process holds, whatever the models do: nothing of it is told that is not known. */

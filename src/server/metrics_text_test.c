@@ -58,13 +58,12 @@ static mu_server *open_server(const char *pci_bus_id) {
     if (mu_listen_open("127.0.0.1", 0, &listen_fd, &port, &err) != MU_OK) fail_msg("%s", err.text);
     o.http = (mu_http_options){.listen_fd = listen_fd,
                                .n_connections_max = 4,
-                               .request_line_bytes_max = 8192,
-                               .header_bytes_max = 65536,
-                               .n_headers_max = 100,
+                               .limits = {8192, 65536, 100},
                                .body_bytes_max = 1000,
                                .header_timeout_s = 10,
                                .body_timeout_s = 10,
                                .keep_alive_s = 10};
+    o.request_memory = 1 << 20;
     o.gpu_pci_bus_id = pci_bus_id;
     o.gpu_device = "cuda:0";
     o.gpu_name = "NVIDIA \"Test\" 1";

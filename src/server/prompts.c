@@ -28,14 +28,17 @@ static bool encode(const mu_served *served, const char *text, size_t n, mu_promp
             "%zu bytes of prompt are at least %zu tokens and do not fit the context of %u", n,
             n_least, n_ctx);
     }
-    if (mu_encode(served->encoder, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &tokens, &n_tokens,
-                  &err) != MU_OK) {
-        return mu_api_fail_status(error, &err);
+    mu_encoder *encoder = NULL;
+    mu_status status = mu_encoder_pool_acquire(served->encoders, &encoder, &err);
+    if (status == MU_OK) {
+        status = mu_encode(encoder, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &tokens, &n_tokens,
+                           &err);
     }
-    if (n_tokens > INT32_MAX) return mu_api_fail(error, MU_API_TOO_LARGE, "prompt", "too long");
-    out->tokens = MU_ALLOC(mu_token, n_tokens + 1);
+    if (status == MU_OK) out->tokens = MU_ALLOC(mu_token, n_tokens + 1);
+    if (out->tokens && n_tokens > 0) memcpy(out->tokens, tokens, n_tokens * sizeof(*tokens));
+    mu_encoder_pool_release(served->encoders, encoder);
+    if (status != MU_OK) return mu_api_fail_status(error, &err);
     if (!out->tokens) return no_memory(error);
-    if (n_tokens > 0) memcpy(out->tokens, tokens, n_tokens * sizeof(*tokens));
     out->n = (uint32_t)n_tokens;
     mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(served->model));
     if (n_tokens == 0 && bos != MU_TOKEN_NONE) out->tokens[out->n++] = bos; /* of an empty text */

@@ -93,6 +93,7 @@ static void post_tokenize(mu_call *call) {
     if (!read_body(call, &body)) return;
     json_t *content = json_object_get(body, "content");
     uint32_t flags = json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0;
+    mu_encoder *encoder = NULL;
     const mu_token *tokens;
     size_t n;
     mu_err err;
@@ -100,13 +101,15 @@ static void post_tokenize(mu_call *call) {
     if (!json_is_string(content)) {
         mu_api_fail(&error, MU_API_INVALID_VALUE, "content", "content: must be a text");
         mu_call_fail(call, &error);
-    } else if (mu_encode(call->served->encoder, json_string_value(content),
-                         json_string_length(content), flags, &tokens, &n, &err) != MU_OK) {
+    } else if (mu_encoder_pool_acquire(call->served->encoders, &encoder, &err) != MU_OK ||
+               mu_encode(encoder, json_string_value(content), json_string_length(content), flags,
+                         &tokens, &n, &err) != MU_OK) {
         mu_api_fail_status(&error, &err);
         mu_call_fail(call, &error);
     } else {
         mu_call_json(call, 200, tokens_json(tokens, n));
     }
+    mu_encoder_pool_release(call->served->encoders, encoder);
     json_decref(body);
 }
 

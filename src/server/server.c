@@ -45,6 +45,25 @@ bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error) 
                        name);
 }
 
+bool mu_call_charge(mu_call *call, uint64_t bytes, mu_api_error *error) {
+    mu_err err;
+    mu_status status =
+        mu_budget_take(call->server->budget, mu_exchange_client(call->x), bytes, &err);
+    if (status == MU_OK) {
+        call->charged_bytes += bytes;
+        return true;
+    }
+    mu_api_code code = status == MU_ERR_LIMIT  ? MU_API_TOO_LARGE
+                       : status == MU_ERR_BUSY ? MU_API_CLIENT_LIMIT
+                                               : MU_API_OVERLOADED;
+    return mu_api_fail(error, code, NULL, "%s", err.text);
+}
+
+void mu_call_discharge(mu_call *call, uint64_t bytes) {
+    call->charged_bytes -= bytes;
+    mu_budget_give(call->server->budget, mu_exchange_client(call->x), bytes);
+}
+
 /* Calls */
 
 static void fail(mu_call *call, mu_api_code code, const char *text) {
@@ -95,7 +114,20 @@ static void on_begin(void *ctx, mu_exchange *x) {
     if (!call) return;
     bool path_is_known;
     call->route = mu_route_find(mu_exchange_method(x), mu_exchange_path(x), &path_is_known);
-    mu_access_check(call, path_is_known);
+    if (mu_access_check(call, path_is_known) && call->key != 0)
+        mu_exchange_set_client(x, call->key);
+}
+
+static bool on_charge(void *ctx, mu_exchange *x, uint64_t n_bytes) {
+    (void)ctx;
+    mu_call *call = *mu_exchange_user(x);
+    mu_api_error error;
+    if (mu_call_charge(call, n_bytes - call->body_bytes, &error)) {
+        call->body_bytes = n_bytes;
+        return true;
+    }
+    mu_call_fail(call, &error);
+    return false;
 }
 
 /* False: answered, the models are not there. */
@@ -103,7 +135,7 @@ static bool enter(mu_call *call) {
     mu_server *server = call->server;
     if (call->route->needs != MU_ROUTE_MODEL) return true;
     if (atomic_load(&server->is_draining)) {
-        mu_exchange_add_header(call->x, "Connection", "close");
+        mu_exchange_set_last(call->x);
         fail(call, MU_API_DRAINING, "the server is stopping");
         return false;
     }
@@ -138,7 +170,8 @@ static void on_refuse(void *ctx, mu_exchange *x, unsigned code, const char *why)
     mu_call *call = *mu_exchange_user(x) ? *mu_exchange_user(x) : open_call(ctx, x);
     if (!call) return;
     fail(call,
-         code == 413   ? MU_API_TOO_LARGE
+         code == 408   ? MU_API_LATE
+         : code == 413 ? MU_API_TOO_LARGE
          : code == 414 ? MU_API_URI_TOO_LONG
          : code == 431 ? MU_API_HEADERS_TOO_LARGE
                        : MU_API_BAD_REQUEST,
@@ -154,6 +187,7 @@ static void on_end(void *ctx, mu_exchange *x, bool is_whole) {
     if (answer && !is_whole) answer->kind->cancel(answer);
     mu_access_log_write(call, is_whole);
     if (answer) answer->kind->close(answer);
+    mu_call_discharge(call, call->charged_bytes);
     pthread_mutex_lock(&server->lock);
     if (class < MU_STATUS_CLASSES) server->n_http[mu_route_index(call->route)][class]++;
     if (call->is_counted) server->n_active--;
@@ -163,12 +197,11 @@ static void on_end(void *ctx, mu_exchange *x, bool is_whole) {
     mu_free(call);
 }
 
-/* Once a second: late heads, the GPU's state, silent streams. */
+/* Once a second: the GPU's state, silent streams. */
 static void *tick(void *arg) {
     mu_server *server = arg;
     struct pollfd stop = {.fd = server->stop_fd, .events = POLLIN};
     while (poll(&stop, 1, 1000) == 0) {
-        mu_http_tick(server->http);
         if (atomic_load(&server->is_ready) && server->gpu) mu_gpu_watch_refresh(server->gpu);
         uint64_t now_ns = mu_now_ns(), silence_ns = server->options.ping_s * 1000000000ull;
         pthread_mutex_lock(&server->lock);
@@ -197,12 +230,17 @@ mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_e
     server->stop_fd = eventfd(0, EFD_CLOEXEC);
     mu_http_callbacks callbacks = {.ctx = server,
                                    .begin = on_begin,
+                                   .charge = on_charge,
                                    .handle = on_handle,
                                    .source = on_source,
                                    .refuse = on_refuse,
                                    .end = on_end};
     mu_status status = MU_OK;
     if (server->stop_fd < 0) status = mu_fail_os(err, MU_ERR_IO, "server");
+    if (status == MU_OK) status = mu_budget_open(options->request_memory, &server->budget, err);
+    if (status == MU_OK && options->log_format != MU_LOG_NONE) {
+        status = mu_log_writer_open(options->log_fd, &server->log, err);
+    }
     if (status == MU_OK) status = mu_http_open(&options->http, &callbacks, &server->http, err);
     if (status == MU_OK && (errno = pthread_create(&server->ticker, NULL, tick, server)) != 0) {
         status = mu_fail_os(err, MU_ERR_IO, "server thread");
@@ -224,7 +262,7 @@ static mu_status serve_model(const mu_server_model *of, mu_served *served, mu_er
     const mu_tokenizer *tokenizer = mu_model_tokenizer(served->model);
     served->piece_bytes_max = mu_tokenizer_longest_piece(tokenizer);
     if (served->piece_bytes_max == 0) served->piece_bytes_max = 1;
-    return mu_encoder_open(tokenizer, &served->encoder, err);
+    return mu_encoder_pool_open(tokenizer, &served->encoders, err);
 }
 
 mu_status mu_server_ready(mu_server *server, const mu_server_model *models, uint32_t n_models,
@@ -268,8 +306,10 @@ void mu_server_close(mu_server *server) {
     mu_http_close(server->http);
     if (server->stop_fd >= 0) close(server->stop_fd);
     for (uint32_t i = 0; i < server->n_served; i++) {
-        mu_encoder_close(server->served[i].encoder);
+        mu_encoder_pool_close(server->served[i].encoders);
     }
+    mu_budget_close(server->budget);
+    mu_log_writer_close(server->log);
     mu_free(server->served);
     mu_gpu_watch_close(server->gpu);
     pthread_mutex_destroy(&server->lock);

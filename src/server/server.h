@@ -37,6 +37,7 @@ typedef struct mu_server_options {
     const char *gpu_name;       /* "NVIDIA H200" */
     const char *nvml_library;   /* gpu_usage.h; NULL: the driver's */
     uint32_t ping_s;            /* comment lines on silent streams */
+    uint64_t request_memory;    /* bytes that all requests may need; one client half */
     int log_fd;                 /* borrowed */
     mu_log_format log_format;
 } mu_server_options;

@@ -1,0 +1,50 @@
+#include "text/encoder_pool.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+
+enum { IDLE_MAX = 8 }; /* one for each thread that serves requests, and more than there are */
+
+struct mu_encoder_pool {
+    const mu_tokenizer *tokenizer;
+    pthread_mutex_t lock;
+    mu_encoder *idle[IDLE_MAX];
+    uint32_t n_idle;
+};
+
+mu_status mu_encoder_pool_open(const mu_tokenizer *tokenizer, mu_encoder_pool **out, mu_err *err) {
+    mu_encoder_pool *pool = mu_alloc(sizeof(*pool));
+    if (!pool) return mu_fail(err, MU_ERR_NOMEM, "encoders");
+    pool->tokenizer = tokenizer;
+    pthread_mutex_init(&pool->lock, NULL);
+    *out = pool;
+    return MU_OK;
+}
+
+void mu_encoder_pool_close(mu_encoder_pool *pool) {
+    if (!pool) return;
+    for (uint32_t i = 0; i < pool->n_idle; i++) {
+        mu_encoder_close(pool->idle[i]);
+    }
+    pthread_mutex_destroy(&pool->lock);
+    mu_free(pool);
+}
+
+mu_status mu_encoder_pool_acquire(mu_encoder_pool *pool, mu_encoder **out, mu_err *err) {
+    pthread_mutex_lock(&pool->lock);
+    mu_encoder *encoder = pool->n_idle > 0 ? pool->idle[--pool->n_idle] : NULL;
+    pthread_mutex_unlock(&pool->lock);
+    if (!encoder) return mu_encoder_open(pool->tokenizer, out, err);
+    *out = encoder;
+    return MU_OK;
+}
+
+void mu_encoder_pool_release(mu_encoder_pool *pool, mu_encoder *encoder) {
+    if (!encoder) return;
+    pthread_mutex_lock(&pool->lock);
+    bool is_kept = pool->n_idle < IDLE_MAX;
+    if (is_kept) pool->idle[pool->n_idle++] = encoder;
+    pthread_mutex_unlock(&pool->lock);
+    if (!is_kept) mu_encoder_close(encoder);
+}
