@@ -170,6 +170,12 @@ mu_heap_facts mu_heap_facts_read(void) {
         .retained_bytes = info.fordblks,
     };
 }
+
+void mu_heap_trim(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
 #else
 mu_heap_facts mu_heap_facts_read(void) {
     return (mu_heap_facts){0};

@@ -54,6 +54,9 @@ typedef struct mu_heap_facts {
 
 mu_heap_facts mu_heap_facts_read(void);
 
+/* Give what is freed, and kept by the allocator, back to the system, as far as it can. Takes a
+ * while: milliseconds. */
+void mu_heap_trim(void);
 /* Bytes of mu_alloc() and its kin that are alive, as the allocator rounded them. */
 int64_t mu_alloc_bytes_alive(void);
 

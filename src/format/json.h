@@ -13,6 +13,13 @@ enum { MU_JSON_DEPTH_MAX = 64 };
  * Errors: MU_ERR_FORMAT with line and column, MU_ERR_LIMIT (depth), MU_ERR_NOMEM. */
 mu_status mu_json_parse(const char *text, size_t n, json_t **out, mu_err *err) MU_MUST_USE;
 
+/* What parsing text [n] takes at most: the number of values and keys, and the memory for them. From
+ * a look at the punctuation, without parsing: text that is not JSON gives some numbers too. */
+typedef struct mu_json_cost {
+    uint64_t n_values, bytes;
+} mu_json_cost;
+mu_json_cost mu_json_measure(const char *text, size_t n);
+
 /* Escapes of half a surrogate pair (\ud83d alone), which clients that cut text send, become
  * \ufffd; in place, the length stays. */
 void mu_json_mend_surrogates(char *text, size_t n);

@@ -56,6 +56,18 @@ static bool type_is_taken(const char *type) {
     return type == NULL;
 }
 
+static bool charge_json(mu_call *call, const mu_buf *body, mu_api_error *error) {
+    mu_json_cost cost = mu_json_measure(body->data ? body->data : "", body->n);
+    if (cost.n_values > MU_CALL_VALUES_MAX) {
+        return mu_api_fail(error, MU_API_TOO_LARGE, NULL,
+                           "the body has %llu JSON values and keys, at most %d are read",
+                           (unsigned long long)cost.n_values, MU_CALL_VALUES_MAX);
+    }
+    if (!mu_call_charge(call, cost.bytes, error)) return false;
+    call->json_bytes = cost.bytes;
+    return true;
+}
+
 bool mu_call_body(mu_call *call, json_t **out) {
     mu_buf *body = mu_exchange_body(call->x);
     mu_api_error error;
@@ -65,13 +77,26 @@ bool mu_call_body(mu_call *call, json_t **out) {
         mu_call_fail(call, &error);
         return false;
     }
+    if (!charge_json(call, body, &error)) {
+        mu_call_fail(call, &error);
+        return false;
+    }
     mu_json_mend_surrogates(body->data, body->n);
     mu_status status = mu_json_parse(body->data ? body->data : "", body->n, out, &err);
+    mu_buf_deinit(body);
+    mu_call_discharge(call, call->body_bytes);
+    call->body_bytes = 0;
     if (status == MU_OK) return true;
     if (status == MU_ERR_LIMIT) err.status = MU_ERR_FORMAT; /* depth */
     mu_api_fail_status(&error, &err);
     mu_call_fail(call, &error);
     return false;
+}
+
+void mu_call_body_free(mu_call *call, json_t *body) {
+    json_decref(body);
+    mu_call_discharge(call, call->json_bytes);
+    call->json_bytes = 0;
 }
 
 void mu_call_stream(mu_call *call) {

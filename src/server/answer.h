@@ -40,8 +40,11 @@ void mu_call_json(mu_call *call, unsigned code,
                   json_t *json); /* takes over json; NULL: no memory */
 void mu_call_text(mu_call *call, const char *content_type, const mu_buf *text);
 
-/* The body as JSON object; false: answered with the error. */
+enum { MU_CALL_VALUES_MAX = 1 << 20 }; /* of JSON in a body */
+/* The body as JSON; false: answered with the error. The body's bytes are freed either way. */
 bool mu_call_body(mu_call *call, json_t **out);
+/* Frees what mu_call_body() gave, and gives its price back. */
+void mu_call_body_free(mu_call *call, json_t *body);
 void mu_call_report_unknown(mu_call *call, const mu_buf *unknown);
 /* The answer is a stream of server-sent events from now on, bytes from its source(). */
 void mu_call_stream(mu_call *call);

@@ -43,9 +43,10 @@ static account **find(mu_budget *b, uint64_t client) {
     return at;
 }
 
-static mu_status check(const mu_budget *b, uint64_t own, uint64_t bytes, mu_err *err) {
-    unsigned long long most = b->total / 2, asked = bytes, has = own, used = b->used;
-    if (bytes > most) {
+static mu_status check(const mu_budget *b, uint64_t own, uint64_t held, uint64_t bytes,
+                       mu_err *err) {
+    unsigned long long most = b->total / 2, asked = held + bytes, others = own - held;
+    if (bytes > most || asked > most) {
         return mu_fail(err, MU_ERR_LIMIT,
                        "the request needs %llu bytes of memory, a client may have %llu; see "
                        "--request-memory",
@@ -55,19 +56,21 @@ static mu_status check(const mu_budget *b, uint64_t own, uint64_t bytes, mu_err 
         return mu_fail(err, MU_ERR_BUSY,
                        "the request needs %llu bytes of memory, and this client's others have "
                        "%llu of the %llu that it may have",
-                       asked, has, most);
+                       asked, others, most);
     }
     if (bytes <= b->total - b->used) return MU_OK;
     return mu_fail(err, MU_ERR_NOMEM,
-                   "the request needs %llu bytes of memory, and others have %llu of %llu", asked,
-                   used, (unsigned long long)b->total);
+                   "the request needs %llu bytes of memory, and all have %llu of %llu", asked,
+                   (unsigned long long)b->used, (unsigned long long)b->total);
 }
 
-mu_status mu_budget_take(mu_budget *b, uint64_t client, uint64_t bytes, mu_err *err) {
+mu_status mu_budget_take(mu_budget *b, uint64_t client, uint64_t held, uint64_t bytes,
+                         mu_err *err) {
+    MU_ASSERT(bytes <= UINT64_MAX - held);
     if (bytes == 0) return MU_OK;
     pthread_mutex_lock(&b->lock);
     account **at = find(b, client), *own = *at;
-    mu_status status = check(b, own ? own->bytes : 0, bytes, err);
+    mu_status status = check(b, own ? own->bytes : 0, held, bytes, err);
     if (status == MU_OK && !own) {
         own = *at = mu_alloc(sizeof(*own));
         if (own) {

@@ -16,9 +16,10 @@ typedef struct mu_budget mu_budget;
 mu_status mu_budget_open(uint64_t bytes, mu_budget **out, mu_err *err) MU_MUST_USE;
 void mu_budget_close(mu_budget *budget); /* NULL is allowed; all was given back */
 
-/* Errors: MU_ERR_LIMIT (more than one client can ever have), MU_ERR_BUSY (with what the client
- * has already), MU_ERR_NOMEM (with what all have). Nothing is taken then. */
-mu_status mu_budget_take(mu_budget *budget, uint64_t client, uint64_t bytes,
+/* held: what the same request has already. Errors: MU_ERR_LIMIT (with it more than one client can
+ * ever have), MU_ERR_BUSY (with what the client's other requests have), MU_ERR_NOMEM (with what all
+ * have). Nothing is taken then. */
+mu_status mu_budget_take(mu_budget *budget, uint64_t client, uint64_t held, uint64_t bytes,
                          mu_err *err) MU_MUST_USE;
 void mu_budget_give(mu_budget *budget, uint64_t client, uint64_t bytes);
 uint64_t mu_budget_used(mu_budget *budget);

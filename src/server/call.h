@@ -37,9 +37,9 @@ struct mu_call {
     const struct mu_route *route;
     char id[MU_CALL_ID_MAX];
     uint64_t begun_ns;
-    uint32_t key;                       /* number of the API key, 0: none */
-    uint64_t charged_bytes, body_bytes; /* of the budget; of that for the body */
-    bool is_counted;
+    uint32_t key;                                   /* number of the API key, 0: none */
+    uint64_t charged_bytes, body_bytes, json_bytes; /* of the budget; for the body, for its JSON */
+    bool is_counted, is_large;
     const mu_served *served;      /* the model it is for; NULL: none, or not known yet */
     mu_answer *answer;            /* owned; NULL: answered at once, or not yet */
     atomic_uint_fast64_t sent_ns; /* last bytes of a stream; 0: it is none */
@@ -55,7 +55,8 @@ struct mu_server {
     int64_t opened_at; /* Unix time */
 
     atomic_bool is_ready, is_draining;
-    mu_served *served; /* [n_served], owned; set before is_ready, as is gpu */
+    atomic_bool wants_trim; /* a large call has ended: its memory goes back to the system */
+    mu_served *served;      /* [n_served], owned; set before is_ready, as is gpu */
     uint32_t n_served;
     mu_gpu_watch *gpu; /* NULL: none */
 

@@ -11,6 +11,8 @@
 #include "server/generation_state.h"
 #include "server/messages.h"
 
+enum { LONG_BYTES = 1 << 20 }; /* of sequences: their answer is for a worker */
+
 static bool no_memory(mu_api_error *error) {
     return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
 }
@@ -58,6 +60,30 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
                 .n_logprobs = p->n_logprobs < 0 && ranks ? 0 : p->n_logprobs,
             },
     };
+}
+
+/* What a sequence takes from its start on; the answer is charged when it is made. */
+static uint64_t seq_bytes(const mu_generation *g, const mu_seq_options *o) {
+    enum { STRUCT_BYTES = 4096, TEXT_BYTES_PER_TOKEN = 16 };
+    uint64_t n_tokens = (uint64_t)o->n_prompt + o->n_output_max, per_output = TEXT_BYTES_PER_TOKEN;
+    if (o->sampling.n_logprobs >= 0) {
+        per_output += sizeof(float) + sizeof(mu_logprob) * (uint64_t)o->sampling.n_logprobs;
+        if (!g->params.stream) per_output += 2 * sizeof(mu_output); /* kept until all is there */
+    }
+    return STRUCT_BYTES + n_tokens * 2 * sizeof(mu_token) + o->n_output_max * per_output +
+           o->n_stop_tokens * sizeof(mu_token) + o->sampling.n_biases * sizeof(mu_logit_bias);
+}
+
+static bool charge_seqs(mu_generation *g, mu_api_error *error) {
+    uint64_t bytes = 0;
+    uint32_t n_ctx = mu_engine_n_ctx(served_of(g)->engine);
+    for (uint32_t i = 0; i < g->n_prompts; i++) {
+        mu_seq_options o = seq_options(g, &g->prompts[i], 0, NULL);
+        if (o.n_prompt > n_ctx || o.n_output_max > n_ctx) return true; /* it will be refused */
+        bytes += g->params.best_of * seq_bytes(g, &o);
+    }
+    if (bytes > LONG_BYTES) mu_exchange_set_long(g->answer.call->x);
+    return mu_call_charge(g->answer.call, bytes, error);
 }
 
 static bool submit(mu_generation *g, mu_api_error *error) {
@@ -113,14 +139,14 @@ static void add_template_stop(mu_generation *g) {
 }
 
 static bool read_prompts(mu_generation *g, mu_api_error *error) {
-    return mu_prompts_read(served_of(g), g->params.prompt, &g->prompts, &g->n_prompts, error);
+    return mu_prompts_read(g->answer.call, g->params.prompt, &g->prompts, &g->n_prompts, error);
 }
 
 static bool read_messages(mu_generation *g, mu_api_error *error) {
     const mu_served *served = served_of(g);
     mu_buf text = {0};
     bool ok = mu_messages_render(served->of.chat_template, g->params.messages, &text, error) &&
-              mu_prompts_encode(served, text.data, text.n, &g->prompts, error);
+              mu_prompts_encode(g->answer.call, text.data, text.n, &g->prompts, error);
     if (ok) g->n_prompts = 1;
     mu_buf_deinit(&text);
     return ok;
@@ -137,7 +163,7 @@ static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
         g->n_prompt_tokens += g->prompts[i].n;
     }
     g->n_seqs = g->n_prompts * p->best_of;
-    return submit(g, error);
+    return charge_seqs(g, error) && submit(g, error);
 }
 
 static double ms(uint64_t from_ns, uint64_t to_ns) {
@@ -180,7 +206,6 @@ static void close_generation(mu_answer *answer) {
     mu_free(g->news);
     mu_free(g->choices);
     mu_generation_params_deinit(&g->params);
-    json_decref(g->body);
     mu_free(g);
 }
 
@@ -199,7 +224,7 @@ void mu_generation_start(mu_call *call, bool is_chat) {
     if (!mu_call_body(call, &body)) return;
     mu_generation *g = mu_alloc(sizeof(*g));
     if (!g) {
-        json_decref(body);
+        mu_call_body_free(call, body);
         no_memory(&error);
         mu_call_fail(call, &error);
         return;
@@ -215,6 +240,8 @@ void mu_generation_start(mu_call *call, bool is_chat) {
     call->answer = &g->answer;
     mu_buf unknown = {0};
     bool ok = prepare(g, &unknown, &error);
+    mu_call_body_free(call, g->body); /* nothing of it is needed while it waits and runs */
+    g->body = NULL;
     mu_call_report_unknown(call, &unknown);
     mu_buf_deinit(&unknown);
     if (!ok) {

@@ -130,6 +130,19 @@ static bool find_error(const mu_generation *g, mu_api_error *error) {
     return false;
 }
 
+/* What the answer takes as JSON and as text, at most. */
+static uint64_t answer_bytes(const mu_generation *g) {
+    enum { CHOICE_BYTES = 2048, CHAT_TOKEN_BYTES = 1200, COMPLETION_TOKEN_BYTES = 320 };
+    const mu_generation_params *p = &g->params;
+    uint64_t per_token = g->is_chat ? CHAT_TOKEN_BYTES : COMPLETION_TOKEN_BYTES, bytes = 0;
+    uint64_t n_told = p->n_logprobs < 0 ? 0 : (uint64_t)p->n_logprobs + 2;
+    for (uint32_t i = 0; i < g->n_seqs; i++) {
+        bytes += CHOICE_BYTES + 8 * (uint64_t)g->news[i].text.n;
+        bytes += per_token * n_told * g->news[i].n_tokens;
+    }
+    return bytes;
+}
+
 void mu_generation_resume(mu_answer *answer) {
     mu_generation *g = (mu_generation *)answer;
     mu_call *call = answer->call;
@@ -145,6 +158,10 @@ void mu_generation_resume(mu_answer *answer) {
     }
     mu_api_error error;
     if (find_error(g, &error)) {
+        mu_call_fail(call, &error);
+        return;
+    }
+    if (!mu_call_charge(call, answer_bytes(g), &error)) {
         mu_call_fail(call, &error);
         return;
     }

@@ -20,7 +20,8 @@ static const mu_param shared_rows[] = {
     {"stream_options", MU_PARAM_JSON, AT(stream_options), 0, 0, NULL,
      "`include_usage`: a last chunk with usage; `continuous_usage_stats`: usage in all"},
     {"stop", MU_PARAM_JSON, AT(stop), 0, 0, NULL, "a text or up to 16; not part of the output"},
-    {"stop_token_ids", MU_PARAM_JSON, AT(stop_token_ids), 0, 0, NULL, "token ids that end it"},
+    {"stop_token_ids", MU_PARAM_JSON, AT(stop_token_ids), 0, 0, NULL,
+     "up to 1024 token ids that end it"},
     {"temperature", MU_PARAM_F32, AT(temperature), 0, 100, "the model's, or 1",
      "randomness; 0 is greedy"},
     {"top_p", MU_PARAM_F32, AT(top_p), 0, 1, "1", "of the smallest set with this probability"},
@@ -213,6 +214,9 @@ bool mu_generation_params_read(json_t *body, bool is_chat, mu_generation_params 
     out->continuous_usage_stats = options.continuous_usage_stats;
     if (!read_stops(out, error) || !read_biases(out, error)) return false;
     if (!read_logprobs(out, is_chat, error)) return false;
+    if (json_array_size(out->stop_token_ids) > MU_STOP_TOKENS_MAX) {
+        return wrong(error, "stop_token_ids", "more than 1024 token ids");
+    }
     if (out->stop_token_ids && !mu_tokens_read("stop_token_ids", out->stop_token_ids,
                                                &out->stop_tokens, &out->n_stop_tokens, error)) {
         return false;

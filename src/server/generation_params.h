@@ -5,7 +5,7 @@
 #include "engine/engine.h"
 #include "server/params.h"
 
-enum { MU_CHOICES_MAX = 16, MU_PROMPTS_MAX = 256, MU_BIASES_MAX = 1024 };
+enum { MU_CHOICES_MAX = 16, MU_PROMPTS_MAX = 256, MU_BIASES_MAX = 1024, MU_STOP_TOKENS_MAX = 1024 };
 
 typedef struct mu_generation_params {
     const char *model;

@@ -14,7 +14,7 @@ typedef struct mu_choice {
 
 typedef struct mu_generation {
     mu_answer answer; /* first: the server's pointer is ours */
-    json_t *body;
+    json_t *body;     /* until the request is submitted; params borrow from it */
     mu_generation_params params;
     bool is_chat, has_role;
     char id[48], model[256]; /* the name it was asked under */

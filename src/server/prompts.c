@@ -16,10 +16,9 @@ static bool no_memory(mu_api_error *error) {
     return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
 }
 
-static bool encode(const mu_served *served, const char *text, size_t n, mu_prompt *out,
-                   mu_api_error *error) {
-    const mu_token *tokens;
-    size_t n_tokens, n_least = n / served->piece_bytes_max;
+static bool encode(mu_call *call, const char *text, size_t n, mu_prompt *out, mu_api_error *error) {
+    const mu_served *served = call->served;
+    size_t n_least = n / served->piece_bytes_max;
     uint32_t n_ctx = mu_engine_n_ctx(served->engine);
     mu_err err;
     if (n_least >= n_ctx) { /* not worth the time to encode it */
@@ -28,32 +27,25 @@ static bool encode(const mu_served *served, const char *text, size_t n, mu_promp
             "%zu bytes of prompt are at least %zu tokens and do not fit the context of %u", n,
             n_least, n_ctx);
     }
-    mu_encoder *encoder = NULL;
-    mu_status status = mu_encoder_pool_acquire(served->encoders, &encoder, &err);
-    if (status == MU_OK) {
-        status = mu_encode(encoder, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &tokens, &n_tokens,
-                           &err);
-    }
-    if (status == MU_OK) out->tokens = MU_ALLOC(mu_token, n_tokens + 1);
-    if (out->tokens && n_tokens > 0) memcpy(out->tokens, tokens, n_tokens * sizeof(*tokens));
-    mu_encoder_pool_release(served->encoders, encoder);
+    uint64_t scratch = (uint64_t)n * MU_ENCODE_BYTES_PER_BYTE;
+    if (!mu_call_charge(call, scratch, error)) return false;
+    mu_status status = mu_encoder_pool_encode(
+        served->encoders, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &out->tokens, &out->n, &err);
+    mu_call_discharge(call, scratch);
     if (status != MU_OK) return mu_api_fail_status(error, &err);
-    if (!out->tokens) return no_memory(error);
-    out->n = (uint32_t)n_tokens;
     mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(served->model));
-    if (n_tokens == 0 && bos != MU_TOKEN_NONE) out->tokens[out->n++] = bos; /* of an empty text */
+    if (out->n == 0 && bos != MU_TOKEN_NONE) out->tokens[out->n++] = bos; /* of an empty text */
     return true;
 }
 
-static bool read_prompt(const mu_served *served, json_t *json, mu_prompt *out,
-                        mu_api_error *error) {
+static bool read_prompt(mu_call *call, json_t *json, mu_prompt *out, mu_api_error *error) {
     if (json_is_string(json)) {
-        return encode(served, json_string_value(json), json_string_length(json), out, error);
+        return encode(call, json_string_value(json), json_string_length(json), out, error);
     }
     return mu_tokens_read("prompt", json, &out->tokens, &out->n, error);
 }
 
-bool mu_prompts_read(const mu_served *served, json_t *json, mu_prompt **out, uint32_t *out_n,
+bool mu_prompts_read(mu_call *call, json_t *json, mu_prompt **out, uint32_t *out_n,
                      mu_api_error *error) {
     bool is_list = json_is_array(json) && json_array_size(json) > 0 &&
                    !json_is_integer(json_array_get(json, 0));
@@ -66,7 +58,7 @@ bool mu_prompts_read(const mu_served *served, json_t *json, mu_prompt **out, uin
     if (!prompts) return no_memory(error);
     for (size_t i = 0; i < n; i++) {
         json_t *one = is_list ? json_array_get(json, i) : json;
-        if (read_prompt(served, one, &prompts[i], error)) continue;
+        if (read_prompt(call, one, &prompts[i], error)) continue;
         mu_prompts_free(prompts, (uint32_t)n);
         return false;
     }
@@ -75,11 +67,11 @@ bool mu_prompts_read(const mu_served *served, json_t *json, mu_prompt **out, uin
     return true;
 }
 
-bool mu_prompts_encode(const mu_served *served, const char *text, size_t n, mu_prompt **out,
+bool mu_prompts_encode(mu_call *call, const char *text, size_t n, mu_prompt **out,
                        mu_api_error *error) {
     mu_prompt *one = MU_ALLOC(mu_prompt, 1);
     if (!one) return no_memory(error);
-    if (!encode(served, text, n, one, error)) {
+    if (!encode(call, text, n, one, error)) {
         mu_prompts_free(one, 1);
         return false;
     }

@@ -8,6 +8,8 @@
 #include "server/messages.h"
 #include "server/metrics_text.h"
 
+enum { TOKENIZE_BYTES_MAX = 1 << 20 }; /* so that none takes longer than a second or two */
+
 static void get_live(mu_call *call) {
     mu_call_json(call, 200, json_pack("{s:s}", "status", "ok"));
 }
@@ -76,41 +78,56 @@ static bool read_body(mu_call *call, json_t **out) {
     const char *name = json_string_value(json_object_get(*out, "model"));
     if (mu_call_choose_model(call, name, &error)) return true;
     mu_call_fail(call, &error);
-    json_decref(*out);
+    mu_call_body_free(call, *out);
     return false;
 }
 
-static json_t *tokens_json(const mu_token *tokens, size_t n) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_array_append_new(list, json_integer(tokens[i]));
+/* As text at once: a tree of as many numbers would be ten times as large. */
+static void answer_tokens(mu_call *call, const mu_token *tokens, uint32_t n) {
+    mu_buf text = {0};
+    mu_buf_append_str(&text, "{\"tokens\":[");
+    for (uint32_t i = 0; i < n; i++) {
+        mu_buf_printf(&text, "%s%d", i > 0 ? "," : "", (int)tokens[i]);
     }
-    return json_pack("{s:o, s:I}", "tokens", list, "count", (json_int_t)n);
+    mu_buf_printf(&text, "],\"count\":%u}", n);
+    mu_call_text(call, "application/json", &text);
+    mu_buf_deinit(&text);
+}
+
+static bool tokenize(mu_call *call, json_t *body, mu_token **out, uint32_t *out_n,
+                     mu_api_error *error) {
+    json_t *content = json_object_get(body, "content");
+    size_t n = json_string_length(content);
+    uint32_t flags = json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0;
+    uint64_t scratch = (uint64_t)n * MU_ENCODE_BYTES_PER_BYTE;
+    mu_err err;
+    if (!json_is_string(content)) {
+        return mu_api_fail(error, MU_API_INVALID_VALUE, "content", "content: must be a text");
+    }
+    if (n > TOKENIZE_BYTES_MAX) {
+        return mu_api_fail(error, MU_API_TOO_LARGE, "content",
+                           "content: %zu bytes, at most %d are tokenized at once", n,
+                           TOKENIZE_BYTES_MAX);
+    }
+    if (!mu_call_charge(call, scratch, error)) return false;
+    mu_status status = mu_encoder_pool_encode(call->served->encoders, json_string_value(content), n,
+                                              flags, out, out_n, &err);
+    return status == MU_OK || mu_api_fail_status(error, &err);
 }
 
 static void post_tokenize(mu_call *call) {
     json_t *body;
-    if (!read_body(call, &body)) return;
-    json_t *content = json_object_get(body, "content");
-    uint32_t flags = json_is_true(json_object_get(body, "add_special")) ? MU_ENCODE_BOS : 0;
-    mu_encoder *encoder = NULL;
-    const mu_token *tokens;
-    size_t n;
-    mu_err err;
+    mu_token *tokens = NULL;
+    uint32_t n = 0;
     mu_api_error error;
-    if (!json_is_string(content)) {
-        mu_api_fail(&error, MU_API_INVALID_VALUE, "content", "content: must be a text");
-        mu_call_fail(call, &error);
-    } else if (mu_encoder_pool_acquire(call->served->encoders, &encoder, &err) != MU_OK ||
-               mu_encode(encoder, json_string_value(content), json_string_length(content), flags,
-                         &tokens, &n, &err) != MU_OK) {
-        mu_api_fail_status(&error, &err);
-        mu_call_fail(call, &error);
+    if (!read_body(call, &body)) return;
+    if (tokenize(call, body, &tokens, &n, &error)) {
+        answer_tokens(call, tokens, n);
     } else {
-        mu_call_json(call, 200, tokens_json(tokens, n));
+        mu_call_fail(call, &error);
     }
-    mu_encoder_pool_release(call->served->encoders, encoder);
-    json_decref(body);
+    mu_free(tokens);
+    mu_call_body_free(call, body);
 }
 
 /* {name: text}; NULL: no memory. */
@@ -125,7 +142,8 @@ static void post_detokenize(mu_call *call) {
     mu_token *tokens = NULL;
     uint32_t n = 0;
     mu_api_error error;
-    if (!mu_tokens_read("tokens", json_object_get(body, "tokens"), &tokens, &n, &error)) {
+    if (!mu_tokens_read("tokens", json_object_get(body, "tokens"), &tokens, &n, &error) ||
+        !mu_call_charge(call, n * (uint64_t)call->served->piece_bytes_max, &error)) {
         mu_call_fail(call, &error);
     } else {
         mu_detokenizer detok;
@@ -139,7 +157,7 @@ static void post_detokenize(mu_call *call) {
         mu_buf_deinit(&text);
     }
     mu_free(tokens);
-    json_decref(body);
+    mu_call_body_free(call, body);
 }
 
 static void post_apply_template(mu_call *call) {
@@ -154,7 +172,7 @@ static void post_apply_template(mu_call *call) {
         mu_call_fail(call, &error);
     }
     mu_buf_deinit(&text);
-    json_decref(body);
+    mu_call_body_free(call, body);
 }
 
 static void get_metrics(mu_call *call) {

@@ -45,12 +45,15 @@ bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error) 
                        name);
 }
 
+enum { TRIM_BYTES = 4 << 20 };
+
 bool mu_call_charge(mu_call *call, uint64_t bytes, mu_api_error *error) {
     mu_err err;
-    mu_status status =
-        mu_budget_take(call->server->budget, mu_exchange_client(call->x), bytes, &err);
+    mu_status status = mu_budget_take(call->server->budget, mu_exchange_client(call->x),
+                                      call->charged_bytes, bytes, &err);
     if (status == MU_OK) {
         call->charged_bytes += bytes;
+        if (call->charged_bytes > TRIM_BYTES) call->is_large = true;
         return true;
     }
     mu_api_code code = status == MU_ERR_LIMIT  ? MU_API_TOO_LARGE
@@ -188,6 +191,7 @@ static void on_end(void *ctx, mu_exchange *x, bool is_whole) {
     mu_access_log_write(call, is_whole);
     if (answer) answer->kind->close(answer);
     mu_call_discharge(call, call->charged_bytes);
+    if (call->is_large) atomic_store(&server->wants_trim, true);
     pthread_mutex_lock(&server->lock);
     if (class < MU_STATUS_CLASSES) server->n_http[mu_route_index(call->route)][class]++;
     if (call->is_counted) server->n_active--;
@@ -202,6 +206,7 @@ static void *tick(void *arg) {
     mu_server *server = arg;
     struct pollfd stop = {.fd = server->stop_fd, .events = POLLIN};
     while (poll(&stop, 1, 1000) == 0) {
+        if (atomic_exchange(&server->wants_trim, false)) mu_heap_trim();
         if (atomic_load(&server->is_ready) && server->gpu) mu_gpu_watch_refresh(server->gpu);
         uint64_t now_ns = mu_now_ns(), silence_ns = server->options.ping_s * 1000000000ull;
         pthread_mutex_lock(&server->lock);

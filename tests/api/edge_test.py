@@ -92,5 +92,81 @@ def test_one_address_leaves_connections_to_others():
             c.close()
 
 
+def peak_mib(s):
+    with open(f"/proc/{s.process.pid}/status") as f:
+        return int([l for l in f if l.startswith("VmHWM:")][0].split()[1]) >> 10
+
+
+def test_a_request_has_a_price_that_is_told():
+    def body(**fields):
+        return json.dumps({"max_tokens": 1, **fields}, separators=(",", ":")).encode()
+
+    objects = b'{"prompt":[1],"x":[' + b"{}," * 1_200_000 + b"0]}"
+    rows = [
+        ("values", "/v1/completions", objects, 413), ("values to another", "/tokenize", objects, 413),
+        ("stop tokens", "/v1/completions", body(prompt=[[1]] * 256, best_of=16, stop_token_ids=[1] * (1 << 20)), 413),
+        ("stop tokens, few values", "/v1/completions", body(prompt=[1], stop_token_ids=[1] * 1025), 400),
+        ("text", "/tokenize", b'{"content":"' + b"abcdefghij" * 110_000 + b'"}', 413),
+        ("arrays", "/v1/completions", b'{"prompt":[1],"x":[' + b"[]," * 400_000 + b"0]}", 413),
+    ]
+    with Server("--request-memory", str(128 << 20), "--log-format", "none") as s:
+        s.ask("/v1/completions", SMALL)
+        before = peak_mib(s)
+        for name, path, data, code in rows:
+            status, _, answer = s.ask(path, data)
+            assert status == code, (name, answer)
+            assert any(c.isdigit() for c in answer["error"]["message"]), (name, answer)
+            assert s.ask("/livez")[0] == 200
+        many = body(prompt=[[1]] * 256, best_of=16)
+        assert s.ask("/v1/completions", many)[0] == 200
+        text = b'{"content":"' + b"abcdefghi " * 50_000 + b'"}'
+        assert s.ask("/tokenize", text)[2]["count"] > 50_000
+        assert peak_mib(s) - before < 256, (before, peak_mib(s))
+        wait_until(lambda: s.metrics()["muai_request_memory_used_bytes"] == 0, "all is given back")
+
+
+def test_bodies_in_sum_are_bounded():
+    head = b"POST /v1/completions HTTP/1.1\r\n" + HOST + b"Content-Length: 30000000\r\n\r\n"
+    with Server("--request-memory", str(64 << 20), "--log-format", "none") as s:
+        before, held, answers = peak_mib(s), [], []
+        for _ in range(8):
+            c = s.connect()
+            held.append(c)
+            try:
+                c.sendall(head + b" " * 20_000_000)
+                c.settimeout(0.5)
+                answers.append(status_of(c.recv(1000)))
+            except TimeoutError:
+                answers.append(None)  # it waits for the rest
+            except ConnectionError:
+                answers.append(429)  # it was told, and went on sending
+        assert answers.count(None) <= 1 and answers.count(429) >= 7, answers
+        assert peak_mib(s) - before < 100
+        with socket.create_connection(("127.0.0.1", s.port), 20, ("127.0.0.2", 0)) as c:
+            c.sendall(request_bytes("/v1/completions", SMALL))  # another client has its half
+            assert status_of(read_answer(c)) == 200
+        for c in held:
+            c.close()
+
+
+def test_long_work_does_not_hold_up_others():
+    text = b'{"content":"' + b"abcdefghij" * 30_000 + b'"}'
+    with Server("--log-format", "none") as s:
+        hostile = []
+        for _ in range(6):
+            c = s.connect(120)
+            c.sendall(request_bytes("/tokenize", text))
+            hostile.append(c)
+        for _ in range(50):  # while the texts are being read
+            start = time.monotonic()
+            assert s.ask("/livez", timeout=5)[0] == 200
+            assert time.monotonic() - start < 5
+        with socket.create_connection(("127.0.0.1", s.port), 60, ("127.0.0.2", 0)) as c:
+            c.sendall(request_bytes("/tokenize", b'{"content":"' + b"a b " * 5000 + b'"}'))
+            assert status_of(read_answer(c)) == 200
+        for c in hostile:
+            assert status_of(read_answer(c)) == 200
+
+
 if __name__ == "__main__":
     run(globals())
