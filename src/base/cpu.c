@@ -60,6 +60,11 @@ static uint64_t number_in(const char *root, const char *folder, const char *name
     return strtoull(read_text(root, path, text), NULL, 10); /* "max" is 0 */
 }
 
+/* Pages of files that were not used lately are given up as soon as somebody wants memory. */
+static uint64_t without(uint64_t used, uint64_t cached) {
+    return used > cached ? used - cached : 0;
+}
+
 static void read_v2(const char *root, const char *folder, limits *l) {
     char path[PATH_BYTES], text[TEXT_BYTES];
     snprintf(path, sizeof(path), "%s/cpu.max", folder);
@@ -67,8 +72,10 @@ static void read_v2(const char *root, const char *folder, limits *l) {
     if (sscanf(read_text(root, path, text), "%lf %lf", &quota, &period) == 2) {
         tighten_quota(l, quota, period);
     }
+    snprintf(path, sizeof(path), "%s/memory.stat", folder);
+    uint64_t cached = field(read_text(root, path, text), "inactive_file ");
     tighten_memory(l, number_in(root, folder, "memory.max"),
-                   number_in(root, folder, "memory.current"));
+                   without(number_in(root, folder, "memory.current"), cached));
 }
 
 static void read_v1_cpu(const char *root, const char *folder, limits *l) {
@@ -79,8 +86,11 @@ static void read_v1_cpu(const char *root, const char *folder, limits *l) {
 }
 
 static void read_v1_memory(const char *root, const char *folder, limits *l) {
+    char path[PATH_BYTES], text[TEXT_BYTES];
+    snprintf(path, sizeof(path), "%s/memory.stat", folder);
+    uint64_t cached = field(read_text(root, path, text), "total_inactive_file ");
     tighten_memory(l, number_in(root, folder, "memory.limit_in_bytes"),
-                   number_in(root, folder, "memory.usage_in_bytes"));
+                   without(number_in(root, folder, "memory.usage_in_bytes"), cached));
 }
 
 /* Visit mount + group, then every ancestor of group, down to mount itself. */
@@ -97,6 +107,14 @@ static void walk_up(const char *root, const char *mount, const char *group,
     }
 }
 
+static bool has_controller(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',') {
+        if (strcspn(at, ",") == n && strncmp(at, name, n) == 0) return true;
+    }
+    return false;
+}
+
 static limits read_cgroups(const char *root) {
     limits l = {0};
     char text[TEXT_BYTES];
@@ -109,8 +127,13 @@ static limits read_cgroups(const char *root) {
         *group++ = '\0';
         if (controllers[0] == '\0') {
             walk_up(root, "/sys/fs/cgroup", group, read_v2, &l);
-        } else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset")) {
+        } else if (has_controller(controllers, "cpu")) {
+            /* "cpu,cpuacct" are often mounted together, under that name or with a link from "cpu"
+             */
+            char mount[PATH_BYTES];
             walk_up(root, "/sys/fs/cgroup/cpu", group, read_v1_cpu, &l);
+            snprintf(mount, sizeof(mount), "/sys/fs/cgroup/%s", controllers);
+            walk_up(root, mount, group, read_v1_cpu, &l);
         } else if (strcmp(controllers, "memory") == 0) {
             walk_up(root, "/sys/fs/cgroup/memory", group, read_v1_memory, &l);
         }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +46,32 @@ typedef struct serve {
     mu_server *server;
 } serve;
 
+/* What reads standard error may have stopped reading: then this is lost, and nothing waits for it.
+ */
+static void MU_PRINTF(1, 2) say(const char *format, ...) {
+    char text[1280];
+    struct pollfd target = {.fd = STDERR_FILENO, .events = POLLOUT};
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (n <= 0 || poll(&target, 1, 0) <= 0) return;
+    ssize_t n_written = write(STDERR_FILENO, text, strnlen(text, sizeof(text)));
+    (void)n_written;
+}
+
+/* Of the command line, which everybody on the machine can read. */
+static void hide(const char *argument) {
+    memset((char *)(uintptr_t)argument, 'x', strlen(argument));
+}
+
 static mu_status read_access(serve *s, mu_err *err) {
     const serve_options *o = s->o;
     mu_server_options *to = &s->server_options;
     mu_status status = MU_OK;
     for (uint32_t i = 0; i < o->api_key.n && status == MU_OK; i++) {
         status = mu_auth_add(&to->auth, o->api_key.items[i], err);
+        hide(o->api_key.items[i]);
     }
     if (status == MU_OK && o->api_key_file) {
         status = mu_auth_add_file(&to->auth, o->api_key_file, err);
@@ -71,14 +92,34 @@ static mu_status read_access(serve *s, mu_err *err) {
     return MU_OK;
 }
 
+/* A key or a certificate: a file of that kind is small, whatever the path leads to. */
+static mu_status read_pem(const char *path, mu_buf *out, mu_err *err) {
+    enum { PEM_BYTES_MAX = 1 << 20 };
+    FILE *file = fopen(path, "re");
+    if (!file) return mu_fail_os(err, MU_ERR_IO, "%s", path);
+    char block[4096];
+    for (size_t n; out->n <= PEM_BYTES_MAX && (n = fread(block, 1, sizeof(block), file)) > 0;) {
+        mu_buf_append(out, block, n);
+    }
+    mu_status status = MU_OK;
+    if (ferror(file)) status = mu_fail_os(err, MU_ERR_IO, "%s: read", path);
+    if (out->failed) status = mu_fail(err, MU_ERR_NOMEM, "%s", path);
+    if (status == MU_OK && out->n == 0) status = mu_fail(err, MU_ERR_FORMAT, "%s: empty", path);
+    if (out->n > PEM_BYTES_MAX) {
+        status = mu_fail(err, MU_ERR_FORMAT, "%s: no PEM file is larger than 1 MiB", path);
+    }
+    fclose(file);
+    return status;
+}
+
 static mu_status read_tls(serve *s, mu_err *err) {
     const serve_options *o = s->o;
     if (!o->tls_key && !o->tls_cert) return MU_OK;
     if (!o->tls_key || !o->tls_cert) {
         return mu_fail(err, MU_ERR_INVALID, "--tls-key and --tls-cert go together");
     }
-    mu_status status = mu_read_all(o->tls_key, &s->tls_key, err);
-    if (status == MU_OK) status = mu_read_all(o->tls_cert, &s->tls_cert, err);
+    mu_status status = read_pem(o->tls_key, &s->tls_key, err);
+    if (status == MU_OK) status = read_pem(o->tls_cert, &s->tls_cert, err);
     mu_err inner;
     if (status == MU_OK) {
         status = mu_tls_open(s->tls_key.data, s->tls_key.n, s->tls_cert.data, s->tls_cert.n,
@@ -251,15 +292,15 @@ static bool drain(serve *s) {
     mu_server_drain(s->server);
     uint32_t n = mu_server_n_active(s->server);
     if (n > 0) {
-        fprintf(stderr, "muai serve: stopping; %u requests may finish within %u s\n", n,
-                s->o->shutdown_timeout);
+        say("muai serve: stopping; %u requests may finish within %u s\n", n,
+            s->o->shutdown_timeout);
     }
     while (mu_server_n_active(s->server) > 0 && mu_now_ns() < until_ns) {
         if (next_signal(s, POLL_MS) != 0) break; /* a second one: at once */
     }
     n = mu_server_n_active(s->server);
     if (n == 0) return true;
-    fprintf(stderr, "muai serve: %u requests were cut off\n", n);
+    say("muai serve: %u requests were cut off\n", n);
     mu_fleet_cancel_all(s->fleet);
     uint64_t grace_ns = mu_now_ns() + 500000000ull; /* to tell their clients */
     while (mu_server_n_active(s->server) > 0 && mu_now_ns() < grace_ns) {
@@ -273,11 +314,10 @@ static void tell_memory(const serve *s) {
     for (uint32_t i = 0; i < s->models->n; i++) {
         mu_fleet_kv kv = mu_fleet_get_kv(s->fleet, i);
         if (kv.bytes == kv.wanted_bytes) continue;
-        fprintf(stderr,
-                "muai serve: %s: %llu of %llu MiB of KV cache, so that all fits %llu MiB: fewer "
-                "sequences at once\n",
-                s->models->names[i].names[0], (unsigned long long)(kv.bytes >> 20),
-                (unsigned long long)(kv.wanted_bytes >> 20), (unsigned long long)(limit >> 20));
+        say("muai serve: %s: %llu of %llu MiB of KV cache, so that all fits %llu MiB: fewer "
+            "sequences at once\n",
+            s->models->names[i].names[0], (unsigned long long)(kv.bytes >> 20),
+            (unsigned long long)(kv.wanted_bytes >> 20), (unsigned long long)(limit >> 20));
     }
 }
 
@@ -287,13 +327,15 @@ static void tell_ready(const serve *s) {
     mu_served_models_list(s->models, names, sizeof(names));
     sd_notify(0, "READY=1");
     if (strcmp(s->o->device, "cpu") != 0) {
-        fprintf(stderr, "muai serve: device %s\n", s->placement.text);
+        say("muai serve: device %s\n", s->placement.text);
     }
     tell_memory(s);
+    bool is_v6 = strchr(s->o->host, ':') != NULL;
     if (s->port == 0) {
-        fprintf(stderr, "muai serve: %s on %s\n", names, s->o->host);
+        say("muai serve: %s on %s\n", names, s->o->host);
     } else {
-        fprintf(stderr, "muai serve: %s on %s://%s:%u\n", names, scheme, s->o->host, s->port);
+        say("muai serve: %s on %s://%s%s%s:%u\n", names, scheme, is_v6 ? "[" : "", s->o->host,
+            is_v6 ? "]" : "", s->port);
     }
 }
 
@@ -301,6 +343,8 @@ static mu_status catch_signals(serve *s, mu_err *err) {
     sigset_t set;
     mu_interrupts_install(); /* for SIGBUS */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);  /* nothing is read anew; a terminal that closes ends no server */
+    signal(SIGXFSZ, SIG_IGN); /* a log at its size limit loses lines */
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);

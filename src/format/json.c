@@ -174,6 +174,34 @@ void mu_json_mend_surrogates(char *text, size_t n) {
     }
 }
 
+/* digits: [n], without a sign. */
+static bool fits_64_bits(const char *digits, size_t n, bool is_negative) {
+    static const char max[] = "9223372036854775807", min[] = "9223372036854775808";
+    size_t n_max = sizeof(max) - 1;
+    return n < n_max || (n == n_max && memcmp(digits, is_negative ? min : max, n) <= 0);
+}
+
+void mu_json_mend_integers(char *text, size_t n) {
+    enum { SHORTEST = 19, LONGEST = 300 }; /* longer ones are no number of a double either */
+    bool in_string = false;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '"') in_string = !in_string;
+        if (in_string && text[i] == '\\') i++;
+        if (in_string || text[i] < '0' || text[i] > '9') continue;
+        size_t n_digits = 0, at = i;
+        while (at + n_digits < n && text[at + n_digits] >= '0' && text[at + n_digits] <= '9') {
+            n_digits++;
+        }
+        i += n_digits;
+        char next = i < n ? text[i] : ' ', before = at > 0 ? text[at - 1] : ' ';
+        bool is_whole = !strchr(".eE", next) && !strchr(".eE+", before);
+        bool is_long = n_digits >= SHORTEST && n_digits <= LONGEST;
+        if (next == '"') i--; /* the next round sees it */
+        if (!is_whole || !is_long || fits_64_bits(text + at, n_digits, before == '-')) continue;
+        memcpy(text + at + n_digits - 3, "e03", 3);
+    }
+}
+
 mu_status mu_json_load(const char *path, json_t **out, mu_err *err) {
     mu_map map;
     mu_err inner;

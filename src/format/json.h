@@ -24,6 +24,11 @@ mu_json_cost mu_json_measure(const char *text, size_t n);
  * \ufffd; in place, the length stays. */
 void mu_json_mend_surrogates(char *text, size_t n);
 
+/* Whole numbers that do not fit 64 bits with a sign, which jansson refuses wherever they stand,
+ * become real ones of nearly the same value (18446744073709551615: 18446744073709551e03); in place,
+ * the length stays. */
+void mu_json_mend_integers(char *text, size_t n);
+
 /* mu_json_parse() for a file, errors prefixed with its path. */
 mu_status mu_json_load(const char *path, json_t **out, mu_err *err) MU_MUST_USE;
 

@@ -11,6 +11,8 @@ void mu_access_add_headers(mu_call *call) {
     mu_exchange_add_header(call->x, "x-request-id", call->id);
     if (origin && o->n_origins > 0) {
         mu_exchange_add_header(call->x, "Access-Control-Allow-Origin", origin);
+        mu_exchange_add_header(call->x, "Access-Control-Expose-Headers",
+                               "x-request-id, x-unknown-fields, retry-after");
         mu_exchange_add_header(call->x, "Vary", "Origin");
     }
 }
@@ -29,6 +31,7 @@ static bool host_is_allowed(const mu_call *call) {
     const char *host = mu_exchange_header(call->x, "Host");
     if (!o->checks_host || !host) return true;
     size_t n = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    if (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n) return true;
     if (n > strlen(host)) return false;
     return is_in(host, n, loopback, MU_COUNTOF(loopback)) || is_in(host, n, o->hosts, o->n_hosts);
 }
@@ -53,10 +56,21 @@ static bool key_is_right(mu_call *call) {
     return call->key != 0;
 }
 
+static void add_methods(mu_call *call, const char *header) {
+    char methods[64];
+    mu_route_methods(mu_exchange_path(call->x), methods, sizeof(methods));
+    mu_exchange_add_header(call->x, header, methods);
+}
+
+/* Whatever headers a page of an allowed origin wants to send it may send: what they say is checked
+ * with the request itself. */
 static void answer_preflight(mu_call *call) {
-    mu_exchange_add_header(call->x, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    const char *asked = mu_exchange_header(call->x, "Access-Control-Request-Headers");
+    add_methods(call, "Access-Control-Allow-Methods");
+    add_methods(call, "Allow");
     mu_exchange_add_header(call->x, "Access-Control-Allow-Headers",
-                           "authorization, content-type, x-api-key, x-request-id");
+                           asked ? asked : "authorization, content-type, x-api-key, x-request-id");
+    mu_exchange_add_header(call->x, "Vary", "Access-Control-Request-Headers");
     mu_exchange_add_header(call->x, "Access-Control-Max-Age", "600");
     mu_exchange_respond(call->x, 204, NULL, NULL, 0);
 }
@@ -64,6 +78,16 @@ static void answer_preflight(mu_call *call) {
 static bool refuse(mu_call *call, mu_api_code code, const char *why) {
     mu_api_error error;
     mu_api_fail(&error, code, NULL, "%s", why);
+    mu_call_fail(call, &error);
+    return false;
+}
+
+static bool refuse_path(mu_call *call) {
+    mu_api_error error;
+    char paths[160];
+    mu_route_paths(paths, sizeof(paths));
+    mu_api_fail(&error, MU_API_NOT_FOUND, NULL, "no such path: %.80s; there are %s",
+                mu_exchange_path(call->x), paths);
     mu_call_fail(call, &error);
     return false;
 }
@@ -81,9 +105,10 @@ bool mu_access_check(mu_call *call, bool path_is_known) {
         return false;
     }
     if (!call->route && path_is_known) {
-        return refuse(call, MU_API_METHOD, "this path takes another method");
+        add_methods(call, "Allow");
+        return refuse(call, MU_API_METHOD, "this path takes another method: see the header Allow");
     }
-    if (!call->route) return refuse(call, MU_API_NOT_FOUND, "no such path");
+    if (!call->route) return refuse_path(call);
     if (key_is_right(call)) return true;
     return refuse(call, MU_API_KEY, "a valid API key is needed, as Authorization: Bearer KEY");
 }

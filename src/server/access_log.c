@@ -45,7 +45,7 @@ void mu_access_log_write(mu_call *call, bool is_whole) {
     json_t *json = log_json(call, is_whole);
     mu_buf line = {0};
     if (server->options.log_format == MU_LOG_JSON) {
-        char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+        char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
         if (text) mu_buf_append_str(&line, text);
         mu_free(text);
     } else {

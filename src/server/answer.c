@@ -51,7 +51,9 @@ static bool type_is_taken(const char *type) {
     static const char *const taken[] = {"application/json", "application/x-www-form-urlencoded"};
     for (size_t i = 0; type && i < MU_COUNTOF(taken); i++) {
         size_t n = strlen(taken[i]);
-        if (strncasecmp(type, taken[i], n) == 0 && (type[n] == '\0' || type[n] == ';')) return true;
+        if (strncasecmp(type, taken[i], n) != 0) continue;
+        const char *rest = type + n + strspn(type + n, " \t");
+        if (*rest == '\0' || *rest == ';') return true;
     }
     return type == NULL;
 }
@@ -82,6 +84,7 @@ bool mu_call_body(mu_call *call, json_t **out) {
         return false;
     }
     mu_json_mend_surrogates(body->data, body->n);
+    mu_json_mend_integers(body->data, body->n);
     mu_status status = mu_json_parse(body->data ? body->data : "", body->n, out, &err);
     mu_buf_deinit(body);
     mu_call_discharge(call, call->body_bytes);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text/utf8.h"
+
 static const struct {
     unsigned http;
     const char *type, *name;
@@ -26,7 +28,7 @@ static const struct {
     [MU_API_QUEUE_FULL] = {429, "rate_limit_error", "queue_full"},
     [MU_API_CLIENT_LIMIT] = {429, "rate_limit_error", "client_limit"},
     [MU_API_INTERNAL] = {500, "server_error", "internal_error"},
-    [MU_API_NOT_SUPPORTED] = {501, "not_supported_error", "not_supported"},
+    [MU_API_NOT_SUPPORTED] = {400, "invalid_request_error", "not_supported"},
     [MU_API_OVERLOADED] = {503, "unavailable_error", "overloaded"},
     [MU_API_LOADING] = {503, "unavailable_error", "model_loading"},
     [MU_API_DRAINING] = {503, "unavailable_error", "draining"},
@@ -56,6 +58,17 @@ const char *mu_api_code_type(mu_api_code code) {
     return codes[code].type;
 }
 
+/* Whatever bytes were quoted: one line of UTF-8 without control characters, so that it can be JSON,
+ * a line of a log and on a terminal. */
+static void clean(char *text) {
+    size_t n = strlen(text), n_step;
+    for (size_t at = 0; at < n; at += n_step) {
+        bool is_whole = mu_utf8_step(text + at, n - at, &n_step) == MU_UTF8_WHOLE;
+        bool is_control = (unsigned char)text[at] < ' ' || text[at] == 0x7f;
+        if (!is_whole || is_control) memset(text + at, '?', n_step);
+    }
+}
+
 bool mu_api_fail(mu_api_error *error, mu_api_code code, const char *param, const char *format,
                  ...) {
     error->code = code;
@@ -64,6 +77,7 @@ bool mu_api_fail(mu_api_error *error, mu_api_code code, const char *param, const
     va_start(arguments, format);
     vsnprintf(error->text, sizeof(error->text), format, arguments);
     va_end(arguments);
+    clean(error->text);
     return false;
 }
 

@@ -37,6 +37,23 @@ static json_t *token_bytes(const mu_tokenizer *tokenizer, mu_token token) {
     return bytes;
 }
 
+/* Those that begin in the piece: a character in two tokens counts where it begins. */
+static size_t n_characters(mu_bytes piece) {
+    size_t n = 0;
+    for (size_t i = 0; i < piece.n; i++) {
+        n += ((unsigned char)piece.data[i] & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+/* The last of tokens is among the alternatives, whether it was likely or not. */
+static void add_sampled(const json_t *tokens, float logprob, json_t *top) {
+    const char *key = json_string_value(json_array_get(tokens, json_array_size(tokens) - 1));
+    if (key && !json_object_get(top, key)) {
+        json_object_set_new(top, key, json_real(logprob_number(logprob)));
+    }
+}
+
 json_t *mu_completion_logprobs(const mu_tokenizer *tokenizer, const mu_output *outputs, uint32_t n,
                                size_t *offset) {
     json_t *tokens = json_array(), *logprobs = json_array(), *tops = json_array();
@@ -45,7 +62,7 @@ json_t *mu_completion_logprobs(const mu_tokenizer *tokenizer, const mu_output *o
         json_array_append_new(tokens, token_text(tokenizer, outputs[i].token));
         json_array_append_new(logprobs, json_real(logprob_number(outputs[i].logprob)));
         json_array_append_new(offsets, json_integer((json_int_t)*offset));
-        *offset += mu_tokenizer_piece(tokenizer, outputs[i].token).n;
+        *offset += n_characters(mu_tokenizer_piece(tokenizer, outputs[i].token));
         json_t *top = json_object();
         for (uint32_t j = 0; j < outputs[i].n_top; j++) {
             json_t *name = token_text(tokenizer, outputs[i].top[j].token);
@@ -54,6 +71,7 @@ json_t *mu_completion_logprobs(const mu_tokenizer *tokenizer, const mu_output *o
             if (key && !json_object_get(top, key)) json_object_set_new(top, key, json_real(value));
             json_decref(name);
         }
+        if (outputs[i].n_top > 0) add_sampled(tokens, outputs[i].logprob, top);
         json_array_append_new(tops, top);
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "tokens", tokens, "token_logprobs", logprobs,

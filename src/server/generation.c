@@ -30,7 +30,8 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
     const mu_generation_params *p = &g->params;
     uint32_t n_ctx = mu_engine_n_ctx(served_of(g)->engine), n_output = p->max_tokens;
     if (n_output == 0) n_output = g->is_chat ? n_ctx : 16;
-    if (p->max_tokens == 0 && from->n < n_ctx && n_output > n_ctx - from->n) {
+    bool takes_rest = p->max_tokens == 0 || p->max_tokens == UINT32_MAX;
+    if (takes_rest && from->n < n_ctx && n_output > n_ctx - from->n) {
         n_output = n_ctx - from->n;
     }
     bool ranks = p->best_of > p->n;
@@ -74,12 +75,24 @@ static uint64_t seq_bytes(const mu_generation *g, const mu_seq_options *o) {
            o->n_stop_tokens * sizeof(mu_token) + o->sampling.n_biases * sizeof(mu_logit_bias);
 }
 
+/* In words that clients of OpenAI look for. */
+static bool fits_context(const mu_generation *g, const mu_seq_options *o, uint32_t n_ctx,
+                         mu_api_error *error) {
+    uint64_t n = (uint64_t)o->n_prompt + o->n_output_max;
+    if (n <= n_ctx) return true;
+    return mu_api_fail(error, MU_API_CONTEXT_LENGTH, g->is_chat ? "messages" : "prompt",
+                       "This model's maximum context length is %u tokens. However, you requested "
+                       "%llu tokens (%u in the %s, %u in the completion)",
+                       n_ctx, (unsigned long long)n, o->n_prompt,
+                       g->is_chat ? "messages" : "prompt", o->n_output_max);
+}
+
 static bool charge_seqs(mu_generation *g, mu_api_error *error) {
     uint64_t bytes = 0;
     uint32_t n_ctx = mu_engine_n_ctx(served_of(g)->engine);
     for (uint32_t i = 0; i < g->n_prompts; i++) {
         mu_seq_options o = seq_options(g, &g->prompts[i], 0, NULL);
-        if (o.n_prompt > n_ctx || o.n_output_max > n_ctx) return true; /* it will be refused */
+        if (!fits_context(g, &o, n_ctx, error)) return false;
         bytes += g->params.best_of * seq_bytes(g, &o);
     }
     if (bytes > LONG_BYTES) mu_exchange_set_long(g->answer.call->x);

@@ -7,11 +7,15 @@
 
 #include "base/alloc.h"
 
+/* -1 is UINT32_MAX, so this is something else. */
+enum { NOT_GIVEN = INT32_MAX };
+
 #define AT(member) offsetof(mu_generation_params, member)
 static const mu_param shared_rows[] = {
     {"model", MU_PARAM_TEXT, AT(model), 0, 0, "the server's", "id of a served model"},
-    {"max_tokens", MU_PARAM_U32, AT(max_tokens), 1, 1 << 20, NULL, "output tokens at most"},
-    {"max_completion_tokens", MU_PARAM_U32, AT(max_completion_tokens), 1, 1 << 20, NULL,
+    {"max_tokens", MU_PARAM_U32, AT(max_tokens), -1, 1 << 20, NULL,
+     "output tokens at most; -1: what is left of the context"},
+    {"max_completion_tokens", MU_PARAM_U32, AT(max_completion_tokens), -1, 1 << 20, NULL,
      "the same, by its newer name"},
     {"min_tokens", MU_PARAM_U32, AT(min_tokens), 0, 1 << 20, "0",
      "output tokens before eos or a stop may end it"},
@@ -25,7 +29,7 @@ static const mu_param shared_rows[] = {
     {"temperature", MU_PARAM_F32, AT(temperature), 0, 100, "the model's, or 1",
      "randomness; 0 is greedy"},
     {"top_p", MU_PARAM_F32, AT(top_p), 0, 1, "1", "of the smallest set with this probability"},
-    {"top_k", MU_PARAM_U32, AT(top_k), 0, 1 << 22, "0", "of the k most likely; 0: no limit"},
+    {"top_k", MU_PARAM_U32, AT(top_k), -1, 1 << 22, "0", "of the k most likely; 0, -1: no limit"},
     {"min_p", MU_PARAM_F32, AT(min_p), 0, 1, "0", "drop tokens below min_p times the best"},
     {"repetition_penalty", MU_PARAM_F32, AT(repetition_penalty), 0.01, 100, "1",
      "against tokens of prompt and output; 1: none"},
@@ -37,8 +41,8 @@ static const mu_param shared_rows[] = {
      "once for tokens of the output"},
     {"logit_bias", MU_PARAM_JSON, AT(logit_bias), 0, 0, NULL,
      "object of token id to bias, -100 bans; up to 1024"},
-    {"seed", MU_PARAM_U64, AT(seed), 0, 9007199254740991.0, "drawn",
-     "same seed, same output, whatever else the server does; choice i uses seed + i"},
+    {"seed", MU_PARAM_U64, AT(seed), 0, 0, "drawn",
+     "same seed, same output, whatever else the server does; choice i uses seed + i; -1: drawn"},
     {"ignore_eos", MU_PARAM_BOOL, AT(ignore_eos), 0, 0, "false", "go on after end of text"},
     {"cache_prompt", MU_PARAM_BOOL, AT(cache_prompt), 0, 0, "true",
      "use and leave blocks in the prefix cache"},
@@ -64,6 +68,8 @@ static const mu_param chat_rows[] = {
      "of type text)"},
     {"top_logprobs", MU_PARAM_U32, AT(top_logprobs), 0, MU_TOP_LOGPROBS_MAX, "0",
      "alternatives for each token; with `logprobs`"},
+    {"tool_choice", MU_PARAM_JSON, AT(tool_choice), 0, 0, "auto",
+     "`auto` or `none`; others are refused: tools are not called"},
     {"response_format", MU_PARAM_JSON, AT(response_format), 0, 0, NULL,
      "`{\"type\": \"text\"}`; others are refused"},
 };
@@ -170,6 +176,16 @@ static bool read_logprobs(mu_generation_params *p, bool is_chat, mu_api_error *e
     return true;
 }
 
+/* What would change the meaning of the answer, and is not done. */
+static bool check_tools(const mu_generation_params *p, mu_api_error *error) {
+    const char *choice = json_string_value(p->tool_choice);
+    bool is_free =
+        !p->tool_choice || (choice && (strcmp(choice, "auto") == 0 || strcmp(choice, "none") == 0));
+    if (is_free) return true;
+    return mu_api_fail(error, MU_API_NOT_SUPPORTED, "tool_choice",
+                       "tool_choice: tools are not called here; only auto and none are taken");
+}
+
 static bool settle(mu_generation_params *p, bool is_chat, mu_api_error *error) {
     json_t *required = is_chat ? p->messages : p->prompt;
     if (!required) return wrong(error, is_chat ? "messages" : "prompt", "is missing");
@@ -181,7 +197,13 @@ static bool settle(mu_generation_params *p, bool is_chat, mu_api_error *error) {
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, "response_format",
                            "response_format: only text is supported");
     }
-    if (p->max_tokens == 0) p->max_tokens = p->max_completion_tokens;
+    if (!check_tools(p, error)) return false;
+    if (p->max_tokens == NOT_GIVEN) p->max_tokens = p->max_completion_tokens;
+    if (p->max_tokens == 0) {
+        return wrong(error, "max_tokens", "0 is not in [1, 1048576]; -1 is what is left");
+    }
+    if (p->max_tokens == NOT_GIVEN) p->max_tokens = 0;
+    if (p->top_k == UINT32_MAX) p->top_k = 0;
     if (p->best_of == 0) p->best_of = p->n;
     if (p->best_of < p->n) return wrong(error, "best_of", "is less than n");
     if (p->best_of > p->n && p->stream) return wrong(error, "best_of", "not with stream");
@@ -201,6 +223,8 @@ bool mu_generation_params_read(json_t *body, bool is_chat, mu_generation_params 
         .top_p = 1.0f,
         .repetition_penalty = 1.0f,
         .seed = UINT64_MAX,
+        .max_tokens = NOT_GIVEN,
+        .max_completion_tokens = NOT_GIVEN,
         .cache_prompt = true,
     };
     const mu_param_table *table = is_chat ? &chat_table : &completion_table;

@@ -10,9 +10,10 @@ enum { MU_CHOICES_MAX = 16, MU_PROMPTS_MAX = 256, MU_BIASES_MAX = 1024, MU_STOP_
 typedef struct mu_generation_params {
     const char *model;
     json_t *prompt, *messages, *stop, *stop_token_ids, *logit_bias, *stream_options, *logprobs;
-    json_t *suffix, *response_format;
-    uint32_t max_tokens, max_completion_tokens, min_tokens; /* the first two 0: not given */
-    uint32_t n, best_of;                                    /* best_of 0: as n */
+    json_t *suffix, *response_format, *tool_choice;
+    uint32_t max_tokens, max_completion_tokens,
+        min_tokens;      /* the first: 0 not given, UINT32_MAX all */
+    uint32_t n, best_of; /* best_of 0: as n */
     uint32_t top_k, top_logprobs;
     float temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty;
     uint64_t seed; /* UINT64_MAX: one is drawn */

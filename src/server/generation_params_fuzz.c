@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     mu_buf body = {0};
     mu_buf_append(&body, data, size);
     mu_json_mend_surrogates(body.data, body.n);
+    mu_json_mend_integers(body.data, body.n);
     mu_status status = mu_json_parse(body.data, body.n, &json, NULL);
     MU_ASSERT(body.n == size);
     mu_buf_deinit(&body);

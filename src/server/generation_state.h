@@ -8,7 +8,7 @@
 
 typedef struct mu_choice {
     uint32_t n_tokens;
-    size_t offset; /* bytes of text given out */
+    size_t offset; /* characters of text given out */
     bool is_over;  /* its finish was told */
 } mu_choice;
 

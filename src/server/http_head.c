@@ -68,11 +68,15 @@ static int hex_digit(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* In place; *path loses its query. */
+/* In place; the path loses its query, empty segments and the slash at its end. */
 static mu_http_refusal decode_path(char *path) {
     path[strcspn(path, "?")] = '\0';
     char *to = path;
+    bool is_slash = false;
     for (const char *from = path; *from; from++) {
+        bool was_slash = is_slash;
+        is_slash = *from == '/';
+        if (is_slash && was_slash) continue;
         if (*from != '%') {
             *to++ = *from;
             continue;
@@ -83,6 +87,7 @@ static mu_http_refusal decode_path(char *path) {
         *to++ = (char)(high << 4 | low);
         from += 2;
     }
+    if (is_slash && to > path + 1) to--;
     *to = '\0';
     return nothing_wrong;
 }

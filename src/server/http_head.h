@@ -31,7 +31,7 @@ typedef struct mu_http_refusal {
 
 typedef struct mu_http_head {
     const char *method;
-    const char *path;       /* percent-decoded, without the query; no NUL in it */
+    const char *path;       /* percent-decoded, without query, empty segments and last slash */
     const char *fields;     /* name NUL value NUL ... */
     const char *fields_end; /* behind the last of them */
     bool is_11;             /* false: HTTP/1.0 */

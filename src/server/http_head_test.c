@@ -116,6 +116,10 @@ static void what_a_head_says(void **state) {
     assert_true(h.is_chunked && h.expects_continue && !h.is_last);
     assert_int_equal(code_of("GET http://A/b?c HTTP/1.1\r\nHost: a\r\n\r\n", copy, &h), 0);
     assert_string_equal(h.path, "/b");
+    assert_int_equal(code_of("GET //v1///a%2F%2F/ HTTP/1.1\r\nHost: a\r\n\r\n", copy, &h), 0);
+    assert_string_equal(h.path, "/v1/a//");
+    assert_int_equal(code_of("GET // HTTP/1.1\r\nHost: a\r\n\r\n", copy, &h), 0);
+    assert_string_equal(h.path, "/");
 }
 
 int main(void) {

@@ -9,8 +9,8 @@
 
 typedef enum mu_param_kind {
     MU_PARAM_BOOL,
-    MU_PARAM_U32,
-    MU_PARAM_U64,
+    MU_PARAM_U32, /* min -1: that is UINT32_MAX, and says "no limit" */
+    MU_PARAM_U64, /* any 64 bits, signed or not; min and max do not count */
     MU_PARAM_F32,
     MU_PARAM_TEXT,    /* const char *, borrowed from the JSON */
     MU_PARAM_JSON,    /* json_t *, borrowed; what it may be is the owner's to say */

@@ -24,8 +24,9 @@ static bool encode(mu_call *call, const char *text, size_t n, mu_prompt *out, mu
     if (n_least >= n_ctx) { /* not worth the time to encode it */
         return mu_api_fail(
             error, MU_API_CONTEXT_LENGTH, NULL,
-            "%zu bytes of prompt are at least %zu tokens and do not fit the context of %u", n,
-            n_least, n_ctx);
+            "This model's maximum context length is %u tokens. However, %zu bytes of prompt are at "
+            "least %zu tokens",
+            n_ctx, n, n_least);
     }
     uint64_t scratch = (uint64_t)n * MU_ENCODE_BYTES_PER_BYTE;
     if (!mu_call_charge(call, scratch, error)) return false;

@@ -1,5 +1,6 @@
 #include "server/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -224,6 +225,27 @@ const mu_route *mu_route_find(const char *method, const char *path, bool *path_i
         if (strcmp(routes[i].method, as) == 0) return &routes[i];
     }
     return NULL;
+}
+
+void mu_route_methods(const char *path, char *out, size_t cap) {
+    bool gets = false, posts = false;
+    for (size_t i = 0; i < MU_COUNTOF(routes); i++) {
+        if (!route_matches(&routes[i], path)) continue;
+        gets |= strcmp(routes[i].method, "GET") == 0;
+        posts |= strcmp(routes[i].method, "POST") == 0;
+    }
+    snprintf(out, cap, "%s%sOPTIONS", gets ? "GET, HEAD, " : "", posts ? "POST, " : "");
+}
+
+void mu_route_paths(char *out, size_t cap) {
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < MU_COUNTOF(routes); i++) {
+        int n_more = snprintf(out + n, cap - n, "%s%s", n > 0 ? ", " : "", routes[i].path);
+        if ((size_t)n_more >= cap - n) break;
+        n += (size_t)n_more;
+    }
+    out[n] = '\0';
 }
 
 uint32_t mu_route_index(const mu_route *route) {

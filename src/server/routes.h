@@ -22,6 +22,10 @@ typedef struct mu_route {
 /* With and without "/v1": old clients leave it out, and health checks put it in. NULL: none;
  * *path_is_known: with another method there is. */
 const mu_route *mu_route_find(const char *method, const char *path, bool *path_is_known);
+/* The methods that path takes, "GET, HEAD, OPTIONS"; cut off at cap. */
+void mu_route_methods(const char *path, char *out, size_t cap);
+/* Paths that there are, as many as fit in cap. */
+void mu_route_paths(char *out, size_t cap);
 /* Its row; of NULL the number of rows. */
 uint32_t mu_route_index(const mu_route *route);
 const mu_route *mu_route_at(uint32_t i); /* NULL: no more */

@@ -102,7 +102,7 @@ def test_values_are_refused_by_name():
         ({"stop": ""}, "stop"), ({"logit_bias": {"x": 1}}, "logit_bias"), ({"logit_bias": {"99999": 1}}, "logit_bias"),
         ({"prompt": [1, -1]}, "prompt"), ({"prompt": [99999]}, "prompt"), ({"prompt": {}}, "prompt"),
         ({"prompt": None}, "prompt"), ({"logprobs": 21}, "logprobs"), ({"best_of": 1, "n": 2}, "best_of"),
-        ({"stream": 1}, "stream"), ({"seed": -5}, "seed"), ({"stream_options": 3}, ""),
+        ({"stream": 1}, "stream"), ({"seed": 1.5}, "seed"), ({"stream_options": 3}, ""),
         ({"echo": True, "logprobs": 1}, "echo"), ({"model": "x"}, "model"), ({"stop_token_ids": [-1]}, "stop_token_ids"),
     ]
     with Server() as s:
@@ -119,9 +119,9 @@ def test_values_are_refused_by_name():
         for bad in ([], [{"role": "pilot", "content": "x"}], [{"role": "user", "content": 5}], ["x"], "x"):
             assert s.ask("/v1/chat/completions", {"messages": bad})[2]["error"]["param"] == "messages", bad
         assert s.ask("/v1/completions", b"x", headers={"Content-Type": "image/png"})[0] == 415
-        assert s.ask("/v1/completions", {**GREEDY, "suffix": "x"})[0] == 501
+        assert s.ask("/v1/completions", {**GREEDY, "suffix": "x"})[0] == 400
         chat = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 1}
-        assert s.ask("/v1/chat/completions", {**chat, "response_format": {"type": "json_object"}})[0] == 501
+        assert s.ask("/v1/chat/completions", {**chat, "response_format": {"type": "json_object"}})[0] == 400
         assert s.ask("/v1/chat/completions", {**chat, "response_format": {"type": "text"}})[0] == 200
         assert s.ask("/nothing")[0] == 404 and s.ask("/v1/models", method="DELETE")[0] == 405
         assert s.ask("/v1/completions")[0] == 405 and s.ask("/health%00")[0] == 400
@@ -131,7 +131,6 @@ def head(*lines):
     return "\r\n".join(("POST /v1/completions HTTP/1.1",) + lines).encode("latin1") + b"\r\n\r\n"
 
 
-# libmicrohttpd of Debian 12 takes a bare LF and folded lines as older HTTP did: docs/api.md says so.
 STRICT = {
     "length and encoding": head("Host: a", "Content-Length: 2", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n",
     "two lengths": head("Host: a", "Content-Length: 2", "Content-Length: 2") + b"{}",
@@ -453,7 +452,7 @@ def test_corpus_of_bodies():
                     body = f.read()
                 for path in ("/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize", "/apply-template"):
                     code = s.ask(path, body)[0]
-                    assert code in (200, 400, 404, 501), (name, path, code)
+                    assert code in (200, 400, 404), (name, path, code)
                     n += 1
     assert n > 50
     print(f"  {n} requests")
