@@ -161,6 +161,12 @@ uint32_t mu_pages_facts(mu_pages_fact out[MU_PAGES_NAMES_MAX]) {
     return n;
 }
 
+void mu_heap_trim(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 mu_heap_facts mu_heap_facts_read(void) {
     struct mallinfo2 info = mallinfo2();
@@ -171,11 +177,6 @@ mu_heap_facts mu_heap_facts_read(void) {
     };
 }
 
-void mu_heap_trim(void) {
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
-}
 #else
 mu_heap_facts mu_heap_facts_read(void) {
     return (mu_heap_facts){0};

@@ -163,16 +163,52 @@ static void admit(mu_resident *resident, uint64_t now_ns) {
     }
 }
 
+static uint32_t n_in_engine(const mu_resident *resident, uint64_t client) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < resident->queue.n_running; i++) {
+        const mu_request *r = running(resident, i);
+        if (r->entry.fair.client == client) n += r->n_in_engine;
+    }
+    return n;
+}
+
+/* Places in the engine go one by one to the client that has fewest, so that a request of thousands
+ * of sequences leaves others theirs. What has none to give is not asked again in this round. */
+static void hand_out(mu_resident *resident) {
+    uint32_t n_left = resident->options.n_seqs_max;
+    for (uint32_t i = 0; i < resident->queue.n_running; i++) {
+        mu_request *r = running(resident, i);
+        r->has_none = mu_request_is_urgent(r);
+        n_left -= r->n_in_engine;
+    }
+    while (n_left > 0) {
+        mu_request *best = NULL;
+        uint32_t best_n = UINT32_MAX;
+        for (uint32_t i = 0; i < resident->queue.n_running; i++) {
+            mu_request *r = running(resident, i);
+            uint32_t n = r->has_none ? UINT32_MAX : n_in_engine(resident, r->entry.fair.client);
+            if (n >= best_n) continue;
+            best = r;
+            best_n = n;
+        }
+        if (!best) return;
+        if (mu_request_start_seq(best, resident->options.engine)) {
+            n_left--;
+        } else {
+            best->has_none = true;
+        }
+    }
+}
+
 /* Sequences into the engine and out of it. */
 static void prepare(mu_resident *resident) {
     for (uint32_t i = 0; i < resident->queue.n_running; i++) {
         mu_request *r = running(resident, i);
         if (mu_request_is_urgent(r)) {
             mu_queue_seqs_ended(&resident->queue, mu_request_cancel_seqs(r));
-        } else {
-            mu_request_start_seqs(r, resident->options.engine);
         }
     }
+    hand_out(resident);
 }
 
 static void collect(mu_resident *resident, uint64_t now_ns) {

@@ -141,7 +141,7 @@ static void queue_is_bounded_and_empties(void **state) {
         n_busy += status == MU_ERR_BUSY;
         n += status == MU_OK;
     }
-    assert_true(n >= N_WAITING_MAX);
+    assert_true(n >= N_WAITING_MAX / 2); /* one client has half of the queue */
     uint32_t wait_s = mu_resident_wait_s(resident);
     assert_true(wait_s >= 1 && wait_s <= 120);
     for (uint32_t i = 0; i < n; i++) {
@@ -236,6 +236,7 @@ static void text_of(mu_resident *of, uint32_t n_output, mu_buf *out) {
     seq.options.sampling.n_logprobs = 0;
     mu_request_options o = {
         .seqs = &seq, .n_seqs = 1, .peer_fd = -1, .notify = on_news, .ctx = &box};
+    o.client = (uint64_t)(uintptr_t)&box; /* each its own, so that all may wait */
     mu_request *request;
     assert_int_equal(mu_resident_submit(of, &o, &request, NULL), MU_OK);
     wait_done(&box, request);

@@ -1,6 +1,6 @@
 #include "router/fair.h"
 
-static uint32_t n_of_client(uint64_t client, mu_fair *const *running, uint32_t n_running) {
+uint32_t mu_fair_n_running(uint64_t client, mu_fair *const *running, uint32_t n_running) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < n_running; i++) {
         n += running[i]->client == client;
@@ -14,7 +14,7 @@ uint32_t mu_fair_pick(mu_fair *const *queued, uint32_t n_queued, mu_fair *const 
     if (queued[0]->n_passed >= MU_FAIR_PASSES_MAX) return 0;
     uint32_t best = 0, best_n = UINT32_MAX;
     for (uint32_t i = 0; i < n_queued && best_n > 0; i++) {
-        uint32_t n = n_of_client(queued[i]->client, running, n_running);
+        uint32_t n = mu_fair_n_running(queued[i]->client, running, n_running);
         if (n >= best_n) continue;
         best = i;
         best_n = n;

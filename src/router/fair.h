@@ -16,6 +16,9 @@ typedef struct mu_fair {
     uint32_t n_passed; /* later ones that went before */
 } mu_fair;
 
+/* How many of running [n_running] are the client's. */
+uint32_t mu_fair_n_running(uint64_t client, mu_fair *const *running, uint32_t n_running);
+
 /* queued: [n_queued], n_queued > 0, in order of arrival; running: [n_running]. Returns the index of
  * the next one and counts those that it passes. */
 uint32_t mu_fair_pick(mu_fair *const *queued, uint32_t n_queued, mu_fair *const *running,

@@ -9,7 +9,7 @@ mu_status mu_queue_init(mu_queue *q, const mu_queue_limits *limits, mu_err *err)
     MU_ASSERT(limits->n_seqs_max > 0 && limits->n_waiting_max > 0);
     *q = (mu_queue){.limits = *limits};
     q->waiting = MU_ALLOC(mu_fair *, limits->n_waiting_max);
-    q->running = MU_ALLOC(mu_fair *, limits->n_seqs_max);
+    q->running = MU_ALLOC(mu_fair *, 2 * (size_t)limits->n_seqs_max);
     if (q->waiting && q->running) return MU_OK;
     mu_queue_deinit(q);
     return mu_fail(err, MU_ERR_NOMEM, "queue of %u requests", limits->n_waiting_max);
@@ -23,6 +23,11 @@ void mu_queue_deinit(mu_queue *q) {
 
 mu_status mu_queue_add(mu_queue *q, mu_queue_entry *entry, mu_err *err) {
     bool has_tokens = q->n_waiting_tokens + entry->n_tokens <= q->limits.n_waiting_tokens_max;
+    uint32_t n_own = mu_fair_n_running(entry->fair.client, q->waiting, q->n_waiting);
+    if (n_own >= (q->limits.n_waiting_max + 1) / 2) {
+        q->n_refused++;
+        return mu_fail(err, MU_ERR_BUSY, "%u requests of this client are queued already", n_own);
+    }
     if (q->n_waiting < q->limits.n_waiting_max && (has_tokens || q->n_waiting == 0)) {
         q->waiting[q->n_waiting++] = &entry->fair;
         q->n_waiting_tokens += entry->n_tokens;
@@ -44,11 +49,24 @@ mu_queue_entry *mu_queue_leave(mu_queue *q, uint32_t i) {
     return entry;
 }
 
+/* The first of a client that has nothing running; n_waiting: none, or too many run already. */
+static uint32_t find_newcomer(const mu_queue *q) {
+    if (q->n_running >= 2 * q->limits.n_seqs_max) return q->n_waiting;
+    uint32_t i = 0;
+    while (i < q->n_waiting &&
+           mu_fair_n_running(q->waiting[i]->client, q->running, q->n_running) > 0) {
+        i++;
+    }
+    return i;
+}
+
 mu_queue_entry *mu_queue_start(mu_queue *q, uint64_t now_ns) {
     bool has_room = q->n_seqs < q->limits.n_seqs_max && q->n_running < q->limits.n_seqs_max;
-    if (q->n_waiting == 0 || !has_room) return NULL;
-    mu_queue_entry *entry =
-        mu_queue_leave(q, mu_fair_pick(q->waiting, q->n_waiting, q->running, q->n_running));
+    if (q->n_waiting == 0) return NULL;
+    uint32_t i = has_room ? mu_fair_pick(q->waiting, q->n_waiting, q->running, q->n_running)
+                          : find_newcomer(q);
+    if (i == q->n_waiting) return NULL;
+    mu_queue_entry *entry = mu_queue_leave(q, i);
     if (q->n_running == 0) q->last_end_ns = now_ns; /* gaps are of busy times */
     q->running[q->n_running++] = &entry->fair;
     q->n_seqs += entry->n_seqs;

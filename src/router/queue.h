@@ -4,9 +4,10 @@
  *       │          │
  *       └─ full    └──▶ leave(): canceled before it ran
  *
- * Waiting is bounded in requests and in prompt tokens, running in sequences. Which request starts
- * is decided by fair.h. The queue learns how often a request ends while it is busy, and so how long
- * a newcomer would wait.
+ * Waiting is bounded in requests and in prompt tokens, of which one client may have half; running
+ * in sequences. Which request starts is decided by fair.h. A client that has nothing running starts
+ * one request also when all sequences are taken: it gets the next that ends. The queue learns how
+ * often a request ends while it is busy, and so how long a newcomer would wait.
  *
  * Pure: no clock, no lock. Threads: one at a time; running requests change in start() and end()
  * only. Memory: init() allocates; entries are the caller's.
@@ -33,7 +34,7 @@ typedef struct mu_queue_limits {
 typedef struct mu_queue {
     mu_queue_limits limits;
     mu_fair **waiting; /* [n_waiting_max] of entries, by arrival */
-    mu_fair **running; /* [n_seqs_max] of entries */
+    mu_fair **running; /* [2 * n_seqs_max] of entries */
     uint32_t n_waiting, n_running;
     uint32_t n_seqs; /* running and not ended */
     uint64_t n_waiting_tokens, n_refused;

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -57,6 +58,7 @@ static void starts_while_there_is_room_for_sequences(void **state) {
     open_queue(4, N_ENTRIES, 1000);
     entries[1].n_seqs = 16; /* starts when one is free: else it never would */
     for (uint32_t i = 0; i < 4; i++) {
+        entries[i].fair.client = 0;
         assert_int_equal(mu_queue_add(&queue, &entries[i], NULL), MU_OK);
     }
     assert_ptr_equal(mu_queue_start(&queue, 1), &entries[0]);
@@ -72,6 +74,38 @@ static void starts_while_there_is_room_for_sequences(void **state) {
     assert_ptr_equal(mu_queue_leave(&queue, 0), &entries[3]);
     assert_int_equal(queue.n_waiting + queue.n_waiting_tokens, 0);
     assert_null(mu_queue_start(&queue, 4));
+    mu_queue_deinit(&queue);
+}
+
+static void a_client_has_half_of_the_queue(void **state) {
+    (void)state;
+    open_queue(1, 4, 1000);
+    mu_err err;
+    for (uint32_t i = 0; i < 5; i++) {
+        entries[i].fair.client = 7;
+    }
+    assert_int_equal(mu_queue_add(&queue, &entries[0], &err), MU_OK);
+    assert_int_equal(mu_queue_add(&queue, &entries[1], &err), MU_OK);
+    assert_int_equal(mu_queue_add(&queue, &entries[2], &err), MU_ERR_BUSY);
+    assert_non_null(strstr(err.text, "2 requests of this client"));
+    assert_int_equal(mu_queue_add(&queue, &entries[6], &err), MU_OK);
+    assert_int_equal(queue.n_refused, 1);
+    mu_queue_deinit(&queue);
+}
+
+static void a_newcomer_starts_though_all_sequences_are_taken(void **state) {
+    (void)state;
+    open_queue(2, 8, 1000);
+    entries[0].n_seqs = 100;
+    entries[1].fair.client = 0;
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(mu_queue_add(&queue, &entries[i], NULL), MU_OK);
+    }
+    assert_ptr_equal(mu_queue_start(&queue, 1), &entries[0]);
+    assert_ptr_equal(mu_queue_start(&queue, 1), &entries[2]); /* 1 is of the same client as 0 */
+    assert_ptr_equal(mu_queue_start(&queue, 1), &entries[3]);
+    assert_ptr_equal(mu_queue_start(&queue, 1), &entries[4]);
+    assert_null(mu_queue_start(&queue, 1)); /* bounded all the same */
     mu_queue_deinit(&queue);
 }
 
@@ -115,6 +149,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_what_fits),
         cmocka_unit_test(starts_while_there_is_room_for_sequences),
+        cmocka_unit_test(a_client_has_half_of_the_queue),
+        cmocka_unit_test(a_newcomer_starts_though_all_sequences_are_taken),
         cmocka_unit_test(wait_follows_the_rate_of_ends),
         cmocka_unit_test(without_memory_nothing_is_left),
     };

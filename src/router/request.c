@@ -98,15 +98,18 @@ bool mu_request_is_urgent(const mu_request *r) {
     return atomic_load(&r->is_canceled) || atomic_load(&r->is_peer_gone);
 }
 
-void mu_request_start_seqs(mu_request *r, mu_engine *engine) {
+bool mu_request_start_seq(mu_request *r, mu_engine *engine) {
     for (uint32_t i = 0; i < r->n_seqs; i++) {
         mu_request_seq_state *s = &r->seqs[i], *leader = &r->seqs[s->follows];
         bool may_start = leader == s || leader->n_seen > 0 || leader->is_finished;
         if (s->is_added || s->is_finished || !may_start) continue;
         mu_err err;
-        if (mu_engine_add(engine, s->seq, &err) != MU_OK) return;
+        if (mu_engine_add(engine, s->seq, &err) != MU_OK) return false;
         s->is_added = true;
+        r->n_in_engine++;
+        return true;
     }
+    return false;
 }
 
 uint32_t mu_request_cancel_seqs(mu_request *r) {
@@ -140,6 +143,7 @@ uint32_t mu_request_fail_seqs(mu_request *r, const mu_err *err) {
         mu_seq_free(s->seq);
         s->seq = NULL;
     }
+    r->n_in_engine = 0;
     pthread_mutex_unlock(&r->lock);
     return n_ended;
 }
@@ -212,6 +216,7 @@ mu_request_progress mu_request_collect(mu_request *r, mu_request_stats *stats, u
         if (s->is_added && !s->is_finished) {
             has_news |= collect_seq(r, s, stats, now_ns);
             progress.n_ended += s->is_finished;
+            r->n_in_engine -= s->is_finished;
         }
         progress.is_done &= s->is_finished;
         progress.n_decoding += s->is_added && !s->is_finished && s->n_seen > 0;

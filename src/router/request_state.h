@@ -34,6 +34,8 @@ struct mu_request {
     void *ctx;
     mu_request_facts facts;
     uint32_t n_seqs;
+    uint32_t n_in_engine; /* sequences handed to it and not finished */
+    bool has_none;        /* to hand out, in this round */
     mu_request_seq_state seqs[];
 };
 
@@ -46,9 +48,9 @@ void mu_request_release(mu_request *request);
 /* The rest is the executor's thread's. */
 
 bool mu_request_is_urgent(const mu_request *request); /* it was canceled, or its peer left */
-/* Hand sequences to the engine: a follower when the first token of its leader is there. Those that
- * the engine does not take are tried again at the next step. */
-void mu_request_start_seqs(mu_request *request, mu_engine *engine);
+/* Hand one more sequence to the engine: a follower when the first token of its leader is there.
+ * False: there is none, or the engine does not take it now. */
+bool mu_request_start_seq(mu_request *request, mu_engine *engine);
 /* End what runs before the next step, and at once what did not start. Returns how many ended. */
 uint32_t mu_request_cancel_seqs(mu_request *request);
 /* End every sequence with an error. Returns how many ended. */

@@ -233,7 +233,7 @@ def test_keys_hosts_and_origins():
 
 
 def test_full_queue_is_told():
-    with Server("--parallel", "1", "--max-num-queued-reqs", "2", "--no-prompt-lookup", model=SLOW) as s:
+    with Server("--parallel", "1", "--max-num-queued-reqs", "4", "--no-prompt-lookup", model=SLOW) as s:
         streams = []
         for _ in range(3):
             c = s.connect()

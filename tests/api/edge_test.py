@@ -168,5 +168,31 @@ def test_long_work_does_not_hold_up_others():
             assert status_of(read_answer(c)) == 200
 
 
+def test_a_hog_leaves_others_their_share():
+    """One client with 4,096 sequences, and as many requests as it may queue; another asks one by one."""
+    hog = {"prompt": [[i % 200, 1] for i in range(256)], "best_of": 16, "max_tokens": 100, "ignore_eos": True}
+
+    def ask_as(s, source, body):
+        c = socket.create_connection(("127.0.0.1", s.port), 120, (source, 0))
+        c.sendall(request_bytes("/v1/completions", body))
+        return c
+
+    with Server("--parallel", "4", "--max-num-queued-reqs", "16", "--no-prompt-lookup", "--log-format", "none") as s:
+        hogs = [ask_as(s, "127.0.0.1", hog)]
+        wait_until(lambda: s.metrics()["muai_requests_running"] >= 1, "the hog runs")
+        hogs += [ask_as(s, "127.0.0.1", {**SMALL, "max_tokens": 100}) for _ in range(30)]
+        wait_until(lambda: s.metrics()["muai_requests_refused_total"] >= 1, "the hog is told to wait")
+        for _ in range(3):
+            with ask_as(s, "127.0.0.2", SMALL) as c:
+                assert status_of(read_answer(c)) == 200
+        hogs[0].setblocking(False)
+        try:
+            raise AssertionError(("the hog was first", hogs[0].recv(100)))
+        except BlockingIOError:
+            pass
+        for c in hogs:
+            c.close()
+
+
 if __name__ == "__main__":
     run(globals())

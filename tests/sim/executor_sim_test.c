@@ -191,7 +191,7 @@ static bool run_round(world *w, bool takes_new) {
         sim_resident *r = &w->residents[i];
         if (takes_new && uniform(w) < r->arrivals) arrive(w, r);
         while (mu_queue_start(&r->queue, w->now_ns)) {}
-        assert_true(r->queue.n_seqs <= r->queue.limits.n_seqs_max);
+        assert_true(r->queue.n_running <= 2 * r->queue.limits.n_seqs_max); /* newcomers */
         mu_shares_set_work(&w->shares, i, r->queue.n_running > 0);
     }
     uint32_t next = mu_shares_next(&w->shares);
