@@ -441,7 +441,8 @@ def test_torture():
 def test_reader_that_stops_reading_is_left():
     """The answers are far larger than what sockets hold, so the server has to give them up."""
     body = {"prompt": [[1]] * 8, "max_tokens": 120, "ignore_eos": True, "n": 16, "logprobs": 20}
-    with Server("--body-timeout", "1", "--keep-alive", "1000", "--log-format", "none") as s:
+    # The timeout is also that of the readers of metrics, who may have to wait for a core.
+    with Server("--body-timeout", "5", "--keep-alive", "1000", "--log-format", "none") as s:
         for n, stream in enumerate((True, False), 1):
             with socket.socket() as c:
                 c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
