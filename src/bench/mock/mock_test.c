@@ -598,7 +598,7 @@ static void closing_cuts_what_is_running(void **state) {
     }
     uint64_t begin_ns = mu_now_ns();
     mu_mock_close(mock);
-    assert_true(mu_now_ns() - begin_ns < 5000000000);
+    assert_true(mu_now_ns() - begin_ns < 30000000000); /* of 60 s */
     close(fd);
 }
 
