@@ -29,9 +29,9 @@ is_generated { next }
         if (match($0, w) && !(FILENAME ~ /base\/alloc\.c$/) && !/^ *(\/\*|\*|\/\/)/) fail("use " word[w])
     }
     if (FILENAME ~ /src\/(base|tensor|text|format|hub|model|backend|engine|router)\// &&
-        FILENAME !~ /_(test|fuzz|bench)\.c$/ && FILENAME !~ /base\/status\.c$/ && /[^a-z_](printf|puts|putchar)\(/)
+        FILENAME !~ /_(test|fuzz|speed)\.c$/ && FILENAME !~ /base\/status\.c$/ && /[^a-z_](printf|puts|putchar)\(/)
         fail("return an error: layers below bench/ do not print")
-    if (FILENAME ~ /src\// && FILENAME !~ /src\/cmd\// && FILENAME !~ /_(test|fuzz|bench)\.c$/ && /getenv\(/)
+    if (FILENAME ~ /src\// && FILENAME !~ /src\/cmd\// && FILENAME !~ /_(test|fuzz|speed)\.c$/ && /getenv\(/)
         fail("read the environment in cmd/ only")
 }
 # A function starts at a line that begins with a word and has "(", and ends at "}" in column 0.

@@ -29,7 +29,7 @@ if not BROWSER or not DRIVER:
 ROOT = pathlib.Path(__file__).parents[2]
 OUT = ROOT / "build/report"
 FIXTURES = ("full", "compare", "hostile", "minimal")
-MAKER = pathlib.Path(os.environ.get("MUAI_TESTS", ROOT / "build/release")) / "report_golden_test"
+MAKER = pathlib.Path(os.environ.get("MUAI_BUILD", ROOT / "build/release")) / "report_golden_test"
 
 # Charts: marks that are drawn against values in the table beside them.
 CHARTS = """

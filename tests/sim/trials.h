@@ -1,4 +1,4 @@
-/* trials.h - how many trials a simulation of statistics makes: few, or with MUAI_SIM=full many. */
+/* trials.h - how many trials a simulation makes: few, or many with MUAI_TESTS=full. */
 #ifndef MU_TESTS_SIM_TRIALS_H
 #define MU_TESTS_SIM_TRIALS_H
 
@@ -7,7 +7,7 @@
 #include "tests/sim/check.h"
 
 static inline bool trials_are_full(void) {
-    const char *form = getenv("MUAI_SIM");
+    const char *form = getenv("MUAI_TESTS");
     return form && strcmp(form, "full") == 0;
 }
 

@@ -1,6 +1,6 @@
 /* How fast text becomes tokens, and back, on one core.
  *
- *     tokenizer_bench FOLDER [TEXT_FILE]
+ *     tokenizer_speed FOLDER [TEXT_FILE]
  *
  * FOLDER holds tokenizer.json or vocab.json and merges.txt. Without a file the text is made up:
  * words of the vocabulary, drawn as words are in English (rank-frequency, Zipf), in sentences.
@@ -84,7 +84,7 @@ static int run(const mu_tokenizer *tokenizer, mu_encoder *encoder, const char *t
 
 int main(int argc, char **argv) {
     if (argc < 2 || argc > 3) {
-        fprintf(stderr, "usage: tokenizer_bench FOLDER [TEXT_FILE]\n");
+        fprintf(stderr, "usage: tokenizer_speed FOLDER [TEXT_FILE]\n");
         return 2;
     }
     mu_tokenizer *tokenizer = NULL;

@@ -1,6 +1,6 @@
 /* client - what the load generator itself costs: a closed loop against a server that is up.
  *
- *     client_bench URL CLIENTS REQUESTS SHAPE [no-stream|rate=N]
+ *     client_speed URL CLIENTS REQUESTS SHAPE [no-stream|rate=N]
  *
  * Prints requests/s, latencies and the CPU time of the load thread a request and 1000 tokens.
  */
@@ -111,13 +111,13 @@ static mu_status run(char **argv, const char *mode, mu_load_result *out, mu_err 
 
 int main(int argc, char **argv) {
     if (argc < 5) {
-        fputs("usage: client_bench URL CLIENTS REQUESTS SHAPE [no-stream|rate=N]\n", stderr);
+        fputs("usage: client_speed URL CLIENTS REQUESTS SHAPE [no-stream|rate=N]\n", stderr);
         return 2;
     }
     mu_err err = {0};
     mu_load_result result = {0};
     if (run(argv, argc > 5 ? argv[5] : "", &result, &err) != MU_OK) {
-        fprintf(stderr, "client_bench: %s\n", err.text);
+        fprintf(stderr, "client_speed: %s\n", err.text);
         return 1;
     }
     print_result(&result);
