@@ -92,8 +92,8 @@ void mu_pool_barrier(mu_pool *pool) {
 bool mu_pool_next(mu_pool *pool, uint32_t thread, uint32_t n, uint32_t chunk, uint32_t *first,
                   uint32_t *end) {
     MU_ASSERT(chunk > 0 && thread < pool->n_threads);
-    /* n_taken + n_threads * chunk must not wrap: a thread may add once after the end was reached.
-     */
+    /* n_taken + n_threads * chunk must not wrap: a thread may add once after the end
+     * was reached. */
     MU_ASSERT(n < UINT32_MAX / 2 && chunk <= UINT32_MAX / 4 / pool->n_threads);
     for (uint32_t i = 0; i < pool->n_threads; i++) {
         uint32_t owner = (thread + i) % pool->n_threads;

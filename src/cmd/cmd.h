@@ -1,5 +1,5 @@
-/* cmd.h - one function a sub-command. argv[0] is the command's name; the result is the exit code.
- */
+/* cmd.h - one function a sub-command. argv[0] is the command's name; the result is the
+ * exit code. */
 #ifndef MU_CMD_CMD_H
 #define MU_CMD_CMD_H
 

@@ -212,8 +212,8 @@ static char *line_prompt(EditLine *editor) {
     return prompt;
 }
 
-/* Prompts with line editing and history until end of file. Ctrl-C ends a generation, not the loop.
- */
+/* Prompts with line editing and history until end of file. Ctrl-C ends a generation, not
+ * the loop. */
 static mu_status run_interactive(run *r, mu_err *err) {
     HistEvent event;
     EditLine *editor = el_init("muai", stdin, stdout, stderr);

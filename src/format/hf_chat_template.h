@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/status.h"
 
-/* Appends to out; nothing when the folder has none. MU_ERR_FORMAT: a file is not what it should be.
- */
+/* Appends to out; nothing when the folder has none. MU_ERR_FORMAT: a file is not what it
+ * should be. */
 mu_status mu_hf_chat_template_read(const char *folder, mu_buf *out, mu_err *err) MU_MUST_USE;
 
 #endif

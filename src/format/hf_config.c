@@ -16,8 +16,8 @@ struct mu_hf_config {
     mu_metadata metadata;
 };
 
-/* Every value becomes at most one entry with a key of at most KEY_MAX; arrays also their elements.
- */
+/* Every value becomes at most one entry with a key of at most KEY_MAX; arrays also
+ * their elements. */
 enum { KEY_MAX = 256, CONFIG_BYTES_MAX = 16 << 20 };
 
 typedef struct flattener {

@@ -46,8 +46,8 @@ void mu_config_refuse(mu_config *config, const char *format, ...) MU_PRINTF(2, 3
 
 /* Rotary positions in all spellings; head_dim: of the heads that turn. */
 void mu_config_rope(mu_config *config, const mu_shape *shape, uint32_t head_dim, mu_rope *out);
-/* The same as GGUF keys of a family. Scaling as llama3 does it is a tensor there, MU_ROPE_FACTORS.
- */
+/* The same as GGUF keys of a family. Scaling as llama3 does it is a tensor
+ * there, MU_ROPE_FACTORS. */
 void mu_rope_declare(const mu_rope *rope, const char *family, mu_gguf_writer *writer);
 
 #endif

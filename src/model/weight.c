@@ -210,8 +210,8 @@ void mu_weight_drop(const mu_weight *w, uint32_t first_out, uint32_t n) {
         if (first + n == n_outputs) mu_map_drop(w->tensor->data, w->tensor->n_bytes);
         return;
     }
-    /* Rows need not be whole blocks: bytes in proportion, which map_drop() rounds to whole pages.
-     */
+    /* Rows need not be whole blocks: bytes in proportion, which map_drop() rounds to
+     * whole pages. */
     const uint8_t *data = w->tensor->data;
     uint64_t row_bytes = w->tensor->n_bytes / n_outputs;
     mu_map_drop(data + first * row_bytes, n * row_bytes);

@@ -85,8 +85,8 @@ static mu_status no_memory(mu_err *err) {
     return mu_fail(err, MU_ERR_NOMEM, "encoding text");
 }
 
-/* array: the address of any pointer; memcpy, because a mu_token * may not be written as a void *.
- */
+/* array: the address of any pointer; memcpy, because a mu_token * may not be written as a
+ * void *. */
 static bool grow(void *array, size_t *cap, size_t need, size_t elem_size) {
     void *grown;
     memcpy(&grown, array, sizeof(grown));

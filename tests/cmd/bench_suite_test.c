@@ -125,8 +125,8 @@ static double observed_median(const json_t *cell, const char *metric) {
     return NAN;
 }
 
-/* Where the machine did other things meanwhile, or a sanitizer slows it, cells say so themselves.
- */
+/* Where the machine did other things meanwhile, or a sanitizer slows it, cells say
+ * so themselves. */
 static bool is_valid(const json_t *cell) {
     return strcmp(text(json_object_get(cell, "validity"), "status"), "VALID") == 0;
 }

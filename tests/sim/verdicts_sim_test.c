@@ -136,8 +136,8 @@ static void leaks(void **state) {
     }
 }
 
-/* "A significant trend is a leak" would call a pool and 5 MB/h leaks: the courses above are hard.
- */
+/* "A significant trend is a leak" would call a pool and 5 MB/h leaks: the courses above
+ * are hard. */
 static void bare_mann_kendall_fails(void **state) {
     (void)state;
     static const course courses[] = {{.name = "pool", .pool_mb = 30, .has_live = true},

@@ -432,8 +432,8 @@ static void attend(const worker *k, uint32_t index) {
     const mu_query_tile *tiles = is_last ? b->plan.last_tiles : b->plan.tiles;
     uint32_t n_tiles = is_last ? b->plan.n_last_tiles : b->plan.n_tiles;
     uint32_t n_heads = layer->kind->n_kv_heads, task, end;
-    /* Heads lie side by side in a KV group: a thread that takes all of a sequence reads on and on.
-     */
+    /* Heads lie side by side in a KV group: a thread that takes all of a sequence reads on
+     * and on. */
     bool is_wide = n_tiles >= 4 * mu_pool_n_threads(b->pool);
     uint32_t chunk = b->plan.is_decode && is_wide ? n_heads : 1;
     while (mu_pool_next(b->pool, k->thread, n_tiles * n_heads, chunk, &task, &end)) {

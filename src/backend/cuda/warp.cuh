@@ -1,5 +1,5 @@
-/* warp.cuh - what a warp does together: sums, maxima, the tensor cores' product; and element types.
- */
+/* warp.cuh - what a warp does together: sums, maxima, the tensor cores' product; and
+ * element types. */
 #ifndef MU_BACKEND_CUDA_WARP_CUH
 #define MU_BACKEND_CUDA_WARP_CUH
 
