@@ -1,12 +1,13 @@
-/* Any bytes as tokenizer.json. What opens must encode and give the bytes back. */
+/* Any bytes as tokenizer.json. What opens must encode any text to tokens of its vocabulary, or say
+ * why not, and decode them. */
 #include <string.h>
 
 #include "format/hf_tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A tokenizer may lack tokens for some bytes; what it does encode must come back. */
-static void check_round_trip(const mu_tokenizer *tokenizer) {
+/* What a text becomes depends on the file, which may drop or replace all of it. */
+static void check_tokens(const mu_tokenizer *tokenizer) {
     static const char text[] = "ab a  b\n<|endoftext|>\xc3\xa9\xff ";
     mu_encoder *encoder = NULL;
     const mu_token *tokens = NULL;
@@ -21,7 +22,7 @@ static void check_round_trip(const mu_tokenizer *tokenizer) {
             MU_ASSERT((uint32_t)tokens[i] < mu_tokenizer_vocab_size(tokenizer));
         }
         mu_decode_bytes(tokenizer, tokens, n, true, &decoded);
-        MU_ASSERT(decoded.n >= sizeof(text) - 1); /* more with add_prefix_space */
+        MU_ASSERT(!decoded.failed);
     }
     mu_buf_deinit(&decoded);
     mu_encoder_close(encoder);
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MU_ASSERT(!tokenizer && err.status == status && err.text[0] != '\0');
         return 0;
     }
-    check_round_trip(tokenizer);
+    check_tokens(tokenizer);
     mu_tokenizer_close(tokenizer);
     return 0;
 }
