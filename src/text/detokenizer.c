@@ -51,8 +51,9 @@ void mu_decode_bytes(const mu_tokenizer *tokenizer, const mu_token *tokens, size
     for (size_t i = 0; i < n; i++) {
         if (!is_shown(tokenizer, tokens[i], show_special)) continue;
         mu_bytes piece = mu_tokenizer_piece(tokenizer, tokens[i]);
-        size_t skip = is_first && piece.n > 0 && piece.data[0] == ' ' ? 1 : 0;
+        if (piece.n == 0) continue;
+        size_t skip = is_first && piece.data[0] == ' ' ? 1 : 0;
         mu_buf_append(out, piece.data + skip, piece.n - skip);
-        is_first = is_first && piece.n == 0;
+        is_first = false;
     }
 }
