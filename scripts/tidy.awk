@@ -28,7 +28,7 @@ is_generated { next }
     for (w in word) {
         if (match($0, w) && !(FILENAME ~ /base\/alloc\.c$/) && !/^ *(\/\*|\*|\/\/)/) fail("use " word[w])
     }
-    if (FILENAME ~ /src\/(base|tensor|text|format|hub|model|backend|engine|router)\// &&
+    if (FILENAME ~ /src\/(base|tensor|text|grammar|format|hub|model|backend|engine|router)\// &&
         FILENAME !~ /_(test|fuzz|speed)\.c$/ && FILENAME !~ /base\/status\.c$/ && /[^a-z_](printf|puts|putchar)\(/)
         fail("return an error: layers below bench/ do not print")
     if (FILENAME ~ /src\// && FILENAME !~ /src\/cmd\// && FILENAME !~ /_(test|fuzz|speed)\.c$/ && /getenv\(/)
