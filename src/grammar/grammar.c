@@ -174,6 +174,10 @@ void mu_grammar_unref(mu_grammar *g) {
     mu_free(g);
 }
 
+uint32_t mu_grammar_vocab_size(const mu_grammar *g) {
+    return g->trie ? g->trie->vocab_size : 0;
+}
+
 /* Matching. */
 
 void mu_matcher_init(mu_matcher *matcher, mu_grammar *g) {
@@ -203,6 +207,20 @@ bool mu_matcher_take(mu_matcher *matcher, const char *bytes, size_t n) {
     matcher->n = last->n;
     memcpy(matcher->items, last->items, last->n * sizeof(last->items[0]));
     return true;
+}
+
+bool mu_matcher_take_token(mu_matcher *matcher, mu_token token) {
+    mu_token_bytes bytes = mu_token_trie_bytes(matcher->grammar->trie, token);
+    return bytes.n > 0 && mu_matcher_take(matcher, bytes.data, bytes.n);
+}
+
+uint32_t mu_matcher_n_accepted(const mu_matcher *matcher, const mu_token *tokens, uint32_t n) {
+    mu_matcher copy = *matcher;
+    uint32_t i = 0;
+    while (i < n && mu_matcher_take_token(&copy, tokens[i])) {
+        i++;
+    }
+    return i;
 }
 
 bool mu_matcher_may_end(const mu_matcher *matcher) {
@@ -254,5 +272,17 @@ size_t mu_matcher_forced(const mu_matcher *matcher, char *out, size_t cap) {
         n++;
     }
     pthread_mutex_unlock(&matcher->grammar->lock);
+    return n;
+}
+
+uint32_t mu_matcher_forced_tokens(const mu_matcher *matcher, mu_token *out, uint32_t n_max) {
+    char text[128];
+    size_t n_text = n_max > 0 ? mu_matcher_forced(matcher, text, sizeof(text)) : 0;
+    uint32_t n = 0;
+    for (size_t at = 0; at < n_text && n < n_max; n++) {
+        out[n] = mu_token_trie_longest(matcher->grammar->trie, text + at, n_text - at);
+        if (out[n] == MU_TOKEN_NONE) break;
+        at += mu_token_trie_bytes(matcher->grammar->trie, out[n]).n;
+    }
     return n;
 }

@@ -53,7 +53,8 @@ typedef struct mu_grammar_spec {
 mu_status mu_grammar_compile(const mu_grammar_spec *spec, mu_token_trie *trie, mu_grammar **out,
                              mu_err *err) MU_MUST_USE;
 mu_grammar *mu_grammar_ref(mu_grammar *grammar);
-void mu_grammar_unref(mu_grammar *grammar); /* NULL is allowed */
+void mu_grammar_unref(mu_grammar *grammar);                /* NULL is allowed */
+uint32_t mu_grammar_vocab_size(const mu_grammar *grammar); /* of its trie; 0: none */
 
 typedef struct mu_matcher_item {
     uint32_t state, stack;
@@ -68,6 +69,8 @@ typedef struct mu_matcher {
 void mu_matcher_init(mu_matcher *matcher, mu_grammar *grammar);
 /* Take bytes. False: they cannot follow, and the matcher is as it was. */
 bool mu_matcher_take(mu_matcher *matcher, const char *bytes, size_t n);
+/* The same for a token; a control token cannot follow. The grammar must have a trie. */
+bool mu_matcher_take_token(mu_matcher *matcher, mu_token token);
 bool mu_matcher_may_end(const mu_matcher *matcher);  /* the text so far is whole */
 bool mu_matcher_must_end(const mu_matcher *matcher); /* and nothing can follow */
 /* The grammar has outgrown its bounds or the memory: MU_ERR_LIMIT, MU_ERR_NOMEM. Nothing follows.
@@ -77,7 +80,12 @@ mu_status mu_matcher_status(const mu_matcher *matcher);
 /* out: [trie->n_words] bits by token. Control tokens have none; ending is mu_matcher_may_end(). The
  * grammar must have a trie. */
 void mu_matcher_mask(const mu_matcher *matcher, uint64_t *out);
+/* How many of the tokens may follow, one after the other. tokens: [n]. */
+uint32_t mu_matcher_n_accepted(const mu_matcher *matcher, const mu_token *tokens, uint32_t n);
 /* The bytes that must follow, as far as there is only one way, at most cap; returns how many. */
 size_t mu_matcher_forced(const mu_matcher *matcher, char *out, size_t cap);
+/* The same as tokens, the longest first, at most n_max; a model may cut the same text otherwise.
+ * The grammar must have a trie. out: [n_max]. */
+uint32_t mu_matcher_forced_tokens(const mu_matcher *matcher, mu_token *out, uint32_t n_max);
 
 #endif

@@ -75,29 +75,12 @@ static void free_vocabulary(vocabulary *v) {
     mu_free(v);
 }
 
-/* The longest token that the text starts with. */
-static mu_token longest(const vocabulary *v, const char *text) {
-    const mu_trie_tree *tree = &v->trie->all;
-    mu_token best = MU_TOKEN_NONE;
-    uint32_t parent = 0;
-    for (size_t depth = 0; text[depth]; depth++) {
-        uint32_t child = parent + 1;
-        while (child < tree->nodes[parent].end && tree->nodes[child].byte != (uint8_t)text[depth]) {
-            child = tree->nodes[child].end;
-        }
-        if (child >= tree->nodes[parent].end) break;
-        if (tree->nodes[child].token != MU_TOKEN_NONE) best = tree->nodes[child].token;
-        parent = child;
-    }
-    return best;
-}
-
 /* Whether the text is accepted to its end; the mask and the matcher must agree on every token. */
 static bool is_accepted(const vocabulary *v, mu_grammar *grammar, const char *text) {
     mu_matcher matcher;
     mu_matcher_init(&matcher, grammar);
     while (*text) {
-        mu_token token = longest(v, text);
+        mu_token token = mu_token_trie_longest(v->trie, text, strlen(text));
         assert_int_not_equal(token, MU_TOKEN_NONE);
         mu_matcher_mask(&matcher, v->mask);
         bool is_in_mask = v->mask[token / 64] >> (token % 64) & 1;

@@ -1,8 +1,8 @@
 /* States of JSON outside strings and numbers.
  *
  * Blanks: where JSON allows them after an opening bracket, a comma or a colon and before a closing
- * bracket, either one space, or a line break and up to 64 spaces and tabs. That is what writers
- * write, and it keeps a model from writing blanks for ever.
+ * bracket, either one space, or a line break and up to 64 spaces or 16 tabs. That is what writers
+ * write, and it keeps a model from writing blanks for ever. Nothing comes before the first bracket.
  *
  * An object remembers which properties it has seen, so each comes once, in any order or in that of
  * the schema, and what is required can always still come. Properties without a slot are only
@@ -15,7 +15,8 @@
 #include "base/alloc.h"
 #include "grammar/automaton.h"
 
-enum { NO_BLANK = 0, ONE_SPACE = 1, LINE_BREAK = 2, BLANKS_MAX = 66 };
+/* Blanks read: none, one space, or a line break and then spaces or tabs, not both. */
+enum { NO_BLANK, ONE_SPACE, LINE_BREAK, SPACES_MAX = LINE_BREAK + 64, TABS_MAX = SPACES_MAX + 16 };
 
 /* Phases. OPEN, KEY and VALUE of objects and arrays allow blanks before what they expect. */
 enum {
@@ -50,7 +51,11 @@ static bool take_blank(uint8_t *blanks, uint8_t byte) {
         *blanks = LINE_BREAK;
     } else if (byte == ' ' && *blanks == NO_BLANK) {
         *blanks = ONE_SPACE;
-    } else if ((byte == ' ' || byte == '\t') && *blanks >= LINE_BREAK && *blanks < BLANKS_MAX) {
+    } else if (byte == ' ' && *blanks >= LINE_BREAK && *blanks < SPACES_MAX) {
+        (*blanks)++;
+    } else if (byte == '\t' && *blanks == LINE_BREAK) {
+        *blanks = SPACES_MAX + 1;
+    } else if (byte == '\t' && *blanks > SPACES_MAX && *blanks < TABS_MAX) {
         (*blanks)++;
     } else {
         return false;
@@ -125,14 +130,6 @@ static void literal_paths(mu_automaton *a, mu_key key, uint8_t byte, mu_paths *o
 mu_state mu_value_state(mu_automaton *a, mu_expr expr) {
     mu_key key = {.kind = MU_KIND_VALUE, .a = expr};
     return mu_automaton_intern(a, &key, NULL, 0);
-}
-
-static void value_paths(mu_automaton *a, mu_key key, uint8_t byte, mu_paths *out) {
-    if (take_blank(&key.blanks, byte)) {
-        add_state(a, &key, NULL, 0, out);
-    } else {
-        add_value_paths(a, key.a, byte, out);
-    }
 }
 
 /* Arrays. */
@@ -504,7 +501,7 @@ void mu_json_paths(mu_automaton *a, const mu_state_row *row, uint8_t byte, mu_pa
         literal_paths(a, *row->key, byte, out);
         return;
     case MU_KIND_VALUE:
-        value_paths(a, *row->key, byte, out);
+        add_value_paths(a, row->key->a, byte, out);
         return;
     case MU_KIND_ARRAY:
         array_paths(a, row, byte, out);

@@ -70,23 +70,6 @@ static void make_vocabulary(const char *text, size_t n, mu_buf *bytes) {
     MU_ASSERT(n_tokens == first + 64000);
 }
 
-/* The longest token at a text. */
-static mu_token longest(const mu_token_trie *trie, const char *text) {
-    const mu_trie_node *nodes = trie->all.nodes;
-    mu_token best = MU_TOKEN_NONE;
-    uint32_t parent = 0;
-    for (size_t depth = 0; text[depth]; depth++) {
-        uint32_t child = parent + 1;
-        while (child < nodes[parent].end && nodes[child].byte != (uint8_t)text[depth]) {
-            child = nodes[child].end;
-        }
-        if (child >= nodes[parent].end) break;
-        if (nodes[child].token != MU_TOKEN_NONE) best = nodes[child].token;
-        parent = child;
-    }
-    return best;
-}
-
 /* CPU time of this thread: what else runs on the machine does not count. */
 static uint64_t now_ns(void) {
     struct timespec ts;
@@ -103,7 +86,7 @@ static void read_instance(mu_token_trie *trie, mu_grammar *grammar, const char *
     mu_matcher matcher;
     mu_matcher_init(&matcher, grammar);
     while (*text) {
-        mu_token token = longest(trie, text);
+        mu_token token = mu_token_trie_longest(trie, text, strlen(text));
         if (token == MU_TOKEN_NONE) return;
         uint64_t start = now_ns();
         mu_matcher_mask(&matcher, mask);

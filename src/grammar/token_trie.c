@@ -95,6 +95,25 @@ static bool fill(mu_token_trie *trie, entry *entries, size_t n) {
     return build(&trie->rest, entries, n_rest);
 }
 
+/* Copies the bytes of all tokens that are offered. */
+static bool own_bytes(mu_token_trie *trie, const mu_token_bytes *tokens) {
+    size_t n = 0;
+    for (uint32_t t = 0; t < trie->vocab_size; t++) {
+        n += tokens[t].n <= MU_TRIE_DEPTH_MAX ? tokens[t].n : 0;
+    }
+    trie->bytes = MU_ALLOC(char, n + 1);
+    trie->starts = MU_ALLOC(uint32_t, (size_t)trie->vocab_size + 1);
+    if (!trie->bytes || !trie->starts) return false;
+    for (uint32_t t = 0, at = 0; t < trie->vocab_size; t++) {
+        if (tokens[t].n > 0 && tokens[t].n <= MU_TRIE_DEPTH_MAX) {
+            memcpy(trie->bytes + at, tokens[t].data, tokens[t].n);
+            at += (uint32_t)tokens[t].n;
+        }
+        trie->starts[t + 1] = at;
+    }
+    return true;
+}
+
 mu_status mu_token_trie_open(const mu_token_bytes *tokens, uint32_t vocab_size, mu_token_trie **out,
                              mu_err *err) {
     mu_token_trie *trie = mu_alloc(sizeof(*trie));
@@ -102,25 +121,47 @@ mu_status mu_token_trie_open(const mu_token_bytes *tokens, uint32_t vocab_size, 
     bool ok = trie && entries;
     if (ok) {
         *trie = (mu_token_trie){.vocab_size = vocab_size, .n_words = (vocab_size + 63) / 64};
-        atomic_init(&trie->n_refs, 1);
         trie->plain = MU_ALLOC(uint64_t, (size_t)trie->n_words + 1);
         trie->same = MU_ALLOC(mu_token, (size_t)vocab_size + 1);
-        ok = trie->plain && trie->same;
+        ok = trie->plain && trie->same && own_bytes(trie, tokens);
     }
     size_t n = 0;
     for (uint32_t t = 0; ok && t < vocab_size; t++) {
         trie->same[t] = MU_TOKEN_NONE;
-        if (tokens[t].n == 0 || tokens[t].n > MU_TRIE_DEPTH_MAX) continue;
-        entries[n++] = (entry){tokens[t].data, (uint32_t)tokens[t].n, (mu_token)t};
+        mu_token_bytes own = mu_token_trie_bytes(trie, (mu_token)t);
+        if (own.n > 0) entries[n++] = (entry){own.data, (uint32_t)own.n, (mu_token)t};
     }
     ok = ok && fill(trie, entries, n);
     mu_free(entries);
+    if (trie) atomic_init(&trie->n_refs, 1);
     if (!ok) {
         mu_token_trie_unref(trie);
         return mu_fail(err, MU_ERR_NOMEM, "tree of %u tokens", vocab_size);
     }
     *out = trie;
     return MU_OK;
+}
+
+mu_token_bytes mu_token_trie_bytes(const mu_token_trie *trie, mu_token token) {
+    if (token < 0 || (uint32_t)token >= trie->vocab_size) return (mu_token_bytes){NULL, 0};
+    uint32_t start = trie->starts[token];
+    return (mu_token_bytes){trie->bytes + start, trie->starts[token + 1] - start};
+}
+
+mu_token mu_token_trie_longest(const mu_token_trie *trie, const char *text, size_t n) {
+    const mu_trie_node *nodes = trie->all.nodes;
+    mu_token best = MU_TOKEN_NONE;
+    uint32_t parent = 0;
+    for (size_t depth = 0; depth < n; depth++) {
+        uint32_t child = parent + 1;
+        while (child < nodes[parent].end && nodes[child].byte != (uint8_t)text[depth]) {
+            child = nodes[child].end;
+        }
+        if (child >= nodes[parent].end) break;
+        if (nodes[child].token != MU_TOKEN_NONE) best = nodes[child].token;
+        parent = child;
+    }
+    return best;
 }
 
 mu_token_trie *mu_token_trie_ref(mu_token_trie *trie) {
@@ -134,6 +175,8 @@ void mu_token_trie_unref(mu_token_trie *trie) {
     mu_free(trie->all.nodes);
     mu_free(trie->rest.nodes);
     mu_free(trie->plain);
+    mu_free(trie->bytes);
+    mu_free(trie->starts);
     mu_free(trie->same);
     mu_free(trie);
 }

@@ -32,6 +32,8 @@ typedef struct mu_trie_tree {
 typedef struct mu_token_trie {
     mu_trie_tree all, rest; /* rest: without the plain ones */
     uint64_t *plain;        /* [n_words] bits */
+    char *bytes;            /* of all tokens, one after the other, owned */
+    uint32_t *starts;       /* [vocab_size + 1] into bytes, owned */
     mu_token *same;         /* [vocab_size] the next token with the same bytes, or MU_TOKEN_NONE */
     uint32_t vocab_size, n_words;
     _Atomic uint32_t n_refs;
@@ -48,5 +50,10 @@ mu_status mu_token_trie_open(const mu_token_bytes *tokens, uint32_t vocab_size, 
                              mu_err *err) MU_MUST_USE;
 mu_token_trie *mu_token_trie_ref(mu_token_trie *trie);
 void mu_token_trie_unref(mu_token_trie *trie); /* NULL is allowed */
+
+/* n = 0 for a token that is never offered, or outside the vocabulary. */
+mu_token_bytes mu_token_trie_bytes(const mu_token_trie *trie, mu_token token);
+/* The longest token that text starts with, or MU_TOKEN_NONE. text: [n]. */
+mu_token mu_token_trie_longest(const mu_token_trie *trie, const char *text, size_t n);
 
 #endif
