@@ -19,6 +19,7 @@ struct mu_engine {
     mu_arena arena;
     mu_kv_blocks *kv;
     mu_sampler *sampler;
+    uint64_t *mask; /* [vocab_size / 64, rounded up] */
     mu_scheduler scheduler;
     mu_sched_item *items;  /* [n_seqs_max] */
     mu_segment *segments;  /* [n_seqs_max] */
@@ -132,10 +133,14 @@ static mu_status settle_options(const mu_model *model, mu_engine_options *o, uin
     return MU_OK;
 }
 
+static size_t mask_bytes(uint32_t vocab_size) {
+    return ((size_t)vocab_size + 63) / 64 * sizeof(uint64_t) + 64;
+}
+
 static size_t accounting_bytes(const mu_engine_options *o, uint32_t n_blocks, uint32_t vocab_size) {
     size_t seq_bytes = sizeof(mu_sched_item) + sizeof(mu_segment);
     return mu_kv_blocks_bytes(n_blocks, o->block_tokens) + mu_sampler_bytes(vocab_size) +
-           o->n_seqs_max * seq_bytes + 1024;
+           mask_bytes(vocab_size) + o->n_seqs_max * seq_bytes + 1024;
 }
 
 mu_status mu_engine_plan(const mu_model *model, const mu_engine_options *options,
@@ -163,9 +168,11 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     if (status != MU_OK) return status;
     e->kv = mu_kv_blocks_create(&e->arena, n_blocks, o->block_tokens);
     e->sampler = mu_sampler_create(&e->arena, vocab_size);
+    e->mask = MU_NEW(&e->arena, uint64_t, (vocab_size + 63) / 64);
     e->items = MU_NEW(&e->arena, mu_sched_item, o->n_seqs_max);
     e->segments = MU_NEW(&e->arena, mu_segment, o->n_seqs_max);
-    MU_ASSERT(e->kv && e->sampler && e->items && e->segments); /* the arena was sized for them */
+    MU_ASSERT(e->kv && e->sampler && e->mask && e->items &&
+              e->segments); /* the arena was sized for them */
     mu_scheduler_init(&e->scheduler,
                       &(mu_scheduler_options){.n_seqs_max = o->n_seqs_max,
                                               .step_tokens_max = o->step_tokens_max,
@@ -227,6 +234,7 @@ static mu_status check_seq(const mu_engine *e, const mu_seq_options *o, mu_err *
         return mu_fail(err, MU_ERR_LIMIT, "%llu tokens do not fit the KV cache of %u",
                        (unsigned long long)total, mu_kv_blocks_n(e->kv) * e->options.block_tokens);
     }
+    MU_ASSERT(!o->grammar || mu_grammar_vocab_size(o->grammar) == vocab_size);
     mu_status status = mu_sampling_check(&o->sampling, vocab_size, err);
     for (uint32_t i = 0; i < o->n_prompt && status == MU_OK; i++) {
         status = check_token("prompt", o->prompt[i], vocab_size, err);
@@ -311,6 +319,16 @@ static void end_canceled(mu_engine *e) {
     }
 }
 
+static void fail_token(mu_seq *seq) {
+    if (seq->matcher && mu_matcher_status(seq->matcher) != MU_OK) {
+        mu_fail(&seq->error, MU_ERR_LIMIT, "the grammar needs more states than it may have");
+    } else {
+        mu_fail(&seq->error, MU_ERR_DEVICE,
+                "no token: logits are not finite numbers, or all tokens are banned%s",
+                seq->matcher ? " or not in the grammar" : "");
+    }
+}
+
 /* Sample from a row of the step's result and extend the sequence. */
 static void extend(mu_engine *e, mu_seq *seq, const mu_step_result *result, uint32_t row) {
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
@@ -328,11 +346,14 @@ static void extend(mu_engine *e, mu_seq *seq, const mu_step_result *result, uint
         .banned = seq->stop_tokens,
         .n_banned = mu_seq_n_banned(seq),
     };
+    if (seq->matcher) {
+        mu_seq_mask(seq, e->mask);
+        args.allowed = e->mask;
+    }
     mu_logprob *top = n_top > 0 ? seq->tops + (size_t)n_output * (uint32_t)n_top : seq->tops;
     mu_token token = mu_sampler_run(e->sampler, &args, &logprob, top);
     if (token == MU_TOKEN_NONE) { /* broken weights: this sequence ends, the program goes on */
-        mu_fail(&seq->error, MU_ERR_DEVICE,
-                "no token: logits are not finite numbers, or all tokens are banned");
+        fail_token(seq);
         end_seq(e, seq, MU_FINISH_ERROR);
         return;
     }
@@ -342,6 +363,7 @@ static void extend(mu_engine *e, mu_seq *seq, const mu_step_result *result, uint
 }
 
 static uint32_t n_top_of(const mu_seq *seq) {
+    if (seq->matcher) return 0; /* the best may not be allowed: the whole row is needed */
     return mu_sampler_n_top(&seq->options.sampling, mu_seq_n_banned(seq));
 }
 
@@ -366,6 +388,17 @@ static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report
     }
 }
 
+/* What lookup drafts is cut where the grammar ends it; where nothing is left, what the grammar
+ * forces is the draft: text that has one way on only, which the model may yet cut into other
+ * tokens. */
+static void draft_in_grammar(mu_seq *seq, uint32_t n_max, mu_token *out) {
+    seq->sched.n_draft = mu_matcher_n_accepted(seq->matcher, out, seq->sched.n_draft);
+    seq->is_draft_forced = seq->sched.n_draft == 0;
+    if (seq->is_draft_forced) {
+        seq->sched.n_draft = mu_matcher_forced_tokens(seq->matcher, out, n_max);
+    }
+}
+
 /* Draft while few sequences decode: a step is then bound by memory, and more rows cost little. */
 static void draft(mu_engine *e) {
     uint32_t n_running = e->scheduler.running.n;
@@ -376,8 +409,10 @@ static void draft(mu_engine *e) {
         s->n_draft = 0;
         if (n_max == 0 || e->options.no_prompt_lookup || s->n_tokens - s->n_computed != 1) continue;
         uint32_t left = seq->options.n_output_max - mu_seq_n_output(seq) - 1;
-        s->n_draft = mu_lookup_draft(&seq->lookup, seq->tokens, s->n_tokens,
-                                     left < n_max ? left : n_max, seq->tokens + s->n_tokens);
+        mu_token *out = seq->tokens + s->n_tokens;
+        if (left > n_max) left = n_max;
+        s->n_draft = mu_lookup_draft(&seq->lookup, seq->tokens, s->n_tokens, left, out);
+        if (seq->matcher) draft_in_grammar(seq, left, out);
     }
 }
 
@@ -396,7 +431,7 @@ static uint32_t extend_all(mu_engine *e, const mu_sched_item *item, const mu_ste
         mu_scheduler_computed(&e->scheduler, &one);
     }
     if (item->n_draft > 0) {
-        mu_lookup_learn(&seq->lookup, item->n_draft, n_accepted);
+        if (!seq->is_draft_forced) mu_lookup_learn(&seq->lookup, item->n_draft, n_accepted);
         e->stats.n_draft_tokens += item->n_draft;
         e->stats.n_accepted_tokens += n_accepted;
     }
@@ -444,6 +479,23 @@ mu_engine_stats mu_engine_get_stats(const mu_engine *e) {
     stats.n_kv_blocks_free = mu_kv_blocks_n_free(e->kv);
     stats.n_preemptions = e->scheduler.n_preemptions;
     return stats;
+}
+
+/* Control tokens, end of text among them, are no text: a grammar never offers them. */
+mu_status mu_engine_open_trie(const mu_engine *e, mu_token_trie **out, mu_err *err) {
+    uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
+    const mu_tokenizer *tokenizer = mu_model_tokenizer(e->model);
+    mu_token_bytes *tokens = MU_ALLOC(mu_token_bytes, vocab_size);
+    if (!tokens) return mu_fail(err, MU_ERR_NOMEM, "tree of %u tokens", vocab_size);
+    for (uint32_t t = 0; t < vocab_size; t++) {
+        mu_bytes piece = mu_tokenizer_piece(tokenizer, (mu_token)t);
+        mu_token_kind kind = mu_tokenizer_kind(tokenizer, (mu_token)t);
+        bool is_text = kind == MU_TOKEN_NORMAL || kind == MU_TOKEN_ADDED;
+        if (is_text) tokens[t] = (mu_token_bytes){piece.data, piece.n};
+    }
+    mu_status status = mu_token_trie_open(tokens, vocab_size, out, err);
+    mu_free(tokens);
+    return status;
 }
 
 uint32_t mu_engine_n_ctx(const mu_engine *e) {

@@ -25,6 +25,7 @@
 
 #include "backend/backend.h"
 #include "base/buf.h"
+#include "grammar/grammar.h"
 
 typedef struct mu_engine mu_engine;
 typedef struct mu_seq mu_seq;
@@ -86,6 +87,9 @@ typedef struct mu_seq_options {
     uint32_t n_stop_tokens;
     const char *const *stop_strings; /* [n_stop_strings], copied; not part of the text given out */
     uint32_t n_stop_strings;
+    mu_grammar *grammar;  /* what the output may be, compiled with mu_engine_open_trie(); NULL:
+                             anything. The sequence keeps a reference; it ends when nothing can
+                             follow, and an end token may come only where the text is whole */
     bool no_prefix_cache; /* neither look up nor leave blocks */
     bool show_special;    /* special tokens appear in the text */
 } mu_seq_options;
@@ -164,6 +168,10 @@ void mu_engine_set_prefill_beside(mu_engine *engine, uint32_t n_tokens_max);
 /* An error comes from the device: nothing was computed, every sequence is as it was. */
 mu_status mu_engine_step(mu_engine *engine, mu_step_report *out, mu_err *err) MU_MUST_USE;
 mu_engine_stats mu_engine_get_stats(const mu_engine *engine);
+/* The model's tokens for compiling grammars; unref it after. Takes a tenth of a second for a large
+ * vocabulary, so it is worth keeping. Any thread. */
+mu_status mu_engine_open_trie(const mu_engine *engine, mu_token_trie **out,
+                              mu_err *err) MU_MUST_USE;
 uint32_t mu_engine_n_ctx(const mu_engine *engine);
 const mu_backend *mu_engine_backend(const mu_engine *engine);
 

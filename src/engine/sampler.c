@@ -168,10 +168,23 @@ static void penalize(mu_sampler *s, const mu_sample_args *a) {
     }
 }
 
-/* Logits after bias, bans and penalties; the model's own when there are none. */
+/* -infinity for what is not in the mask, whose words mostly are all of one kind. */
+static void forbid(mu_sampler *s, const uint64_t *allowed) {
+    for (uint32_t first = 0; first < s->vocab_size; first += 64) {
+        uint64_t word = allowed[first / 64];
+        if (word == UINT64_MAX) continue;
+        uint32_t n = s->vocab_size - first < 64 ? s->vocab_size - first : 64;
+        for (uint32_t i = 0; i < n; i++) {
+            if (!(word >> i & 1)) s->logits[first + i] = -INFINITY;
+        }
+    }
+}
+
+/* Logits after grammar, bias, bans and penalties; the model's own when there are none. */
 static const float *adjust(mu_sampler *s, const mu_sample_args *a) {
-    if (!changes_logits(a->sampling, a->n_banned)) return a->logits;
+    if (!a->allowed && !changes_logits(a->sampling, a->n_banned)) return a->logits;
     memcpy(s->logits, a->logits, s->vocab_size * sizeof(float));
+    if (a->allowed) forbid(s, a->allowed);
     for (uint32_t i = 0; i < a->sampling->n_biases; i++) {
         const mu_logit_bias *bias = &a->sampling->biases[i];
         s->logits[bias->token] =

@@ -446,7 +446,7 @@ static void all_tokens_banned_give_no_token(void **state) {
     }
     mu_token prompt[] = {0};
     mu_sampling sampling = mu_sampling_default();
-    mu_sample_args args = {logits, NULL, &sampling, prompt, 1, 1, all, VOCAB};
+    mu_sample_args args = {logits, NULL, &sampling, prompt, 1, 1, all, VOCAB, NULL};
     assert_int_equal(mu_sampler_run(sampler, &args, NULL, NULL), MU_TOKEN_NONE);
     args.n_banned = VOCAB - 1;
     assert_int_equal(mu_sampler_run(sampler, &args, NULL, NULL), VOCAB - 1);
@@ -607,6 +607,43 @@ static void parameters_out_of_range_are_refused_and_named(void **state) {
     assert_int_equal(mu_sampling_check(&initial, VOCAB, NULL), MU_OK);
 }
 
+static void only_what_the_grammar_allows_is_drawn(void **state) {
+    (void)state;
+    static float logits[VOCAB];
+    mu_token prompt[] = {0};
+    uint64_t allowed[(VOCAB + 63) / 64] = {0};
+    mu_token last = VOCAB - 1, first = 1;
+    allowed[first / 64] |= UINT64_C(1) << (first % 64);
+    allowed[last / 64] |= UINT64_C(1) << (last % 64);
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        mu_sampling sampling = mu_sampling_default();
+        mu_logit_bias bias = {5, 100.0f};
+        sampling.temperature = seed % 4 ? 3.0f : 0.0f;
+        sampling.repetition_penalty = seed % 3 ? 1.5f : 1.0f;
+        sampling.top_p = seed % 5 ? 1.0f : 0.5f;
+        sampling.biases = &bias;
+        sampling.n_biases = 1;
+        sampling.seed = seed;
+        mu_sample_args args = {.logits = logits,
+                               .sampling = &sampling,
+                               .tokens = prompt,
+                               .n_prompt = 1,
+                               .n_tokens = 1,
+                               .allowed = allowed};
+        mu_token token = mu_sampler_run(sampler, &args, NULL, NULL);
+        assert_true(token == first || token == last);
+    }
+    memset(allowed, 0, sizeof(allowed));
+    mu_sampling sampling = mu_sampling_default();
+    mu_sample_args args = {.logits = logits,
+                           .sampling = &sampling,
+                           .tokens = prompt,
+                           .n_prompt = 1,
+                           .n_tokens = 1,
+                           .allowed = allowed};
+    assert_int_equal(mu_sampler_run(sampler, &args, NULL, NULL), MU_TOKEN_NONE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_parameters_agree_with_the_reference),
@@ -619,6 +656,7 @@ int main(void) {
         cmocka_unit_test(logits_that_are_no_numbers_give_no_token),
         cmocka_unit_test(huge_logits_and_penalties_stay_in_range),
         cmocka_unit_test(all_tokens_banned_give_no_token),
+        cmocka_unit_test(only_what_the_grammar_allows_is_drawn),
         cmocka_unit_test(the_best_give_what_the_row_gives),
         cmocka_unit_test(what_needs_the_row_says_so),
         cmocka_unit_test(a_broken_row_gives_no_token_from_its_best),

@@ -44,6 +44,11 @@ static bool make_room(mu_seq *seq, const mu_seq_room *room) {
         seq->tops = MU_ALLOC(mu_logprob, n_top * o->n_output_max);
         if (!seq->logprobs || !seq->tops) return false;
     }
+    if (o->grammar) {
+        seq->matcher = MU_ALLOC(mu_matcher, 1);
+        if (!seq->matcher) return false;
+        mu_matcher_init(seq->matcher, o->grammar);
+    }
     if (o->n_stop_strings == 0) return true;
     /* A byte that is no character becomes 3, and so do those that the detokenizer held. */
     size_t n_bytes = 3 * (room->piece_bytes + sizeof(seq->watcher.held)) + 1;
@@ -58,6 +63,7 @@ mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,
     mu_seq *seq = mu_alloc(sizeof(*seq));
     if (!seq) return mu_fail(err, MU_ERR_NOMEM, "sequence");
     seq->options = *options;
+    if (options->grammar) mu_grammar_ref(options->grammar);
     mu_status status =
         mu_stop_init(&seq->stop, options->stop_strings, options->n_stop_strings, err);
     if (status == MU_OK && (!copy_tokens(seq, options, model) || !make_room(seq, room))) {
@@ -89,6 +95,8 @@ void mu_seq_destroy(mu_seq *seq) {
     mu_free(seq->stop_tokens);
     mu_free(seq->logprobs);
     mu_free(seq->tops);
+    mu_free(seq->matcher);
+    mu_grammar_unref(seq->options.grammar);
     mu_stop_deinit(&seq->stop);
     mu_buf_deinit(&seq->piece);
     mu_free(seq);
@@ -119,6 +127,14 @@ static bool watch_text(mu_seq *seq, mu_token token, uint32_t n_output) {
                         n_output >= seq->options.n_output_min);
 }
 
+/* The token goes on in the grammar. False when it cannot, which a mask has let through only if the
+ * grammar has outgrown its bounds since. */
+static bool take_token(mu_seq *seq, mu_token token) {
+    if (!seq->matcher || mu_matcher_take_token(seq->matcher, token)) return true;
+    mu_fail(&seq->error, MU_ERR_LIMIT, "the grammar needs more states than it may have");
+    return false;
+}
+
 void mu_seq_append(mu_seq *seq, mu_token token) {
     MU_ASSERT(seq->sched.n_tokens < seq->options.n_prompt + seq->options.n_output_max);
     seq->tokens[seq->sched.n_tokens++] = token;
@@ -126,10 +142,21 @@ void mu_seq_append(mu_seq *seq, mu_token token) {
     if (is_stop_token(seq, token)) {
         seq->ended_by_token = true;
         mu_seq_end(seq, MU_FINISH_STOP);
-    } else if (watch_text(seq, token, n_output)) {
+    } else if (!take_token(seq, token)) {
+        mu_seq_end(seq, MU_FINISH_ERROR);
+    } else if (watch_text(seq, token, n_output) ||
+               (seq->matcher && mu_matcher_must_end(seq->matcher))) {
         mu_seq_end(seq, MU_FINISH_STOP);
     } else if (n_output == seq->options.n_output_max) {
         mu_seq_end(seq, MU_FINISH_LENGTH);
+    }
+}
+
+void mu_seq_mask(const mu_seq *seq, uint64_t *out) {
+    mu_matcher_mask(seq->matcher, out);
+    if (!mu_matcher_may_end(seq->matcher)) return;
+    for (uint32_t i = 0; i < seq->n_stop_tokens; i++) {
+        out[seq->stop_tokens[i] / 64] |= UINT64_C(1) << (seq->stop_tokens[i] % 64);
     }
 }
 

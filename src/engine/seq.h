@@ -26,6 +26,8 @@ struct mu_seq {
     float *logprobs;  /* [n_output_max] when asked for, owned */
     mu_logprob *tops; /* [n_output_max, n_logprobs], owned */
     mu_lookup lookup;
+    bool is_draft_forced; /* the draft is the grammar's, not lookup's */
+    mu_matcher *matcher;  /* where the output stands in options.grammar; NULL: none, owned */
     mu_finish finish;
     mu_err error;  /* for MU_FINISH_ERROR */
     bool is_added; /* the engine and its scheduler know it */
@@ -58,6 +60,9 @@ void mu_seq_destroy(mu_seq *seq); /* half-built ones too; NULL is allowed */
 void mu_seq_append(mu_seq *seq, mu_token token);
 void mu_seq_end(mu_seq *seq, mu_finish finish); /* text that was held back may be read */
 
+/* Bits of the tokens that may come next, end and stop tokens where the text is whole; there is a
+ * matcher. out: as mu_matcher_mask(). */
+void mu_seq_mask(const mu_seq *seq, uint64_t *out);
 /* The tokens that may not come next: stop tokens while the output is shorter than n_output_min. */
 uint32_t mu_seq_n_banned(const mu_seq *seq);
 

@@ -28,6 +28,8 @@ typedef struct mu_served {
     const mu_engine *engine;
     mu_encoder_pool *encoders; /* owned */
     size_t piece_bytes_max;    /* of the longest token, > 0 */
+    mu_token_trie *trie;       /* owned, NULL before the first grammar, under trie_lock */
+    pthread_mutex_t trie_lock;
 } mu_served;
 
 struct mu_call {

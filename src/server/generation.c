@@ -41,6 +41,7 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
         .n_output_max = n_output,
         .n_output_min = p->min_tokens,
         .ignore_eos = p->ignore_eos,
+        .grammar = g->grammar,
         .stop_tokens = p->stop_tokens,
         .n_stop_tokens = p->n_stop_tokens,
         .stop_strings = stops,
@@ -165,11 +166,19 @@ static bool read_messages(mu_generation *g, mu_api_error *error) {
     return ok;
 }
 
+static bool read_constraint(mu_generation *g, mu_api_error *error) {
+    mu_server *server = g->answer.call->server;
+    mu_served *served = &server->served[served_of(g) - server->served];
+    return mu_constraint_read(&g->params.constraint, served->engine, &served->trie,
+                              &served->trie_lock, &g->grammar, error);
+}
+
 static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
     mu_generation_params *p = &g->params;
     if (!mu_generation_params_read(g->body, g->is_chat, p, unknown, error)) return false;
     if (!choose_model(g, error)) return false;
     settle_sampling(g);
+    if (!read_constraint(g, error)) return false;
     if (!(g->is_chat ? read_messages(g, error) : read_prompts(g, error))) return false;
     if (g->is_chat && !p->ignore_eos) add_template_stop(g);
     for (uint32_t i = 0; i < g->n_prompts; i++) {
@@ -218,6 +227,7 @@ static void close_generation(mu_answer *answer) {
     mu_prompts_free(g->prompts, g->n_prompts);
     mu_free(g->news);
     mu_free(g->choices);
+    mu_grammar_unref(g->grammar);
     mu_generation_params_deinit(&g->params);
     mu_free(g);
 }

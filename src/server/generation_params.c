@@ -43,6 +43,20 @@ static const mu_param shared_rows[] = {
      "object of token id to bias, -100 bans; up to 1024"},
     {"seed", MU_PARAM_U64, AT(seed), 0, 0, "drawn",
      "same seed, same output, whatever else the server does; choice i uses seed + i; -1: drawn"},
+    {"response_format", MU_PARAM_JSON, AT(constraint.response_format), 0, 0, NULL,
+     "`text`, `json_object` or `json_schema` with a `schema`; `strict`: properties in its order"},
+    {"json_schema", MU_PARAM_JSON, AT(constraint.json_schema), 0, 0, NULL,
+     "a JSON Schema that the output is valid under; one such field at most"},
+    {"grammar", MU_PARAM_TEXT, AT(constraint.grammar), 0, 0, NULL, "a GBNF grammar of the output"},
+    {"guided_json", MU_PARAM_JSON, AT(constraint.guided_json), 0, 0, NULL,
+     "as `json_schema`; an object or its text"},
+    {"guided_regex", MU_PARAM_TEXT, AT(constraint.guided_regex), 0, 0, NULL,
+     "a regular expression that the whole output matches"},
+    {"guided_choice", MU_PARAM_JSON, AT(constraint.guided_choice), 0, 0, NULL,
+     "texts, one of which is the output"},
+    {"guided_grammar", MU_PARAM_TEXT, AT(constraint.guided_grammar), 0, 0, NULL, "as `grammar`"},
+    {"structured_outputs", MU_PARAM_JSON, AT(constraint.structured_outputs), 0, 0, NULL,
+     "an object with one of `json`, `regex`, `choice`, `grammar`, `json_object`"},
     {"ignore_eos", MU_PARAM_BOOL, AT(ignore_eos), 0, 0, "false", "go on after end of text"},
     {"cache_prompt", MU_PARAM_BOOL, AT(cache_prompt), 0, 0, "true",
      "use and leave blocks in the prefix cache"},
@@ -70,8 +84,6 @@ static const mu_param chat_rows[] = {
      "alternatives for each token; with `logprobs`"},
     {"tool_choice", MU_PARAM_JSON, AT(tool_choice), 0, 0, "auto",
      "`auto` or `none`; others are refused: tools are not called"},
-    {"response_format", MU_PARAM_JSON, AT(response_format), 0, 0, NULL,
-     "`{\"type\": \"text\"}`; others are refused"},
 };
 
 static const mu_param_table shared = {shared_rows, MU_COUNTOF(shared_rows), NULL};
@@ -191,11 +203,6 @@ static bool settle(mu_generation_params *p, bool is_chat, mu_api_error *error) {
     if (!required) return wrong(error, is_chat ? "messages" : "prompt", "is missing");
     if (p->suffix && json_string_length(p->suffix) > 0) {
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, "suffix", "suffix: not supported");
-    }
-    const char *format = json_string_value(json_object_get(p->response_format, "type"));
-    if (p->response_format && (!format || strcmp(format, "text") != 0)) {
-        return mu_api_fail(error, MU_API_NOT_SUPPORTED, "response_format",
-                           "response_format: only text is supported");
     }
     if (!check_tools(p, error)) return false;
     if (p->max_tokens == NOT_GIVEN) p->max_tokens = p->max_completion_tokens;

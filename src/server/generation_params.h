@@ -3,6 +3,7 @@
 #define MU_SERVER_GENERATION_PARAMS_H
 
 #include "engine/engine.h"
+#include "server/constraint.h"
 #include "server/params.h"
 
 enum { MU_CHOICES_MAX = 16, MU_PROMPTS_MAX = 256, MU_BIASES_MAX = 1024, MU_STOP_TOKENS_MAX = 1024 };
@@ -10,7 +11,8 @@ enum { MU_CHOICES_MAX = 16, MU_PROMPTS_MAX = 256, MU_BIASES_MAX = 1024, MU_STOP_
 typedef struct mu_generation_params {
     const char *model;
     json_t *prompt, *messages, *stop, *stop_token_ids, *logit_bias, *stream_options, *logprobs;
-    json_t *suffix, *response_format, *tool_choice;
+    json_t *suffix, *tool_choice;
+    mu_constraint_params constraint;
     uint32_t max_tokens, max_completion_tokens,
         min_tokens;      /* the first: 0 not given, UINT32_MAX all */
     uint32_t n, best_of; /* best_of 0: as n */

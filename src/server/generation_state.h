@@ -16,6 +16,7 @@ typedef struct mu_generation {
     mu_answer answer; /* first: the server's pointer is ours */
     json_t *body;     /* until the request is submitted; params borrow from it */
     mu_generation_params params;
+    mu_grammar *grammar; /* of the output; NULL: anything */
     bool is_chat, has_role;
     char id[48], model[256]; /* the name it was asked under */
     int64_t created;

@@ -261,6 +261,7 @@ mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_e
 
 static mu_status serve_model(const mu_server_model *of, mu_served *served, mu_err *err) {
     MU_ASSERT(of->n_names > 0 && of->n_names <= MU_SERVER_LIST_MAX && of->chat_template);
+    pthread_mutex_init(&served->trie_lock, NULL);
     served->of = *of;
     served->model = mu_resident_model(of->resident);
     served->engine = mu_resident_engine(of->resident);
@@ -312,6 +313,8 @@ void mu_server_close(mu_server *server) {
     if (server->stop_fd >= 0) close(server->stop_fd);
     for (uint32_t i = 0; i < server->n_served; i++) {
         mu_encoder_pool_close(server->served[i].encoders);
+        mu_token_trie_unref(server->served[i].trie);
+        pthread_mutex_destroy(&server->served[i].trie_lock);
     }
     mu_budget_close(server->budget);
     mu_log_writer_close(server->log);

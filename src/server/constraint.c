@@ -1,0 +1,154 @@
+/* Each spelling becomes one spec of a grammar; the rest is the same for all. */
+#include "server/constraint.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { CHOICES_MAX = 1000 };
+
+/* A spec and what it borrows. */
+typedef struct wanted {
+    mu_grammar_spec spec;
+    const char *field;    /* that asked for it */
+    json_t *parsed;       /* a schema that came as a text, owned */
+    const char **choices; /* owned */
+    uint32_t n;           /* fields that asked */
+} wanted;
+
+static bool wrong(const char *field, const char *what, mu_api_error *error) {
+    return mu_api_fail(error, MU_API_INVALID_VALUE, field, "%s: %s", field, what);
+}
+
+static void want(wanted *w, const char *field, mu_grammar_kind kind) {
+    w->field = field;
+    w->spec.kind = kind;
+    w->n++;
+}
+
+/* A schema, or the text of one. */
+static bool want_schema(wanted *w, const char *field, json_t *schema, mu_api_error *error) {
+    if (!schema || json_is_null(schema)) return true;
+    want(w, field, MU_GRAMMAR_JSON_SCHEMA);
+    w->spec.schema = schema;
+    if (!json_is_string(schema)) return true;
+    json_decref(w->parsed);
+    w->parsed = json_loadb(json_string_value(schema), json_string_length(schema),
+                           JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    w->spec.schema = w->parsed;
+    return w->parsed || wrong(field, "not a schema, nor the text of one", error);
+}
+
+static void want_text(wanted *w, const char *field, mu_grammar_kind kind, const char *text) {
+    if (!text || !text[0]) return;
+    want(w, field, kind);
+    w->spec.text = text;
+    w->spec.n_text = strlen(text);
+}
+
+static bool want_choice(wanted *w, const char *field, const json_t *list, mu_api_error *error) {
+    size_t n = json_array_size(list);
+    if (!list || json_is_null(list)) return true;
+    want(w, field, MU_GRAMMAR_CHOICE);
+    if (!json_is_array(list) || n == 0 || n > CHOICES_MAX) {
+        return wrong(field, "must be an array of 1 to 1000 texts", error);
+    }
+    mu_free(w->choices);
+    w->choices = MU_ALLOC(const char *, n);
+    if (!w->choices) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        w->choices[i] = json_string_value(json_array_get(list, i));
+        if (!w->choices[i] || !w->choices[i][0])
+            return wrong(field, "choices are texts, not empty", error);
+    }
+    w->spec.choices = w->choices;
+    w->spec.n_choices = (uint32_t)n;
+    return true;
+}
+
+/* {"type": "text" | "json_object" | "json_schema", "json_schema": {"name", "schema", "strict"}};
+ * also llama-server's "schema" beside the type. */
+static bool want_response_format(wanted *w, json_t *format, mu_api_error *error) {
+    static const char field[] = "response_format";
+    if (!format) return true;
+    const char *type = json_string_value(json_object_get(format, "type"));
+    json_t *schema = json_object_get(format, "schema");
+    if (!type) return wrong(field, "must be an object with a type", error);
+    if (strcmp(type, "text") == 0) return true;
+    if (strcmp(type, "json_object") == 0) {
+        if (schema) return want_schema(w, field, schema, error);
+        want(w, field, MU_GRAMMAR_JSON_OBJECT);
+        return true;
+    }
+    if (strcmp(type, "json_schema") != 0) {
+        return wrong(field, "type must be text, json_object or json_schema", error);
+    }
+    const json_t *named = json_object_get(format, "json_schema");
+    if (named) schema = json_object_get(named, "schema");
+    if (!schema) return wrong(field, "json_schema.schema is missing", error);
+    w->spec.in_order = json_is_true(json_object_get(named, "strict"));
+    return want_schema(w, field, schema, error);
+}
+
+static const char *text_of(const char *field, const json_t *object, const char *key,
+                           mu_api_error *error, bool *ok) {
+    const json_t *value = json_object_get(object, key);
+    if (!value || json_is_null(value)) return NULL;
+    if (!json_is_string(value)) *ok = wrong(field, "regex and grammar must be texts", error);
+    return json_string_value(value);
+}
+
+/* vLLM: {"json" | "regex" | "choice" | "grammar" | "json_object": ...}. */
+static bool want_structured(wanted *w, json_t *object, mu_api_error *error) {
+    static const char field[] = "structured_outputs";
+    if (!object) return true;
+    if (!json_is_object(object)) return wrong(field, "must be an object", error);
+    bool ok = true;
+    const char *regex = text_of(field, object, "regex", error, &ok);
+    const char *grammar = text_of(field, object, "grammar", error, &ok);
+    if (!ok || !want_schema(w, field, json_object_get(object, "json"), error)) return false;
+    want_text(w, field, MU_GRAMMAR_REGEX, regex);
+    want_text(w, field, MU_GRAMMAR_GBNF, grammar);
+    if (json_is_true(json_object_get(object, "json_object")))
+        want(w, field, MU_GRAMMAR_JSON_OBJECT);
+    return want_choice(w, field, json_object_get(object, "choice"), error);
+}
+
+static bool read_all(const mu_constraint_params *p, wanted *w, mu_api_error *error) {
+    want_text(w, "grammar", MU_GRAMMAR_GBNF, p->grammar);
+    want_text(w, "guided_grammar", MU_GRAMMAR_GBNF, p->guided_grammar);
+    want_text(w, "guided_regex", MU_GRAMMAR_REGEX, p->guided_regex);
+    bool ok = want_response_format(w, p->response_format, error) &&
+              want_schema(w, "json_schema", p->json_schema, error) &&
+              want_schema(w, "guided_json", p->guided_json, error) &&
+              want_choice(w, "guided_choice", p->guided_choice, error) &&
+              want_structured(w, p->structured_outputs, error);
+    if (ok && w->n > 1)
+        return wrong(w->field, "another field constrains the output already", error);
+    return ok;
+}
+
+static bool compile(const wanted *w, const mu_engine *engine, mu_token_trie **trie,
+                    pthread_mutex_t *trie_lock, mu_grammar **out, mu_api_error *error) {
+    mu_err err;
+    mu_status status = MU_OK;
+    pthread_mutex_lock(trie_lock);
+    if (!*trie) status = mu_engine_open_trie(engine, trie, &err);
+    pthread_mutex_unlock(trie_lock);
+    if (status == MU_OK) status = mu_grammar_compile(&w->spec, *trie, out, &err);
+    if (status == MU_OK) return true;
+    if (status == MU_ERR_NOMEM) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
+    return wrong(w->field, err.text, error);
+}
+
+bool mu_constraint_read(const mu_constraint_params *params, const mu_engine *engine,
+                        mu_token_trie **trie, pthread_mutex_t *trie_lock, mu_grammar **out,
+                        mu_api_error *error) {
+    wanted w = {.n = 0};
+    *out = NULL;
+    bool ok = read_all(params, &w, error);
+    if (ok && w.n > 0) ok = compile(&w, engine, trie, trie_lock, out, error);
+    json_decref(w.parsed);
+    mu_free(w.choices);
+    return ok;
+}
