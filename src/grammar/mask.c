@@ -9,8 +9,9 @@ struct mu_base_mask {
     mu_state state;
     bool is_free;   /* inside a free string: plain tokens, and the tree of the rest */
     bool is_walked; /* too many exits: nothing is known here */
+    uint64_t *bits; /* [n_words] the tokens, where they are many; owned */
     uint32_t n_tokens, n_exits;
-    uint32_t list[]; /* tokens, then exits: nodes of the tree */
+    uint32_t list[]; /* tokens without bits, then exits: nodes of the tree */
 };
 
 typedef struct mu_kept_mask {
@@ -29,6 +30,7 @@ static void forget(mu_masks *masks) {
     for (mu_base_mask *base = masks->list, *next; base; base = next) {
         next = base->next;
         masks->machine->automaton.rows[base->state].mask = NULL;
+        mu_free(base->bits);
         mu_free(base);
     }
     masks->list = NULL;
@@ -92,9 +94,10 @@ static bool walk_base(mu_masks *masks, const mu_trie_tree *tree) {
             i = node->end;
             continue;
         }
-        if (node->token != MU_TOKEN_NONE &&
-            !append(&masks->tokens, &masks->n_tokens, &masks->tokens_cap, (uint32_t)node->token)) {
-            return false;
+        for (mu_token t = node->token; t != MU_TOKEN_NONE; t = masks->trie->same[t]) {
+            if (!append(&masks->tokens, &masks->n_tokens, &masks->tokens_cap, (uint32_t)t)) {
+                return false;
+            }
         }
         bool is_exit = node->end > i + 1 && mu_front_has(front, MU_STATE_OUTSIDE);
         if (is_exit && (masks->n_exits == MU_MASK_EXITS_MAX ||
@@ -104,6 +107,37 @@ static bool walk_base(mu_masks *masks, const mu_trie_tree *tree) {
         i = is_exit && front->n == 1 ? node->end : i + 1;
     }
     return true;
+}
+
+/* What has been collected. Tokens become bits where those take less room. */
+static mu_base_mask *keep_base(mu_masks *masks, mu_state state) {
+    size_t bits_bytes = masks->trie->n_words * sizeof(uint64_t);
+    bool is_dense = masks->n_tokens * sizeof(uint32_t) > bits_bytes;
+    size_t n_tokens = is_dense ? 0 : masks->n_tokens, n = n_tokens + masks->n_exits;
+    size_t bytes = sizeof(mu_base_mask) + n * sizeof(uint32_t) + (is_dense ? bits_bytes : 0);
+    if (masks->bytes + bytes > MU_MASK_BYTES_MAX) forget(masks);
+    mu_base_mask *base = mu_alloc(sizeof(*base) + n * sizeof(uint32_t));
+    if (!base) return NULL;
+    *base = (mu_base_mask){.next = masks->list,
+                           .state = state,
+                           .n_tokens = (uint32_t)n_tokens,
+                           .n_exits = (uint32_t)masks->n_exits};
+    if (is_dense) base->bits = MU_ALLOC(uint64_t, masks->trie->n_words);
+    if (is_dense && !base->bits) {
+        mu_free(base);
+        return NULL;
+    }
+    for (size_t i = 0; is_dense && i < masks->n_tokens; i++) {
+        set_bit(base->bits, (mu_token)masks->tokens[i]);
+    }
+    if (n_tokens) memcpy(base->list, masks->tokens, n_tokens * sizeof(uint32_t));
+    if (base->n_exits) {
+        memcpy(base->list + n_tokens, masks->exits, base->n_exits * sizeof(uint32_t));
+    }
+    masks->list = base;
+    masks->bytes += bytes;
+    masks->machine->automaton.rows[state].mask = base;
+    return base;
 }
 
 static const mu_base_mask *make_base(mu_masks *masks, mu_state state) {
@@ -119,24 +153,10 @@ static const mu_base_mask *make_base(mu_masks *masks, mu_state state) {
     bool ok = walk_base(masks, is_free ? &masks->trie->rest : &masks->trie->all);
     if (!ok) masks->n_tokens = masks->n_exits = 0;
 
-    size_t n = masks->n_tokens + masks->n_exits;
-    size_t bytes = sizeof(mu_base_mask) + n * sizeof(uint32_t);
-    if (masks->bytes + bytes > MU_MASK_BYTES_MAX) forget(masks);
-    mu_base_mask *base = mu_alloc(bytes);
+    mu_base_mask *base = keep_base(masks, state);
     if (!base) return NULL;
-    *base = (mu_base_mask){.next = masks->list,
-                           .state = state,
-                           .is_free = is_free,
-                           .is_walked = !ok,
-                           .n_tokens = (uint32_t)masks->n_tokens,
-                           .n_exits = (uint32_t)masks->n_exits};
-    if (masks->n_tokens) memcpy(base->list, masks->tokens, masks->n_tokens * sizeof(uint32_t));
-    if (masks->n_exits) {
-        memcpy(base->list + masks->n_tokens, masks->exits, masks->n_exits * sizeof(uint32_t));
-    }
-    masks->list = base;
-    masks->bytes += bytes;
-    machine->automaton.rows[state].mask = base;
+    base->is_free = is_free;
+    base->is_walked = !ok;
     return base;
 }
 
@@ -155,7 +175,10 @@ static void add_item(mu_masks *masks, const mu_matcher_item *item, uint64_t *out
         return;
     }
     for (uint32_t i = 0; i < base->n_tokens; i++) {
-        set_tokens(masks->trie, out, (mu_token)base->list[i]);
+        set_bit(out, (mu_token)base->list[i]);
+    }
+    for (uint32_t i = 0; base->bits && i < masks->trie->n_words; i++) {
+        out[i] |= base->bits[i];
     }
     const mu_trie_tree *tree = base->is_free ? &masks->trie->rest : &masks->trie->all;
     for (uint32_t i = 0; base->is_free && i < masks->trie->n_words; i++) {

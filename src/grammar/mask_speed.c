@@ -1,6 +1,9 @@
 /* How long compiling a schema takes, and making the mask for each token of its instances.
  *
- *     mask_bench SCHEMAS.jsonl [VOCABULARY]      the form of MaskBench; a token in hex a line
+ *     mask_bench SCHEMAS.jsonl [VOCABULARY [STRIDE]]
+ *
+ * SCHEMAS: the form of MaskBench, every STRIDE-th line. VOCABULARY: a token in hexadecimal a line,
+ * an empty line for a control token.
  *
  * Without a vocabulary: 128k tokens cut from the file itself and numbered words, so that nothing
  * else is needed. Prints one line of JSON, times in microseconds; tests/baseline/structured.py sets
@@ -143,7 +146,7 @@ int main(int argc, char **argv) {
     mu_buf bytes = {0};
     json_set_alloc_funcs(mu_alloc, mu_free);
     if (argc < 2 || mu_map_open(argv[1], &map, NULL) != MU_OK) {
-        fprintf(stderr, "usage: mask_bench SCHEMAS.jsonl [VOCABULARY]\n");
+        fprintf(stderr, "usage: mask_bench SCHEMAS.jsonl [VOCABULARY [STRIDE]]\n");
         return 2;
     }
     const char *text = (const char *)map.data;
@@ -154,10 +157,12 @@ int main(int argc, char **argv) {
     if (mu_token_trie_open(tokens, n_tokens, &trie, NULL) != MU_OK) return 1;
     double trie_us = us_since(start);
     uint64_t *mask = MU_ALLOC(uint64_t, trie->n_words);
+    long stride = argc > 3 ? strtol(argv[3], NULL, 10) : 1, n_lines = 0;
     for (size_t at = 0; mask && at < map.size;) {
         const char *end = memchr(text + at, '\n', map.size - at);
         size_t n = end ? (size_t)(end - text) - at : map.size - at;
-        json_t *line = json_loadb(text + at, n, JSON_DECODE_ANY, NULL);
+        bool is_due = stride > 0 && n_lines++ % stride == 0;
+        json_t *line = is_due ? json_loadb(text + at, n, JSON_DECODE_ANY, NULL) : NULL;
         if (line) measure(trie, line, mask);
         json_decref(line);
         at += n + 1;
