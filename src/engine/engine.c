@@ -349,6 +349,11 @@ static void extend(mu_engine *e, mu_seq *seq, const mu_step_result *result, uint
     if (seq->matcher) {
         mu_seq_mask(seq, e->mask);
         args.allowed = e->mask;
+        if (mu_matcher_status(seq->matcher) != MU_OK) {
+            fail_token(seq);
+            end_seq(e, seq, MU_FINISH_ERROR);
+            return;
+        }
     }
     mu_logprob *top = n_top > 0 ? seq->tops + (size_t)n_output * (uint32_t)n_top : seq->tops;
     mu_token token = mu_sampler_run(e->sampler, &args, &logprob, top);

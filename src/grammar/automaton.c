@@ -20,6 +20,10 @@ mu_status mu_automaton_init(mu_automaton *a, mu_chunks *memory, const mu_lexicon
         a->names = MU_ALLOC(struct mu_object_names *, algebra->n_objects);
         if (!a->names) return MU_ERR_NOMEM;
     }
+    if (rules && rules->n_nodes > 0) {
+        a->marks = MU_ALLOC(uint32_t, rules->n_nodes);
+        if (!a->marks) return MU_ERR_NOMEM;
+    }
     for (uint32_t i = MU_STATE_NONE; i <= MU_STATE_OUTSIDE; i++) {
         mu_key key = {.kind = MU_KIND_FIXED, .a = i};
         mu_state state = mu_automaton_intern(a, &key, NULL, 0);
@@ -33,6 +37,7 @@ void mu_automaton_deinit(mu_automaton *a) {
     mu_free(a->slots);
     mu_free(a->lists);
     mu_free(a->names);
+    mu_free(a->marks);
     *a = (mu_automaton){0};
 }
 
@@ -201,6 +206,7 @@ uint32_t mu_automaton_move(mu_automaton *a, mu_state state, uint8_t byte) {
     }
     mu_paths paths;
     paths.n = 0;
+    a->n_work += 8 + a->rows[state].n_extra;
     find_paths(a, state, byte, &paths);
     if (paths.n > MU_PATHS_MAX) fail(a, MU_ERR_LIMIT);
     if (a->status != MU_OK) return MU_MOVE_NONE;

@@ -27,7 +27,7 @@ enum {
     MU_STATE_DONE = 1,    /* nothing follows here; what is on the stack goes on */
     MU_STATE_ACCEPT = 2,  /* at the bottom of the stack: the text is whole */
     MU_STATE_OUTSIDE = 3, /* at the bottom while a mask is made that leaves out what lies below */
-    MU_STATES_MAX = 1 << 17,
+    MU_STATES_MAX = 1 << 16,
     MU_PATHS_MAX = 256, /* of one state and byte */
     MU_PUSHES_MAX = 64, /* of one path */
 };
@@ -86,6 +86,9 @@ typedef struct mu_automaton {
     const mu_rules *rules;     /* borrowed */
     bool is_ordered;           /* properties come in the order of the schema */
     mu_status status;
+    uint64_t n_work;    /* of making moves: nodes and properties looked at */
+    uint32_t *marks;    /* [rules->n_nodes] the set that has reached a node last, owned */
+    uint32_t n_marked;  /* sets so far */
     mu_state_row *rows; /* [n], owned */
     size_t n, cap;
     uint32_t *slots; /* [slots_size] row + 1 by hash of the key, owned */

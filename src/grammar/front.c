@@ -46,6 +46,7 @@ static void add_path(mu_machine *m, mu_front *out, const mu_path *path, mu_stack
 
 void mu_front_step(mu_machine *m, const mu_front *from, uint8_t byte, mu_front *out) {
     out->n = 0;
+    m->n_steps += from->n;
     for (uint32_t i = 0; i < from->n; i++) {
         mu_matcher_item item = from->items[i];
         uint32_t move = mu_automaton_next(&m->automaton, item.state, byte);

@@ -22,7 +22,8 @@ typedef struct mu_front {
 typedef struct mu_machine {
     mu_automaton automaton;
     mu_stacks stacks;
-    bool is_overrun; /* more than MU_MATCHER_ITEMS_MAX ways */
+    bool is_overrun;  /* more than MU_MATCHER_ITEMS_MAX ways, or a mask of too many steps */
+    uint64_t n_steps; /* of fronts: ways times bytes */
 } mu_machine;
 
 void mu_front_add(mu_machine *machine, mu_front *front, mu_state state, mu_stack stack);

@@ -23,7 +23,7 @@
 #include "grammar/token_trie.h"
 
 enum {
-    MU_GRAMMAR_BYTES_MAX = 64 << 20, /* of memory, masks apart */
+    MU_GRAMMAR_BYTES_MAX = 32 << 20, /* of memory, masks apart */
     MU_GRAMMAR_TEXT_MAX = 1 << 20,   /* bytes of a GBNF grammar, a regular expression or a choice */
     MU_MATCHER_ITEMS_MAX = 64,       /* ways to read one text at once */
 };

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/rng.h"
 #include "grammar/grammar.h"
 
@@ -285,6 +286,41 @@ static void what_has_one_way_is_forced(void **state) {
     mu_grammar_unref(grammar);
 }
 
+/* What would take minutes or gigabytes is refused, or ends with an error, in a moment. */
+static void costly_grammars_are_bounded(void **state) {
+    (void)state;
+    mu_buf text = {0};
+    mu_buf_append_str(&text, "{\"allOf\":[");
+    for (int i = 0; i < 12; i++) { /* 3 to the 12th cases */
+        mu_buf_printf(&text,
+                      "%s{\"anyOf\":[{\"required\":[\"a%d\"]},{\"required\":[\"b%d\"]},{"
+                      "\"maxProperties\":%d}]}",
+                      i ? "," : "", i, i, i + 40);
+    }
+    mu_buf_append_str(&text, "]}");
+    json_t *schema = json_loads(text.data, 0, NULL);
+    assert_non_null(schema);
+    mu_grammar_spec spec = {.kind = MU_GRAMMAR_JSON_SCHEMA, .schema = schema};
+    mu_grammar *grammar = NULL;
+    mu_err err = {0};
+    assert_int_equal(mu_grammar_compile(&spec, trie, &grammar, &err), MU_ERR_LIMIT);
+    json_decref(schema);
+    mu_buf_deinit(&text);
+
+    grammar = compile_text(MU_GRAMMAR_GBNF,
+                           "root ::= ([a-z]? [a-y]? \"b\"?){1500} x*\nx ::= ([a-z]? \"a\"){300}");
+    uint64_t mask[(N_VOCAB + 63) / 64];
+    mu_matcher matcher;
+    mu_matcher_init(&matcher, grammar);
+    for (int i = 0; i < 6 && mu_matcher_status(&matcher) == MU_OK; i++) {
+        mu_matcher_mask(&matcher, mask);
+        mu_matcher_take(&matcher, "a", 1);
+    }
+    mu_status status = mu_matcher_status(&matcher);
+    assert_true(status == MU_OK || status == MU_ERR_LIMIT);
+    mu_grammar_unref(grammar);
+}
+
 int main(void) {
     json_set_alloc_funcs(mu_alloc, mu_free);
     const struct CMUnitTest tests[] = {
@@ -294,6 +330,7 @@ int main(void) {
         cmocka_unit_test(nesting_is_bounded_not_broken),
         cmocka_unit_test(a_text_with_many_readings_stays_small),
         cmocka_unit_test(what_has_one_way_is_forced),
+        cmocka_unit_test(costly_grammars_are_bounded),
     };
     return cmocka_run_group_tests(tests, open_trie, close_trie);
 }

@@ -483,7 +483,7 @@ static mu_expr expr_of_other_name(schema *s, uint32_t at, const char *name, mu_e
     json_t *value;
     json_object_foreach((json_t *)patterns, text, value) {
         mu_lexeme lexeme = pattern_lexeme(s, text);
-        if (has_failed(s)) return MU_EXPR_FALSE;
+        if (!mu_lexicon_spend(s->algebra->lexicon, strlen(name) + 1)) return MU_EXPR_FALSE;
         if (!mu_lexeme_matches(s->algebra->lexicon, lexeme, name, strlen(name))) continue;
         has_pattern = true;
         expr = mu_expr_and(s->algebra, expr, child_named(s, at, "patternProperties", text, value));
@@ -491,7 +491,8 @@ static mu_expr expr_of_other_name(schema *s, uint32_t at, const char *name, mu_e
     return has_pattern || is_declared ? expr : additional;
 }
 
-static bool is_in(const json_t *array, const char *name) {
+static bool is_in(const schema *s, const json_t *array, const char *name) {
+    if (!mu_lexicon_spend(s->algebra->lexicon, json_array_size(array))) return false;
     for (size_t i = 0; i < json_array_size(array); i++) {
         const char *one = json_string_value(json_array_get(array, i));
         if (one && strcmp(one, name) == 0) return true;
@@ -524,7 +525,7 @@ static void add_slots(schema *s, uint32_t at, mu_object_shape *shape, mu_expr ad
         mu_expr own = child_named(s, at, "properties", name, value);
         mu_expr expr =
             mu_expr_and(s->algebra, own, expr_of_other_name(s, at, name, additional, true));
-        put_slot(shape, name, expr, is_in(required, name));
+        put_slot(shape, name, expr, is_in(s, required, name));
     }
     for (size_t i = 0; i < json_array_size(required) && !has_failed(s); i++) {
         name = json_string_value(json_array_get(required, i));
@@ -869,8 +870,9 @@ static bool is_id(const char *id, size_t n_id, const char *ref, size_t n_ref) {
 }
 
 /* The first schema in document order whose $id or $anchor (or old id: "#name") is this. */
-static const json_t *find_named(const json_t *in, const char *keyword, const char *name,
-                                size_t n_name) {
+static const json_t *find_named(const schema *s, const json_t *in, const char *keyword,
+                                const char *name, size_t n_name) {
+    if (!mu_lexicon_spend(s->algebra->lexicon, 1)) return NULL;
     const json_t *id = json_object_get(in, keyword);
     if (json_is_string(id)) {
         const char *text = json_string_value(id);
@@ -886,11 +888,11 @@ static const json_t *find_named(const json_t *in, const char *keyword, const cha
     if (json_is_object(in)) {
         json_object_foreach((json_t *)in, key, value) {
             if (strcmp(key, "enum") == 0 || strcmp(key, "const") == 0) continue;
-            if (!found) found = find_named(value, keyword, name, n_name);
+            if (!found) found = find_named(s, value, keyword, name, n_name);
         }
     }
     for (size_t i = 0; i < json_array_size(in) && !found; i++) {
-        found = find_named(json_array_get(in, i), keyword, name, n_name);
+        found = find_named(s, json_array_get(in, i), keyword, name, n_name);
     }
     return found;
 }
@@ -900,8 +902,8 @@ static const json_t *resolve(const schema *s, uint32_t at, const char *ref) {
     size_t n_base = hash ? (size_t)(hash - ref) : strlen(ref);
     const json_t *base = s->nodes[at].resource;
     if (n_base > 0) {
-        base = find_named(s->root, "$id", ref, n_base);
-        if (!base) base = find_named(s->root, "id", ref, n_base);
+        base = find_named(s, s->root, "$id", ref, n_base);
+        if (!base) base = find_named(s, s->root, "id", ref, n_base);
     }
     const char *fragment = hash ? hash + 1 : "";
     if (!base || !*fragment) return base;
@@ -909,9 +911,9 @@ static const json_t *resolve(const schema *s, uint32_t at, const char *ref) {
         const json_t *found = follow_pointer(base, fragment);
         return found || n_base > 0 ? found : follow_pointer(s->root, fragment);
     }
-    const json_t *found = find_named(base, "$anchor", fragment, strlen(fragment));
-    if (!found) found = find_named(base, "$id", hash, strlen(hash));
-    return found ? found : find_named(base, "id", hash, strlen(hash));
+    const json_t *found = find_named(s, base, "$anchor", fragment, strlen(fragment));
+    if (!found) found = find_named(s, base, "$id", hash, strlen(hash));
+    return found ? found : find_named(s, base, "id", hash, strlen(hash));
 }
 
 static bool apply_ref(schema *s, uint32_t at, const json_t *value, mu_value_set *set) {

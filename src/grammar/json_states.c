@@ -289,6 +289,7 @@ static bool open_place(mu_automaton *a, const mu_state_row *row, object_place *p
         fail_memory(a);
         return false;
     }
+    a->n_work += p->shape->n_slots / 4 + p->shape->n_classes;
     if (p->n_words > 0) memcpy(p->seen, row->extra, p->n_words * sizeof(uint32_t));
     count_slots(p);
     return true;

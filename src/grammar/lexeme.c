@@ -111,7 +111,7 @@ static mu_lexeme add_memo(mu_lexicon *lexicon, operation op, uint32_t a, uint32_
 
 uint32_t mu_lexeme_draft_state(mu_lexeme_draft *draft, bool accepts) {
     mu_lexicon *lexicon = draft->lexicon;
-    if (lexicon->status != MU_OK) return 0;
+    if (!mu_lexicon_spend(lexicon, 1)) return 0;
     if (draft->n_states >= MU_LEXEME_STATES_MAX) {
         fail_states(lexicon);
         return 0;
@@ -127,7 +127,7 @@ uint32_t mu_lexeme_draft_state(mu_lexeme_draft *draft, bool accepts) {
 
 void mu_lexeme_draft_edge(mu_lexeme_draft *draft, uint32_t from, uint32_t lo, uint32_t hi,
                           uint32_t to) {
-    if (draft->lexicon->status != MU_OK) return;
+    if (!mu_lexicon_spend(draft->lexicon, 1)) return;
     draft_state *state = &draft->states[from];
     if (state->n_edges == 0) state->edges = draft->n_edges;
     MU_ASSERT(state->edges + state->n_edges == draft->n_edges);
@@ -222,6 +222,7 @@ static mu_lexeme add_dfa(mu_lexicon *lexicon, const mu_lexeme_state *states, uin
         return MU_LEXEME_ANY;
     }
     mu_lexeme_dfa dfa = {states, n_states, hash_dfa(states, n_states)};
+    mu_lexicon_spend(lexicon, lexicon->n / 8);
     for (size_t i = 0; i < lexicon->n; i++) {
         if (is_same_dfa(&lexicon->dfas[i], &dfa)) return (mu_lexeme)(i + 2);
     }
@@ -366,7 +367,7 @@ static mu_lexeme product(mu_lexicon *lexicon, operation op, mu_lexeme x, mu_lexe
     pair_state(&p, &draft, op, dfas, 0, 0);
     for (size_t i = 0; i < p.n && lexicon->status == MU_OK; i++) {
         uint32_t a = p.list[i].a, b = p.list[i].b, next_a = 0, next_b = 0, hi_a, hi_b;
-        for (uint32_t at = 0; at <= MU_CHAR_MAX && lexicon->status == MU_OK;) {
+        for (uint32_t at = 0; at <= MU_CHAR_MAX && mu_lexicon_spend(lexicon, 1);) {
             uint32_t to_a = lead(dfas[0], a, &next_a, at, &hi_a);
             uint32_t to_b = lead(dfas[1], b, &next_b, at, &hi_b);
             uint32_t hi = hi_a < hi_b ? hi_a : hi_b;

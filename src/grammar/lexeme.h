@@ -22,7 +22,8 @@ enum {
     MU_LEXEME_NONE = 0, /* no text */
     MU_LEXEME_ANY = 1,  /* every text */
     MU_CHAR_MAX = 0x10FFFF,
-    MU_LEXEME_STATES_MAX = 100000, /* of one lexeme; also steps of building one */
+    MU_LEXEME_STATES_MAX = 100000,  /* of one lexeme */
+    MU_LEXICON_WORK_MAX = 30000000, /* steps of compiling one grammar: some tenths of a second */
 };
 
 typedef struct mu_lexeme_edge {
@@ -50,6 +51,7 @@ typedef struct mu_lexicon {
     size_t n, cap;
     struct mu_lexeme_memo *memos; /* [memos_size] answers by question, owned */
     size_t memos_size, n_memos;
+    uint64_t n_work;
 } mu_lexicon;
 
 void mu_lexicon_init(mu_lexicon *lexicon, mu_chunks *memory);
@@ -58,6 +60,17 @@ void mu_lexicon_deinit(mu_lexicon *lexicon); /* a zeroed one is allowed */
 /* Record a failure, if it is the first. */
 void mu_lexicon_fail(mu_lexicon *lexicon, mu_status status, const char *text);
 void mu_lexicon_fail_nomem(mu_lexicon *lexicon); /* no memory, or the grammar's share is used up */
+
+/* Count n steps of work; beyond MU_LEXICON_WORK_MAX it is a failure, whatever the steps were for.
+ */
+static inline bool mu_lexicon_spend(mu_lexicon *lexicon, uint64_t n) {
+    lexicon->n_work += n;
+    if (lexicon->n_work > MU_LEXICON_WORK_MAX && lexicon->status == MU_OK) {
+        mu_lexicon_fail(lexicon, MU_ERR_LIMIT,
+                        "the grammar takes too long to compile; simplify it");
+    }
+    return lexicon->status == MU_OK;
+}
 
 const mu_lexeme_dfa *mu_lexeme_get(const mu_lexicon *lexicon, mu_lexeme lexeme);
 

@@ -61,12 +61,18 @@ static void set_tokens(const mu_token_trie *trie, uint64_t *bits, mu_token token
 
 /* Walking: fronts[depth] is the front at a node; node `top` has been set by the caller. */
 
+/* A mask that takes too long would make every other sequence wait. */
+static void check_steps(mu_machine *m) {
+    if (m->n_steps + m->automaton.n_work > MU_MASK_STEPS_MAX) m->is_overrun = true;
+}
+
 static void walk_bits(mu_masks *masks, const mu_trie_tree *tree, uint32_t top, uint64_t *out) {
     mu_front *fronts = masks->fronts;
-    for (uint32_t i = top + 1; i < tree->nodes[top].end;) {
+    for (uint32_t i = top + 1; i < tree->nodes[top].end && !masks->machine->is_overrun;) {
         const mu_trie_node *node = &tree->nodes[i];
         mu_front *front = &fronts[node->depth];
         mu_front_step_fast(masks->machine, front - 1, node->byte, front);
+        check_steps(masks->machine);
         if (front->n == 0) {
             i = node->end;
             continue;
@@ -86,10 +92,11 @@ static bool append(uint32_t **list, size_t *n, size_t *cap, uint32_t value) {
 static bool walk_base(mu_masks *masks, const mu_trie_tree *tree) {
     mu_front *fronts = masks->fronts;
     masks->n_tokens = masks->n_exits = 0;
-    for (uint32_t i = 1; i < tree->n;) {
+    for (uint32_t i = 1; i < tree->n && !masks->machine->is_overrun;) {
         const mu_trie_node *node = &tree->nodes[i];
         mu_front *front = &fronts[node->depth];
         mu_front_step_fast(masks->machine, front - 1, node->byte, front);
+        check_steps(masks->machine);
         if (front->n == 0) {
             i = node->end;
             continue;
@@ -221,6 +228,7 @@ void mu_masks_make(mu_masks *masks, const mu_front *front, uint64_t *out) {
         return;
     }
     memset(out, 0, masks->trie->n_words * sizeof(*out));
+    masks->machine->n_steps = masks->machine->automaton.n_work = 0;
     for (uint32_t i = 0; i < front->n; i++) {
         if (front->items[i].state != MU_STATE_ACCEPT) add_item(masks, &front->items[i], out);
     }

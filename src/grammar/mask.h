@@ -13,9 +13,11 @@
 #include "grammar/front.h"
 
 enum {
-    MU_MASK_BYTES_MAX = 32 << 20, /* of what is kept of states */
-    MU_MASKS_KEPT = 64,           /* whole ones */
-    MU_MASK_EXITS_MAX = 16384,    /* of one state; with more, fronts are walked whole */
+    MU_MASK_BYTES_MAX = 8 << 20, /* of what is kept of states */
+    MU_MASK_STEPS_MAX =
+        8 << 20,        /* of one mask, beyond what is fast: the grammar is over its bounds */
+    MU_MASKS_KEPT = 64, /* whole ones */
+    MU_MASK_EXITS_MAX = 16384, /* of one state; with more, fronts are walked whole */
     /* Stacks deeper than this are too: one token more could meet the end of what is allowed. */
     MU_MASK_DEPTH_MAX = MU_STACK_DEPTH_MAX - MU_TRIE_DEPTH_MAX,
 };

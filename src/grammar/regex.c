@@ -50,7 +50,7 @@ static void refuse(regex *r, mu_status status, const char *what) {
 }
 
 static uint32_t add_node(regex *r, kind what) {
-    if (has_failed(r)) return 0;
+    if (!mu_lexicon_spend(r->lexicon, 1)) return 0;
     if (r->n_nodes == MU_REGEX_NODES_MAX) {
         refuse(r, MU_ERR_LIMIT, "unfolds to too many states");
         return 0;
@@ -569,6 +569,7 @@ static bool may_end(regex *r, sets *s, size_t start, size_t n, bool at_start) {
 static uint32_t intern_set(regex *r, sets *s, mu_lexeme_draft *draft, size_t start, bool at_start) {
     if (has_failed(r)) return 0;
     size_t n = s->n_members - start;
+    mu_lexicon_spend(r->lexicon, n);
     qsort(s->members + start, n, sizeof(uint32_t), by_value);
     for (size_t i = start; s->is_open && i < s->n_members; i++) {
         if (s->members[i] == s->final) { /* matched: the rest cannot matter any more */
@@ -633,6 +634,7 @@ static void add_edges(regex *r, sets *s, mu_lexeme_draft *draft, size_t set, bou
         uint32_t lo = b->at[i], hi = b->at[i + 1] - 1;
         if (b->at[i] == b->at[i + 1]) continue;
         size_t n_stack = 0, start = s->n_members;
+        if (!mu_lexicon_spend(r->lexicon, s->starts[set + 1] - s->starts[set])) return;
         for (size_t m = s->starts[set]; m < s->starts[set + 1]; m++) {
             const node *n = &r->nodes[s->members[m]];
             if (n->kind == CHARS && has_char(&n->chars, lo)) s->stack[n_stack++] = n->out;

@@ -9,24 +9,23 @@
 #include "base/alloc.h"
 #include "grammar/automaton.h"
 
+/* A set is filled before the next one is begun: the marks are those of the last. */
 typedef struct nodes {
     uint32_t *list; /* [n], owned */
     size_t n, cap;
-    uint32_t *seen; /* [n_seen], owned, forks passed */
-    size_t n_seen, seen_cap;
+    uint32_t *todo; /* [n_todo], owned */
+    size_t n_todo, todo_cap;
+    uint32_t mark;
     bool failed;
 } nodes;
 
-static void deinit(nodes *set) {
-    mu_free(set->list);
-    mu_free(set->seen);
+static nodes begin(mu_automaton *a) {
+    return (nodes){.mark = ++a->n_marked};
 }
 
-static bool contains(const uint32_t *list, size_t n, uint32_t node) {
-    for (size_t i = 0; i < n; i++) {
-        if (list[i] == node) return true;
-    }
-    return false;
+static void deinit(nodes *set) {
+    mu_free(set->list);
+    mu_free(set->todo);
 }
 
 static void append(nodes *set, uint32_t **list, size_t *n, size_t *cap, uint32_t node) {
@@ -37,22 +36,25 @@ static void append(nodes *set, uint32_t **list, size_t *n, size_t *cap, uint32_t
     (*list)[(*n)++] = node;
 }
 
-/* seen is the work list too: what is behind `next` has been passed. */
-static void add_closure(const mu_rules *rules, nodes *set, uint32_t node) {
-    size_t next = set->n_seen;
-    if (node == MU_NODE_NONE || contains(set->seen, set->n_seen, node)) return;
-    append(set, &set->seen, &set->n_seen, &set->seen_cap, node);
-    for (; next < set->n_seen && !set->failed; next++) {
-        const mu_rule_node *at = &rules->nodes[set->seen[next]];
+static void reach(mu_automaton *a, nodes *set, uint32_t node) {
+    if (node == MU_NODE_NONE || a->marks[node] == set->mark) return;
+    a->marks[node] = set->mark;
+    a->n_work++;
+    append(set, &set->todo, &set->n_todo, &set->todo_cap, node);
+}
+
+static void add_closure(mu_automaton *a, nodes *set, uint32_t node) {
+    const mu_rules *rules = a->rules;
+    reach(a, set, node);
+    while (set->n_todo > 0 && !set->failed) {
+        uint32_t next = set->todo[--set->n_todo];
+        const mu_rule_node *at = &rules->nodes[next];
         bool is_fork = at->kind == MU_RULE_FORK;
-        if (!is_fork) append(set, &set->list, &set->n, &set->cap, set->seen[next]);
-        bool is_passed =
-            is_fork || (at->kind == MU_RULE_CALL && rules->rules[at->rule].is_nullable);
-        uint32_t ways[2] = {at->out, is_fork ? at->other : MU_NODE_NONE};
-        for (int i = 0; i < 2 && is_passed; i++) {
-            if (ways[i] == MU_NODE_NONE || contains(set->seen, set->n_seen, ways[i])) continue;
-            append(set, &set->seen, &set->n_seen, &set->seen_cap, ways[i]);
+        if (!is_fork) append(set, &set->list, &set->n, &set->cap, next);
+        if (is_fork || (at->kind == MU_RULE_CALL && rules->rules[at->rule].is_nullable)) {
+            reach(a, set, at->out);
         }
+        if (is_fork) reach(a, set, at->other);
     }
 }
 
@@ -73,8 +75,8 @@ static mu_state intern(mu_automaton *a, nodes *set) {
 }
 
 mu_state mu_rule_state(mu_automaton *a, uint32_t rule) {
-    nodes set = {0};
-    add_closure(a->rules, &set, a->rules->rules[rule].first);
+    nodes set = begin(a);
+    add_closure(a, &set, a->rules->rules[rule].first);
     mu_state state = intern(a, &set);
     deinit(&set);
     return state;
@@ -94,11 +96,11 @@ static bool is_only_end(const mu_automaton *a, const nodes *set) {
 /* Paths through the calls of one rule: all that may follow one of them is one state. */
 static void add_call_paths(mu_automaton *a, const mu_state_row *row, uint32_t rule, uint8_t byte,
                            mu_paths *out) {
-    nodes after = {0};
+    nodes after = begin(a);
     for (uint32_t i = 0; i < row->n_extra; i++) {
         const mu_rule_node *node = &a->rules->nodes[row->extra[i]];
         if (node->kind == MU_RULE_CALL && node->rule == rule) {
-            add_closure(a->rules, &after, node->out);
+            add_closure(a, &after, node->out);
         }
     }
     uint32_t first = out->n;
@@ -114,11 +116,11 @@ static void add_call_paths(mu_automaton *a, const mu_state_row *row, uint32_t ru
 }
 
 void mu_rule_paths(mu_automaton *a, const mu_state_row *row, uint8_t byte, mu_paths *out) {
-    nodes to = {0};
+    nodes to = begin(a);
     for (uint32_t i = 0; i < row->n_extra; i++) {
         const mu_rule_node *node = &a->rules->nodes[row->extra[i]];
         if (node->kind == MU_RULE_BYTES && node->lo <= byte && byte <= node->hi) {
-            add_closure(a->rules, &to, node->out);
+            add_closure(a, &to, node->out);
         }
     }
     if (to.n > 0) mu_paths_add(out, intern(a, &to));

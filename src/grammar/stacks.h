@@ -14,7 +14,7 @@
 typedef uint32_t mu_stack; /* 0: no stack */
 
 enum {
-    MU_STACKS_MAX = 1 << 18,
+    MU_STACKS_MAX = 1 << 16,
     MU_STACK_DEPTH_MAX = 512, /* values inside values; one deeper is not offered */
 };
 

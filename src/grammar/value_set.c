@@ -70,7 +70,7 @@ static bool grow_rows(mu_algebra *alg) {
 }
 
 static mu_expr intern(mu_algebra *alg, kind what, uint32_t a, uint32_t b) {
-    if (has_failed(alg)) return MU_EXPR_FALSE;
+    if (!mu_lexicon_spend(alg->lexicon, 1)) return MU_EXPR_FALSE;
     if (alg->n_rows == MU_EXPRS_MAX) fail_limit(alg, "the schema combines too many others");
     if (!grow_rows(alg)) mu_lexicon_fail_nomem(alg->lexicon);
     if (has_failed(alg)) return MU_EXPR_FALSE;
@@ -295,6 +295,7 @@ static bool may_live(mu_algebra *alg, mu_expr expr, int depth);
 static bool object_may_live(mu_algebra *alg, const mu_object_shape *shape, int depth) {
     uint32_t n_required = 0, n_slots = 0;
     bool is_open = false;
+    mu_lexicon_spend(alg->lexicon, shape->n_slots + 1);
     for (uint32_t i = 0; i < shape->n_slots; i++) {
         const mu_slot *slot = &shape->slots[i];
         if (slot->is_required && !may_live(alg, slot->expr, depth)) return false;
@@ -376,7 +377,8 @@ static mu_expr expr_of_name(const mu_algebra *alg, const mu_object_shape *shape,
 
 static void merge_slots(mu_algebra *alg, mu_object_shape *out, const mu_object_shape *a,
                         const mu_object_shape *b) {
-    for (uint32_t i = 0; i < a->n_slots + b->n_slots; i++) {
+    mu_lexicon_spend(alg->lexicon, (uint64_t)a->n_slots * b->n_slots / 8 + a->n_slots + b->n_slots);
+    for (uint32_t i = 0; i < a->n_slots + b->n_slots && !has_failed(alg); i++) {
         bool is_first = i < a->n_slots, is_required;
         mu_slot slot = is_first ? a->slots[i] : b->slots[i - a->n_slots];
         if (!is_first && find_slot(a, &slot)) continue;
@@ -417,6 +419,7 @@ static mu_value_set need(mu_algebra *alg, const mu_value_set *from, mu_lexeme ke
         const mu_object_shape *shape = from->objects[i];
         for (uint32_t s = 0; s < shape->n_slots; s++) {
             const mu_slot *slot = &shape->slots[s];
+            if (!mu_lexicon_spend(alg->lexicon, slot->n_name)) return out;
             if (!mu_lexeme_matches(alg->lexicon, keys, slot->name, slot->n_name)) continue;
             mu_expr both = mu_expr_and(alg, slot->expr, expr);
             mu_object_shape *copy = both == MU_EXPR_FALSE ? NULL : copy_object(alg, shape);
@@ -447,7 +450,7 @@ static void and_objects(mu_algebra *alg, const mu_object_shape *a, const mu_obje
     if (!shape) return;
     merge_slots(alg, shape, a, b);
     for (uint32_t i = 0; i < a->n_classes; i++) {
-        for (uint32_t j = 0; j < b->n_classes; j++) {
+        for (uint32_t j = 0; j < b->n_classes && mu_lexicon_spend(alg->lexicon, 1); j++) {
             const mu_key_class *x = &a->classes[i], *y = &b->classes[j];
             if (x->is_needed || y->is_needed) continue;
             add_class(shape, mu_lexeme_and(alg->lexicon, x->keys, y->keys),
@@ -581,6 +584,7 @@ mu_value_set mu_value_set_or(mu_algebra *alg, const mu_value_set *a, const mu_va
     for (uint32_t i = 0; i < a->n_objects + b->n_objects; i++) {
         mu_object_shape *shape = i < a->n_objects ? a->objects[i] : b->objects[i - a->n_objects];
         bool is_known = false;
+        mu_lexicon_spend(alg->lexicon, out.n_objects);
         for (uint32_t j = 0; j < out.n_objects && !is_known; j++) {
             is_known = is_same_object(out.objects[j], shape);
         }
