@@ -446,6 +446,11 @@ uint32_t mu_lexeme_step(const mu_lexeme_dfa *dfa, uint32_t state, uint32_t chara
     return edge && edge->lo <= character ? edge->to : DEAD;
 }
 
+uint32_t mu_lexeme_step_all(const mu_lexeme_dfa *dfa, uint32_t state, uint32_t lo, uint32_t hi) {
+    const mu_lexeme_edge *edge = first_edge_to(&dfa->states[state], lo);
+    return edge && edge->lo <= lo && hi <= edge->hi ? edge->to : DEAD;
+}
+
 bool mu_lexeme_has_step(const mu_lexeme_dfa *dfa, uint32_t state, uint32_t lo, uint32_t hi) {
     const mu_lexeme_edge *edge = first_edge_to(&dfa->states[state], lo);
     return edge && edge->lo <= hi;

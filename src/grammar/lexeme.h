@@ -86,6 +86,8 @@ bool mu_lexeme_matches(const mu_lexicon *lexicon, mu_lexeme lexeme, const char *
 
 /* The state after a character, UINT32_MAX when there is none. */
 uint32_t mu_lexeme_step(const mu_lexeme_dfa *dfa, uint32_t state, uint32_t character);
+/* The state that every character of lo..hi leads to, UINT32_MAX when there is no such one. */
+uint32_t mu_lexeme_step_all(const mu_lexeme_dfa *dfa, uint32_t state, uint32_t lo, uint32_t hi);
 /* Whether some character of lo..hi may follow. */
 bool mu_lexeme_has_step(const mu_lexeme_dfa *dfa, uint32_t state, uint32_t lo, uint32_t hi);
 

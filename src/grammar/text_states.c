@@ -7,10 +7,14 @@
  *     ESCAPE                     after a backslash
  *     UNICODE | digits | value   after \u
  *     PAIR | stage | high | low  after the first half of a surrogate pair
+ *     REST | left                inside UTF-8 that leads to one state whatever it becomes
+ *
+ * The last is what keeps states few: of all the ways to be inside a character, a lexeme that does
+ * not care which it is has three.
  */
 #include "grammar/automaton.h"
 
-enum { RAW = 1, ESCAPE, UNICODE, PAIR };
+enum { RAW = 1, ESCAPE, UNICODE, PAIR, REST };
 enum { N_PAIR_STAGES = 6 }; /* \ u d [c-f] hex hex */
 
 static uint32_t pack(uint32_t what, uint32_t count, uint32_t value) {
@@ -44,6 +48,13 @@ static bool set_raw(place *p, uint32_t length, uint32_t left, uint32_t bits) {
     if (lo < least[length]) lo = least[length];
     if (lo > hi || !has_char(p->dfa, p->state, lo, hi)) return false;
     if (left == 0) return step(p, bits);
+    bool is_whole = lo == bits << (6 * left) && hi <= MU_CHAR_MAX && (hi < 0xD800 || lo > 0xDFFF);
+    uint32_t to = is_whole ? mu_lexeme_step_all(p->dfa, p->state, lo, hi) : UINT32_MAX;
+    if (to != UINT32_MAX) {
+        p->state = to;
+        p->part = pack(REST, left, 0);
+        return true;
+    }
     p->part = pack(RAW, length << 2 | left, bits);
     return true;
 }
@@ -59,6 +70,12 @@ static bool go_on_raw(place *p, uint8_t byte) {
     uint32_t count = p->part >> 24 & 31, bits = p->part & 0xFFFFFF;
     if ((byte & 0xC0) != 0x80) return false;
     return set_raw(p, count >> 2, (count & 3) - 1, bits << 6 | (byte & 0x3F));
+}
+
+static bool go_on_rest(place *p, uint8_t byte) {
+    uint32_t left = (p->part >> 24 & 31) - 1;
+    p->part = left ? pack(REST, left, 0) : 0;
+    return (byte & 0xC0) == 0x80;
 }
 
 static int hex_value(uint8_t byte) {
@@ -134,6 +151,8 @@ static bool go_on(place *p, uint8_t byte, bool is_string) {
         return go_on_unicode(p, byte);
     case PAIR:
         return go_on_pair(p, byte);
+    case REST:
+        return go_on_rest(p, byte);
     default:
         break;
     }
