@@ -1,6 +1,6 @@
 /* How long compiling a schema takes, and making the mask for each token of its instances.
  *
- *     mask_bench SCHEMAS.jsonl [VOCABULARY [STRIDE]]
+ *     mask_speed SCHEMAS.jsonl [VOCABULARY [STRIDE]]
  *
  * SCHEMAS: the form of MaskBench, every STRIDE-th line. VOCABULARY: a token in hexadecimal a line,
  * an empty line for a control token.
@@ -146,7 +146,7 @@ int main(int argc, char **argv) {
     mu_buf bytes = {0};
     json_set_alloc_funcs(mu_alloc, mu_free);
     if (argc < 2 || mu_map_open(argv[1], &map, NULL) != MU_OK) {
-        fprintf(stderr, "usage: mask_bench SCHEMAS.jsonl [VOCABULARY [STRIDE]]\n");
+        fprintf(stderr, "usage: mask_speed SCHEMAS.jsonl [VOCABULARY [STRIDE]]\n");
         return 2;
     }
     const char *text = (const char *)map.data;

@@ -1,6 +1,6 @@
 """Token masks of MuAI beside llguidance and xgrammar: the same schemas, vocabulary and tokens, in turn.
 
-    python3 tests/baseline/structured.py SCHEMAS.jsonl VOCABULARY [--bench build/release/mask_bench]
+    python3 tests/baseline/structured.py SCHEMAS.jsonl VOCABULARY [--bench build/release/mask_speed]
 
 VOCABULARY: a token in hexadecimal a line, an empty line for a control token (--from-gguf FILE writes one
 to it first). Engines that cannot be imported are left out and named. Each is told the instances'
@@ -54,7 +54,7 @@ def read_gguf_tokens(path):
 
 
 class Longest:
-    """Text to tokens, the longest first, as mask_bench does."""
+    """Text to tokens, the longest first, as mask_speed does."""
 
     def __init__(self, tokens):
         self.ids = {}
@@ -181,7 +181,7 @@ def main():
     parser.add_argument("schemas")
     parser.add_argument("vocabulary")
     parser.add_argument("--from-gguf")
-    parser.add_argument("--bench", default="build/release/mask_bench")
+    parser.add_argument("--bench", default="build/release/mask_speed")
     parser.add_argument("--stride", type=int, default=1, help="every n-th schema")
     args = parser.parse_args()
     if args.from_gguf:
