@@ -44,7 +44,8 @@ bool mu_config_has_tensor(const mu_config *config, const char *gguf);
 /* MU_ERR_UNSUPPORTED, as printf; the first error stays. */
 void mu_config_refuse(mu_config *config, const char *format, ...) MU_PRINTF(2, 3);
 
-/* Rotary positions in all spellings; head_dim: of the heads that turn. */
+/* Rotary positions in all spellings; head_dim: of the heads that turn. out->base is the base where
+ * nothing says one; 0: 10000. */
 void mu_config_rope(mu_config *config, const mu_shape *shape, uint32_t head_dim, mu_rope *out);
 /* The same as GGUF keys of a family. Scaling as llama3 does it is a tensor
  * there, MU_ROPE_FACTORS. */

@@ -6,14 +6,18 @@
 
 #include "model/config.h"
 
-/* A number that may stand in either map. */
+/* Where a config.json may have them; the last is of models whose layers differ. */
+static const char *const maps[] = {"rope_scaling", "rope_parameters",
+                                   "rope_parameters.full_attention"};
+
+/* A number that may stand in any map. */
 static void number(mu_config *c, const char *name, const char *gguf, double min, double max,
                    double *out) {
     char key[96];
-    snprintf(key, sizeof(key), "rope_parameters.%s", name);
-    mu_config_f64(c, key, gguf, min, max, out);
-    snprintf(key, sizeof(key), "rope_scaling.%s", name);
-    mu_config_f64(c, key, NULL, min, max, out);
+    for (size_t i = 0; i < MU_COUNTOF(maps); i++) {
+        snprintf(key, sizeof(key), "%s.%s", maps[i], name);
+        mu_config_f64(c, key, i == 0 ? gguf : NULL, min, max, out);
+    }
 }
 
 static bool read_scaling(mu_config *c, mu_rope *rope) {
@@ -28,6 +32,7 @@ static bool read_scaling(mu_config *c, mu_rope *rope) {
     mu_config_string(c, "rope_scaling.type", "rope.scaling.type", &name);
     mu_config_string(c, "rope_scaling.rope_type", NULL, &name);
     mu_config_string(c, "rope_parameters.rope_type", NULL, &name);
+    mu_config_string(c, "rope_parameters.full_attention.rope_type", NULL, &name);
     if (!name.data) return true;
     for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
         if (!mu_meta_string_is(name, rows[i].name)) continue;
@@ -53,7 +58,7 @@ static double yarn_magnitude(mu_config *c, double factor) {
 }
 
 void mu_config_rope(mu_config *c, const mu_shape *shape, uint32_t head_dim, mu_rope *out) {
-    mu_rope rope = {.base = 10000.0,
+    mu_rope rope = {.base = out->base > 0.0 ? out->base : 10000.0,
                     .factor = 1.0,
                     .low_freq_factor = 1.0,
                     .high_freq_factor = 4.0,

@@ -58,7 +58,7 @@ static void list_layer(exporter *e, uint32_t layer) {
         for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
             const mu_weight *w = mu_model_layer_weight(e->model, layer, (mu_layer_slot)slot);
             if ((w->n_in == 1) != is_vector) continue;
-            bool is_interleaved = family->layer_slots[slot].is_interleaved;
+            bool is_interleaved = family->is_interleaved && family->layer_slots[slot].is_turned;
             mu_family_layer_name(family, (mu_layer_slot)slot, layer, name, sizeof(name));
             add_weight(e, name, w, true, is_interleaved ? head_dim : 0);
         }
@@ -191,6 +191,11 @@ mu_status mu_model_export_gguf(const mu_model *model, const char *path,
     size_t widest = mu_decoder_row_max(spec);
     widest = (widest + BLOCK - 1) / BLOCK * BLOCK;
     *out = (mu_export_report){0};
+    if (spec->n_kinds > 1) { /* GGUF's keys for them differ from family to family */
+        return mu_fail(err, MU_ERR_UNSUPPORTED,
+                       "%s models, with layers of several kinds, are not written yet",
+                       mu_model_architecture(model));
+    }
     exporter e = {.model = model, .options = options, .report = out, .err = err};
     e.tensors =
         MU_ALLOC(export_tensor, MU_N_MODEL_SLOTS + (size_t)spec->n_layers * MU_N_LAYER_SLOTS);

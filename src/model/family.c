@@ -1,4 +1,4 @@
-/* To add a family: a file in families/ and a row here.
+/* To add a family: a file in families/ and its name in MU_FAMILY_MAP.
  */
 #include "model/family.h"
 
@@ -12,7 +12,11 @@
 
 enum { VOCAB_MAX = 1 << 22, HEAD_DIM_MAX = 1024 };
 
-static const mu_family *const families[] = {&mu_family_gpt2, &mu_family_llama};
+static const mu_family *const families[] = {
+#define X(name) &mu_family_##name,
+    MU_FAMILY_MAP(X)
+#undef X
+};
 
 static bool is_of(const mu_family *family, mu_naming naming, mu_meta_string name) {
     if (naming == MU_NAMING_GGUF) return mu_meta_string_is(name, family->name);
@@ -239,7 +243,7 @@ static mu_status bind_slot(const binder *b, const mu_slot_row *row, mu_slot_shap
         if (is_optional) return MU_OK;
         w.seed = hash_of(name) + part;
         w.first_out = 0;
-        w.mean = row->mean;
+        w.mean = row->is_norm ? 1.0f : 0.0f;
         w.deviation = row->deviation;
         if (row->is_residual) w.deviation /= sqrtf(2.0f * (float)b->spec->n_layers);
         *out = w;
@@ -255,7 +259,8 @@ static mu_status bind_slot(const binder *b, const mu_slot_row *row, mu_slot_shap
     }
     b->is_used[w.tensor - b->tensors->tensors] = true;
     w.is_transposed = row->is_conv1d && b->naming == MU_NAMING_HF;
-    if (row->is_interleaved && b->naming == MU_NAMING_GGUF) {
+    if (row->is_norm && b->family->has_norms_less_one && b->naming == MU_NAMING_HF) w.added = 1.0f;
+    if (row->is_turned && b->family->is_interleaved && b->naming == MU_NAMING_GGUF) {
         w.interleaved_dim = mu_layer_kind_of(b->spec, layer)->head_dim;
     }
     mu_status status = check_shape(b, w.tensor, n_out, shape.n_in, w.is_transposed);
@@ -364,5 +369,5 @@ void mu_family_declare(const mu_family *family, const mu_decoder_spec *spec,
         snprintf(key, sizeof(key), "%s.%s", family->name, row->names[MU_NAMING_GGUF]);
         mu_gguf_writer_u32(writer, key, number);
     }
-    family->declare(spec, writer);
+    family->declare(family, spec, writer);
 }

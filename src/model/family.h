@@ -39,9 +39,10 @@ typedef struct mu_slot_row {
     /* The layer slots that lie side by side in one tensor, in order; n_parts 0: this one alone. */
     mu_layer_slot parts[MU_SLOT_PARTS_MAX];
     uint8_t n_parts;
-    bool is_conv1d;        /* HF files hold [n_in, n_out] */
-    bool is_interleaved;   /* GGUF files hold the rows of a head in the order of weight.h */
-    float mean, deviation; /* synthetic; residual projections are divided by sqrt(2 n_layers) */
+    bool is_conv1d;  /* HF files hold [n_in, n_out] */
+    bool is_turned;  /* by rotary positions: rows of the heads of q and k */
+    bool is_norm;    /* weights of a norm */
+    float deviation; /* synthetic; residual projections are divided by sqrt(2 n_layers) */
     bool is_residual;
 } mu_slot_row;
 
@@ -58,16 +59,32 @@ struct mu_family {
     const mu_key_row *keys;                    /* [n_keys] */
     size_t n_keys;
     bool is_tied_by_default;
+    bool is_interleaved;            /* GGUF files hold turned rows in the order of weight.h */
+    bool has_norms_less_one;        /* HF files hold the weights of norms as what is added to 1 */
     const mu_slot_row *model_slots; /* [MU_N_MODEL_SLOTS] */
     const mu_slot_row *layer_slots; /* [MU_N_LAYER_SLOTS] */
     /* spec comes as mu_spec_of() makes it. */
     void (*describe)(mu_config *config, const mu_shape *shape, mu_decoder_spec *spec);
     /* The keys of the spec's switches that a GGUF file needs beside those of the table. */
-    void (*declare)(const mu_decoder_spec *spec, mu_gguf_writer *writer);
+    void (*declare)(const mu_family *family, const mu_decoder_spec *spec, mu_gguf_writer *writer);
 };
 
-extern const mu_family mu_family_gpt2;
-extern const mu_family mu_family_llama;
+#define MU_FAMILY_MAP(X) \
+    X(gpt2)              \
+    X(llama)             \
+    X(qwen2)             \
+    X(qwen3)             \
+    X(gemma2)            \
+    X(gemma3)            \
+    X(granite)           \
+    X(smollm3)           \
+    X(olmo2)             \
+    X(starcoder2)        \
+    X(phi3)
+
+#define X(name) extern const mu_family mu_family_##name;
+MU_FAMILY_MAP(X)
+#undef X
 
 const mu_family *mu_model_family(const mu_model *model); /* of model.h */
 

@@ -99,6 +99,9 @@ void mu_weight_read_rows(const mu_weight *w, uint32_t first_out, uint32_t n, flo
     for (uint32_t j = 0; j < n; j++) {
         read_inputs(w, first_out + j, 0, w->n_in, dst + (size_t)j * w->n_in);
     }
+    for (size_t i = 0; w->added != 0.0f && i < (size_t)n * w->n_in; i++) {
+        dst[i] += w->added;
+    }
 }
 
 /* Transposed: each input is a run of outputs. */

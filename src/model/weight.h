@@ -21,6 +21,7 @@ typedef struct mu_weight {
      * 2
      * + 1, ... (rotary positions that pair neighbours, rope.h); they are read in order. */
     uint32_t interleaved_dim;
+    float added;           /* to every value that is read as rows */
     uint64_t seed;         /* synthetic: value(out, in) is a hash of seed and index ... */
     float mean, deviation; /* ... approximately normal with these */
 } mu_weight;

@@ -53,6 +53,15 @@ static const struct {
     {"tests/golden/models/llama-llama3-bf16", false},
     {"tests/golden/models/llama-one-head", false},
     {"tests/golden/models/llama-q8_0", false},
+    {"tests/golden/models/qwen2", false},
+    {"tests/golden/models/qwen3", false},
+    {"tests/golden/models/smollm3", false},
+    {"tests/golden/models/granite", false},
+    {"tests/golden/models/olmo2", false},
+    {"tests/golden/models/phi3", false},
+    {"tests/golden/models/gemma2", false},
+    {"tests/golden/models/gemma3", false},
+    {"tests/golden/models/starcoder2", false},
 };
 
 static golden golden_open(const char *folder) {

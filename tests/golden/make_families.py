@@ -116,34 +116,58 @@ MODELS = {
                     bos_token_id=1, eos_token_id=2,
                     rope_parameters=dict(rope_type="default", rope_theta=10000.0)),
         differs=[dict(rope_parameters=dict(rope_type="default", rope_theta=500.0))]),
-    "phi3-longrope": dict(
-        family="Phi3", rope_keys=5, files="plain", gguf="f32",
-        config=dict(num_hidden_layers=2, hidden_size=64, num_attention_heads=4,
+    "phi3": dict(
+        family="Phi3", rope_keys=4, files="plain", gguf="f32",
+        config=dict(num_hidden_layers=2, hidden_size=48, num_attention_heads=6,
                     num_key_value_heads=2, intermediate_size=44, vocab_size=131,
-                    max_position_embeddings=64, original_max_position_embeddings=16,
-                    rms_norm_eps=1e-5, sliding_window=None, pad_token_id=None, bos_token_id=1,
-                    eos_token_id=2, tie_word_embeddings=True,
-                    rope_parameters=dict(
-                        rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.75,
-                        original_max_position_embeddings=16,
-                        short_factor=[1.0, 1.1, 1.2, 1.3, 1.5, 1.7],
-                        long_factor=[1.0, 1.5, 2.2, 3.1, 4.5, 6.0])),
-        differs=[]),
+                    max_position_embeddings=64, original_max_position_embeddings=64,
+                    rms_norm_eps=1e-5, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+                    rope_parameters=dict(rope_type="default", rope_theta=10000.0)),
+        differs=[dict(rope_parameters=dict(rope_type="default", rope_theta=2000.0))]),
     "gemma2": dict(
         family="Gemma2", rope_keys=4, files="plain", gguf="f32",
         config=dict(num_hidden_layers=2, hidden_size=44, num_attention_heads=4,
                     num_key_value_heads=2, head_dim=24, intermediate_size=37, vocab_size=131,
                     max_position_embeddings=64, rms_norm_eps=1e-6, sliding_window=8,
-                    query_pre_attn_scalar=16, attn_logit_softcapping=5.0,
+                    query_pre_attn_scalar=24, attn_logit_softcapping=5.0,
                     final_logit_softcapping=4.0,
                     rope_parameters=dict(rope_type="default", rope_theta=10000.0)),
         differs=[dict(sliding_window=64), dict(attn_logit_softcapping=None),
-                 dict(final_logit_softcapping=None), dict(query_pre_attn_scalar=24)]),
+                 dict(final_logit_softcapping=None), dict(query_pre_attn_scalar=16)]),
+    "granite": dict(
+        family="Granite", rope_keys=4, files="plain", gguf="f32",
+        config=dict(num_hidden_layers=2, hidden_size=48, num_attention_heads=4,
+                    num_key_value_heads=2, intermediate_size=44, vocab_size=131,
+                    max_position_embeddings=64, rms_norm_eps=1e-5, tie_word_embeddings=True,
+                    embedding_multiplier=6.0, attention_multiplier=1.0, residual_multiplier=0.4,
+                    logits_scaling=3.0, rope_parameters=dict(rope_type="default",
+                                                             rope_theta=10000.0)),
+        differs=[dict(embedding_multiplier=1.0), dict(attention_multiplier=0.2887),
+                 dict(residual_multiplier=1.0), dict(logits_scaling=1.0)]),
+    "starcoder2": dict(
+        family="Starcoder2", rope_keys=5, files="plain", gguf="f32",
+        config=dict(num_hidden_layers=2, hidden_size=48, num_attention_heads=6,
+                    num_key_value_heads=2, intermediate_size=77, vocab_size=131,
+                    max_position_embeddings=64, norm_epsilon=1e-5, use_bias=True,
+                    sliding_window=None, bos_token_id=1, eos_token_id=2,
+                    rope_parameters=dict(rope_type="default", rope_theta=10000.0)),
+        differs=[dict(rope_parameters=dict(rope_type="default", rope_theta=2000.0)),
+                 dict(norm_epsilon=3e-2)]),
+    "gemma3": dict(
+        family="Gemma3", config_class="Gemma3TextConfig", rope_keys=5, files="plain", gguf=None,
+        config=dict(num_hidden_layers=6, hidden_size=36, num_attention_heads=4,
+                    num_key_value_heads=1, head_dim=24, intermediate_size=31, vocab_size=131,
+                    max_position_embeddings=64, rms_norm_eps=1e-6, sliding_window=8,
+                    query_pre_attn_scalar=24,
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1000000.0),
+                        sliding_attention=dict(rope_type="default", rope_theta=10000.0))),
+        differs=[dict(sliding_window=64)]),
 }
 
 
 def build(row, config):
-    kind = getattr(transformers, row["family"] + "Config")
+    kind = getattr(transformers, row.get("config_class", row["family"] + "Config"))
     model = getattr(transformers, row["family"] + "ForCausalLM")
     return model._from_config(kind(**config), attn_implementation="eager").float().eval()
 

@@ -373,9 +373,9 @@ const char *mu_isa_best(mu_isa max) {
 
 const mu_backend_ops mu_cpu_ops = {
     .name = "the CPU back end",
-    .features = (1u << MU_N_FEATURES) - 1 - (1u << MU_FEATURE_QK_ROW_NORM) -
-                (1u << MU_FEATURE_SINKS) - (1u << MU_FEATURE_SHARED_KV) -
-                (1u << MU_FEATURE_EXPERTS) - (1u << MU_FEATURE_RECURRENT),
+    .features = (1u << MU_N_FEATURES) - 1 - (1u << MU_FEATURE_SINKS) -
+                (1u << MU_FEATURE_SHARED_KV) - (1u << MU_FEATURE_EXPERTS) -
+                (1u << MU_FEATURE_RECURRENT),
     .device_open = mu_cpu_device_open,
     .device_close = mu_cpu_device_close,
     .reserve_scratch = mu_cpu_device_reserve_scratch,

@@ -244,15 +244,32 @@ static uint32_t whole_panels(uint32_t n) {
     return mu_panels_of(n) * MU_PANEL;
 }
 
-/* A head of q or k, before it meets others: normed and turned to its position. norm_w: or NULL. */
+/* A head of q or k, before it meets others: normed and turned to its position. */
 static void prepare_head(const mu_cpu_backend *b, const mu_cpu_layer *layer, uint32_t row,
                          float *head, const float *norm_w) {
     const mu_layer_kind *kind = layer->kind;
-    if (norm_w) b->kernels.rms_norm(head, head, norm_w, kind->head_dim, b->spec.norm_eps);
+    if (kind->qk_norm == MU_QK_NORM_HEAD)
+        b->kernels.rms_norm(head, head, norm_w, kind->head_dim, b->spec.norm_eps);
     if (kind->rope.n_dims == 0) return;
     const float *turn =
         b->scratch.rotations + row * b->scratch.rotations_stride + b->weights.ropes[layer->rope].at;
     b->kernels.rotate(head, turn, kind->rope.n_dims / 2);
+}
+
+/* Norms over all heads of q and of k, row by row. */
+static void norm_qk_rows(const worker *k, const mu_cpu_layer *layer) {
+    mu_cpu_backend *b = k->b;
+    uint32_t n_q = layer->kind->n_heads * layer->kind->head_dim;
+    uint32_t n_k = layer->kind->n_kv_heads * layer->kind->head_dim, row, end;
+    while (mu_pool_next(b->pool, k->thread, b->plan.n_rows, 4, &row, &end)) {
+        for (; row < end; row++) {
+            float *q = b->scratch.qkv + row * b->scratch.qkv_stride;
+            float *key = q + whole_panels(n_q);
+            b->kernels.rms_norm(q, q, layer->vector[MU_Q_NORM_W], n_q, b->spec.norm_eps);
+            b->kernels.rms_norm(key, key, layer->vector[MU_K_NORM_W], n_k, b->spec.norm_eps);
+        }
+    }
+    mu_pool_barrier(b->pool);
 }
 
 /* K and V of a tile's rows into their group. */
@@ -511,6 +528,7 @@ static void run_attention(worker *k, uint32_t index, uint32_t n_rows) {
                               .n_columns = (uint32_t)s->qkv_stride,
                               .y = s->qkv,
                               .y_stride = s->qkv_stride});
+    if (layer->kind->qk_norm == MU_QK_NORM_ROW) norm_qk_rows(k, layer);
     if (!b->plan.is_decode) store_kv(k, layer);
     if (index + 1 == b->spec.n_layers && k->thread == 0) keep_wanted_rows(b);
     attend(k, index);

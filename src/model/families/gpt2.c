@@ -39,7 +39,8 @@ static void describe(mu_config *config, const mu_shape *shape, mu_decoder_spec *
     }
 }
 
-static void declare(const mu_decoder_spec *spec, mu_gguf_writer *w) {
+static void declare(const mu_family *family, const mu_decoder_spec *spec, mu_gguf_writer *w) {
+    (void)family;
     const mu_layer_kind *kind = &spec->kinds[0];
     mu_gguf_writer_f32(w, "gpt2.attention.layer_norm_epsilon", spec->norm_eps);
     /* What plain GPT-2 files leave out, because it is always so in GPT-2. */
@@ -59,7 +60,7 @@ static void declare(const mu_decoder_spec *spec, mu_gguf_writer *w) {
 static const mu_slot_row model_slots[MU_N_MODEL_SLOTS] = {
     [MU_EMBED] = {TOP("wte.weight", "token_embd.weight"), SD(0.02f)},
     [MU_POSITIONS] = {TOP("wpe.weight", "position_embd.weight"), SD(0.01f)},
-    [MU_OUT_NORM_W] = {TOP("ln_f.weight", "output_norm.weight"), .mean = 1, SD(0.02f)},
+    [MU_OUT_NORM_W] = {TOP("ln_f.weight", "output_norm.weight"), .is_norm = true, SD(0.02f)},
     [MU_OUT_NORM_B] = {TOP("ln_f.bias", "output_norm.bias"), SD(0.02f)},
     [MU_OUTPUT] = {TOP("lm_head.weight", "output.weight"), SD(0.02f)},
 };
@@ -68,14 +69,14 @@ static const mu_slot_row model_slots[MU_N_MODEL_SLOTS] = {
                .is_conv1d = true, SD(0.02f)}
 #define QKV_B {EACH("attn.c_attn.bias", "attn_qkv.bias"), {MU_Q_B, MU_K_B, MU_V_B}, 3, SD(0.02f)}
 static const mu_slot_row layer_slots[MU_N_LAYER_SLOTS] = {
-    [MU_ATTN_NORM_W] = {EACH("ln_1.weight", "attn_norm.weight"), .mean = 1, SD(0.02f)},
+    [MU_ATTN_NORM_W] = {EACH("ln_1.weight", "attn_norm.weight"), .is_norm = true, SD(0.02f)},
     [MU_ATTN_NORM_B] = {EACH("ln_1.bias", "attn_norm.bias"), SD(0.02f)},
     [MU_Q_W] = QKV_W, [MU_K_W] = QKV_W, [MU_V_W] = QKV_W,
     [MU_Q_B] = QKV_B, [MU_K_B] = QKV_B, [MU_V_B] = QKV_B,
     [MU_O_W] = {EACH("attn.c_proj.weight", "attn_output.weight"), .is_conv1d = true, SD(0.02f),
                 .is_residual = true},
     [MU_O_B] = {EACH("attn.c_proj.bias", "attn_output.bias"), SD(0.02f)},
-    [MU_FFN_NORM_W] = {EACH("ln_2.weight", "ffn_norm.weight"), .mean = 1, SD(0.02f)},
+    [MU_FFN_NORM_W] = {EACH("ln_2.weight", "ffn_norm.weight"), .is_norm = true, SD(0.02f)},
     [MU_FFN_NORM_B] = {EACH("ln_2.bias", "ffn_norm.bias"), SD(0.02f)},
     [MU_UP_W] = {EACH("mlp.c_fc.weight", "ffn_up.weight"), .is_conv1d = true, SD(0.02f)},
     [MU_UP_B] = {EACH("mlp.c_fc.bias", "ffn_up.bias"), SD(0.02f)},
