@@ -182,7 +182,7 @@ static bool dispatch(mu_eval *e, const mu_node *node, mu_value *out) {
     default:
         break;
     }
-    MU_ASSERT(!"an expression");
+    MU_ASSERT(false); /* every kind is above */
     return false;
 }
 

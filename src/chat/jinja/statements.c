@@ -221,7 +221,7 @@ static bool statement(mu_eval *e, const mu_node *node, mu_flow *flow) {
     default:
         break;
     }
-    MU_ASSERT(!"a statement");
+    MU_ASSERT(false); /* every kind is above */
     return false;
 }
 
