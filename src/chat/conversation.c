@@ -99,6 +99,7 @@ static void probe_calls(mu_conversation_format *f) {
         a->null_content = i % 2 == 1;
         a->calls = shows_call(f, a->text_arguments, a->null_content);
     }
+    if (!a->calls) a->text_arguments = a->null_content = false;
 }
 
 static mu_status open_templates(mu_conversation_format *f, const mu_conversation_source *s,

@@ -4,7 +4,8 @@
  * Templates differ in what they know. What one can do is found out once, at open, by rendering
  * small conversations: system messages, tools, calls in the history, in which form. A request is
  * brought into that form; what the template cannot do is folded in the documented way (a system
- * message into the first user message) or refused with the field's name, never dropped.
+ * message into the first user message, a call into its message as JSON) or refused by name, never
+ * dropped.
  *
  * Threads: immutable once open. Memory: the caller owns what it opens and renders.
  */

@@ -59,103 +59,104 @@ static mu_status render(const mu_conversation_format *f, const char *body, mu_re
     "{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":" \
     " 1}\"}}"
 
+static const struct {
+    const char *what, *template, *body;
+    mu_status status;
+    const char *want;
+} requests[] = {
+    {"as it is", ROLES,
+     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":"
+     "\"u\"}]}",
+     MU_OK, "<system>s<user>u<assistant>"},
+    {"developer is system", ROLES, "{\"messages\":[{\"role\":\"developer\",\"content\":\"s\"}]}",
+     MU_OK, "<system>s<assistant>"},
+    {"function is tool", ROLES, "{\"messages\":[{\"role\":\"function\",\"content\":\"r\"}]}", MU_OK,
+     "<tool>r<assistant>"},
+    {"parts", ROLES,
+     "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{"
+     "\"type\":\"text\",\"text\":\"b\"}]}]}",
+     MU_OK, "<user>ab<assistant>"},
+    {"no content is empty", ROLES, "{\"messages\":[{\"role\":\"user\"}]}", MU_OK,
+     "<user><assistant>"},
+    {"system is folded", NO_SYSTEM,
+     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":"
+     "\"u\"}]}",
+     MU_OK, "<user>s\n\nu<assistant>"},
+    {"several systems are folded", NO_SYSTEM,
+     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"system\",\"content\":"
+     "\"t\"},{\"role\":\"user\",\"content\":\"u\"}]}",
+     MU_OK, "<user>s\n\nt\n\nu<assistant>"},
+    {"system alone is folded", NO_SYSTEM,
+     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"}]}", MU_OK, "<user>s\n\n<assistant>"},
+    {"arguments become an object", OBJECTS,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":"
+     "null,\"tool_calls\":[" CALL "]},{\"role\":\"tool\",\"content\":\"r\"}]}",
+     MU_OK, "<user>u<assistant>(f a=1)<tool>r<assistant>"},
+    {"arguments stay text, content null", TEXTS,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"tool_"
+     "calls\":[" CALL "]}]}",
+     MU_OK, "<user>u(f {\"a\": 1})<assistant>"},
+    {"object becomes text", TEXTS,
+     "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
+     "\"arguments\":{\"a\":1}}}]}]}",
+     MU_OK, "(f {\"a\": 1})<assistant>"},
+    {"tools", OBJECTS,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[" TOOL "]}", MU_OK,
+     "[{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]<user>u<assistant>"},
+    {"no tools are none", ROLES,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[]}", MU_OK,
+     "<user>u<assistant>"},
+    {"empty calls are none", ROLES,
+     "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[]}]}", MU_OK,
+     "<assistant>a<assistant>"},
+    {"variables", "{{ messages[0].content }}{{ think }}",
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"kwargs\":{\"think\":true}}", MU_OK,
+     "uTrue"},
+    {"goes on", ROLES "!",
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":"
+     "\"so \"}],\"continues\":true}",
+     MU_OK, "<user>u<assistant>so"},
+    {"not invited", ROLES,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"no_invitation\":true}", MU_OK,
+     "<user>u"},
+    {"tools that cannot be shown", ROLES,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[" TOOL "]}",
+     MU_ERR_UNSUPPORTED, "tools: the model's chat template does not know tools; leave them out"},
+    {"calls are folded where tools are shown", "{{ tools | tojson if tools }}" ROLES,
+     "{\"messages\":[{\"role\":\"assistant\",\"content\":\"t\",\"tool_calls\":[" CALL "]}]}", MU_OK,
+     "<assistant>t\n[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]<assistant>"},
+    {"calls that cannot be shown", ROLES,
+     "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[" CALL "]}]}", MU_ERR_UNSUPPORTED,
+     "messages: tool_calls 0: the model's chat template does not know calls"},
+    {"an image", ROLES,
+     "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
+     MU_ERR_UNSUPPORTED,
+     "messages: content 0 has a part of type \"image_url\", and this model reads text only"},
+    {"an unknown role", ROLES, "{\"messages\":[{\"role\":\"x\",\"content\":\"u\"}]}",
+     MU_ERR_INVALID, "messages: role 0 is not system, developer, user, assistant or tool"},
+    {"no messages", ROLES, "{\"messages\":[]}", MU_ERR_INVALID,
+     "messages: must be an array of 1 to 10000 objects"},
+    {"the template refuses", "{{ raise_exception('no ' ~ messages[0].content) }}",
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}]}", MU_ERR_INVALID, "no u"},
+    {"own variables", ROLES, "{\"messages\":[{\"role\":\"user\"}],\"kwargs\":{\"tools\":1}}",
+     MU_ERR_INVALID, "chat_template_kwargs: tools is not among them"},
+    {"nothing to go on with", ROLES,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"continues\":true}", MU_ERR_INVALID,
+     "continue_final_message: the last message is not an answer with text"},
+};
+
 static void requests_become_prompts(void **state) {
     (void)state;
-    static const struct {
-        const char *what, *template, *body;
-        mu_status status;
-        const char *want;
-    } rows[] = {
-        {"as it is", ROLES,
-         "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":"
-         "\"u\"}]}",
-         MU_OK, "<system>s<user>u<assistant>"},
-        {"developer is system", ROLES,
-         "{\"messages\":[{\"role\":\"developer\",\"content\":\"s\"}]}", MU_OK,
-         "<system>s<assistant>"},
-        {"function is tool", ROLES, "{\"messages\":[{\"role\":\"function\",\"content\":\"r\"}]}",
-         MU_OK, "<tool>r<assistant>"},
-        {"parts", ROLES,
-         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{"
-         "\"type\":\"text\",\"text\":\"b\"}]}]}",
-         MU_OK, "<user>ab<assistant>"},
-        {"no content is empty", ROLES, "{\"messages\":[{\"role\":\"user\"}]}", MU_OK,
-         "<user><assistant>"},
-        {"system is folded", NO_SYSTEM,
-         "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":"
-         "\"u\"}]}",
-         MU_OK, "<user>s\n\nu<assistant>"},
-        {"several systems are folded", NO_SYSTEM,
-         "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"system\",\"content\":"
-         "\"t\"},{\"role\":\"user\",\"content\":\"u\"}]}",
-         MU_OK, "<user>s\n\nt\n\nu<assistant>"},
-        {"system alone is folded", NO_SYSTEM,
-         "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"}]}", MU_OK,
-         "<user>s\n\n<assistant>"},
-        {"arguments become an object", OBJECTS,
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":"
-         "null,\"tool_calls\":[" CALL "]},{\"role\":\"tool\",\"content\":\"r\"}]}",
-         MU_OK, "<user>u<assistant>(f a=1)<tool>r<assistant>"},
-        {"arguments stay text, content null", TEXTS,
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"tool_"
-         "calls\":[" CALL "]}]}",
-         MU_OK, "<user>u(f {\"a\": 1})<assistant>"},
-        {"object becomes text", TEXTS,
-         "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
-         "\"arguments\":{\"a\":1}}}]}]}",
-         MU_OK, "(f {\"a\": 1})<assistant>"},
-        {"tools", OBJECTS,
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[" TOOL "]}", MU_OK,
-         "[{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]<user>u<assistant>"},
-        {"no tools are none", ROLES,
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[]}", MU_OK,
-         "<user>u<assistant>"},
-        {"empty calls are none", ROLES,
-         "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[]}]}", MU_OK,
-         "<assistant>a<assistant>"},
-        {"variables", "{{ messages[0].content }}{{ think }}",
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"kwargs\":{\"think\":true}}",
-         MU_OK, "uTrue"},
-        {"goes on", ROLES "!",
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":"
-         "\"so \"}],\"continues\":true}",
-         MU_OK, "<user>u<assistant>so"},
-        {"not invited", ROLES,
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"no_invitation\":true}", MU_OK,
-         "<user>u"},
-        {"tools that cannot be shown", ROLES,
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[" TOOL "]}",
-         MU_ERR_UNSUPPORTED,
-         "tools: the model's chat template does not know tools; leave them out"},
-        {"calls that cannot be shown", ROLES,
-         "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[" CALL "]}]}", MU_ERR_UNSUPPORTED,
-         "messages: tool_calls 0: the model's chat template does not know calls"},
-        {"an image", ROLES,
-         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
-         MU_ERR_UNSUPPORTED,
-         "messages: content 0 has a part of type \"image_url\", and this model reads text only"},
-        {"an unknown role", ROLES, "{\"messages\":[{\"role\":\"x\",\"content\":\"u\"}]}",
-         MU_ERR_INVALID, "messages: role 0 is not system, developer, user, assistant or tool"},
-        {"no messages", ROLES, "{\"messages\":[]}", MU_ERR_INVALID,
-         "messages: must be an array of 1 to 10000 objects"},
-        {"the template refuses", "{{ raise_exception('no ' ~ messages[0].content) }}",
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}]}", MU_ERR_INVALID, "no u"},
-        {"own variables", ROLES, "{\"messages\":[{\"role\":\"user\"}],\"kwargs\":{\"tools\":1}}",
-         MU_ERR_INVALID, "chat_template_kwargs: tools is not among them"},
-        {"nothing to go on with", ROLES,
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"continues\":true}",
-         MU_ERR_INVALID, "continue_final_message: the last message is not an answer with text"},
-    };
-    for (size_t i = 0; i < MU_COUNTOF(rows); i++) {
-        mu_conversation_format *f = open_format(rows[i].template);
+    for (size_t i = 0; i < MU_COUNTOF(requests); i++) {
+        mu_conversation_format *f = open_format(requests[i].template);
         mu_rendering r = {0};
         mu_err err = {0};
-        mu_status status = render(f, rows[i].body, &r, &err);
+        mu_status status = render(f, requests[i].body, &r, &err);
         const char *got = status == MU_OK ? r.text : err.text;
         size_t n = status == MU_OK ? r.n : strlen(got);
-        if (status != rows[i].status || n != strlen(rows[i].want) ||
-            memcmp(got, rows[i].want, n) != 0)
-            fail_msg("%s: %.*s", rows[i].what, (int)n, got);
+        if (status != requests[i].status || n != strlen(requests[i].want) ||
+            memcmp(got, requests[i].want, n) != 0)
+            fail_msg("%s: %.*s", requests[i].what, (int)n, got);
         size_t n_pieces = 0;
         for (size_t k = 0; k < r.n_pieces; k++) {
             n_pieces += r.pieces[k].n;

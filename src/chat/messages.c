@@ -111,7 +111,7 @@ static mu_status normalize_calls(const normalizer *z, json_t *message) {
     if (!json_is_array(calls))
         return mu_fail(z->err, MU_ERR_INVALID, "messages: tool_calls %zu is not an array",
                        z->index);
-    if (!z->abilities->calls)
+    if (!z->abilities->calls && !z->abilities->tools)
         return mu_fail(z->err, MU_ERR_UNSUPPORTED,
                        "messages: tool_calls %zu: the model's chat template does not know calls",
                        z->index);
@@ -125,6 +125,23 @@ static mu_status normalize_calls(const normalizer *z, json_t *message) {
         return status;
     }
     return json_object_set_new(message, "tool_calls", normalized) ? no_memory(z->err) : MU_OK;
+}
+
+/* Calls as text, for a template that shows tools but no calls: a model that has seen its tools in
+ * JSON reads its calls in JSON. */
+static mu_status fold_calls(const normalizer *z, json_t *message, mu_buf *content) {
+    const json_t *calls = json_object_get(message, "tool_calls"), *call;
+    size_t i;
+    if (!calls || z->abilities->calls) return MU_OK;
+    mu_buf_append_str(content, content->n > 0 ? "\n[" : "[");
+    json_array_foreach(calls, i, call) {
+        if (i > 0) mu_buf_append_str(content, ", ");
+        if (json_dump_callback(json_object_get(call, "function"), append_text, content, 0))
+            content->failed = true;
+    }
+    mu_buf_append_str(content, "]");
+    json_object_del(message, "tool_calls");
+    return content->failed ? no_memory(z->err) : MU_OK;
 }
 
 static bool keep_for_user(normalizer *z, const mu_buf *content) {
@@ -148,7 +165,7 @@ static mu_status set_content(normalizer *z, json_t *message, bool is_user, const
     return ok ? MU_OK : no_memory(z->err);
 }
 
-static mu_status add(normalizer *z, const json_t *given, const char *role, const mu_buf *content,
+static mu_status add(normalizer *z, const json_t *given, const char *role, mu_buf *content,
                      bool has_content) {
     json_t *message = json_copy((json_t *)given);
     if (!message || json_object_set_new(message, "role", json_string(role))) {
@@ -156,6 +173,7 @@ static mu_status add(normalizer *z, const json_t *given, const char *role, const
         return no_memory(z->err);
     }
     mu_status status = normalize_calls(z, message);
+    if (status == MU_OK) status = fold_calls(z, message, content);
     bool only_calls = !has_content && json_object_get(message, "tool_calls");
     bool is_null = only_calls && z->abilities->null_content;
     if (status == MU_OK)
