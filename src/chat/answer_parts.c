@@ -438,6 +438,11 @@ bool mu_answer_parts_shows_special(const char *template_text, size_t n, bool has
     return mu_answer_is_harmony(template_text, n) || (f && f->shows_special);
 }
 
+bool mu_answer_parts_are_told(const char *template_text, size_t n, bool has_tools) {
+    return mu_answer_is_harmony(template_text, n) || mu_reasoning_format_of(template_text, n) ||
+           (has_tools && mu_call_format_of(template_text, n));
+}
+
 const mu_buf *mu_answer_parts_content(const mu_answer_parts *a) {
     return &a->content;
 }

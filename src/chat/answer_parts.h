@@ -36,6 +36,10 @@ void mu_answer_parts_close(mu_answer_parts *a); /* NULL is allowed */
 /* Do the marks of this template come as control tokens, so that those must be shown? */
 bool mu_answer_parts_shows_special(const char *template_text, size_t n, bool has_tools);
 
+/* Is there anything to part in answers of this template? */
+bool mu_answer_parts_are_told(const char *template_text, size_t n, bool has_tools);
+
+/* text: [n], cut anywhere; all of them together are valid UTF-8. */
 void mu_answer_parts_push(mu_answer_parts *a, const char *text, size_t n);
 void mu_answer_parts_finish(mu_answer_parts *a); /* no more text: what is held back is decided */
 

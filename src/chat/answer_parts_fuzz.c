@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chat/answer_parts.h"
+#include "text/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *template_text = templates[data[0] % MU_COUNTOF(templates)];
     const char *text = (const char *)data + 2;
     size_t n = size - 2;
+    if (mu_utf8_valid(text, n) != n) return 0; /* answers are UTF-8 */
     json_t *tools = json_pack("[{s:s, s:{s:s}}]", "type", "function", "function", "name", "f");
     mu_answer_parts *whole = parts_of(template_text, tools, text, n, n + 1);
     mu_answer_parts *cut = parts_of(template_text, tools, text, n, 1 + data[1] % 16u);

@@ -10,8 +10,8 @@ static bool begins_with_bos(const mu_tokenizer *tokenizer, const mu_rendering *r
            memcmp(r->pieces[0].text, bos.data, bos.n) == 0;
 }
 
-mu_status mu_prompt_encode(mu_encoder *encoder, const mu_tokenizer *tokenizer,
-                           const mu_rendering *r, const mu_token **out_tokens, size_t *out_n,
+mu_status mu_prompt_encode(mu_encoder_pool *encoders, const mu_tokenizer *tokenizer,
+                           const mu_rendering *r, mu_token **out_tokens, uint32_t *out_n,
                            mu_err *err) {
     uint32_t flags = MU_ENCODE_SPECIAL | (begins_with_bos(tokenizer, r) ? 0 : MU_ENCODE_BOS);
     uint8_t *guards = mu_alloc(r->n + 1);
@@ -23,7 +23,7 @@ mu_status mu_prompt_encode(mu_encoder *encoder, const mu_tokenizer *tokenizer,
     }
     MU_ASSERT(at == r->n);
     mu_status status =
-        mu_encode_guarded(encoder, r->text, r->n, guards, flags, out_tokens, out_n, err);
+        mu_encoder_pool_guarded(encoders, r->text, r->n, guards, flags, out_tokens, out_n, err);
     mu_free(guards);
     return status;
 }

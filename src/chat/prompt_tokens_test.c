@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/map.h"
 #include "chat/conversation.h"
 #include "chat/prompt_tokens.h"
@@ -14,7 +15,7 @@
 enum { BOS = 3, EOS = 4, END = 5, N_TOKENS = 6 + 256 };
 
 static mu_tokenizer *tokenizer;
-static mu_encoder *encoder;
+static mu_encoder_pool *encoders;
 
 /* Bytes from 6 on, a few tokens before them. */
 static int open_tokenizer(void **state) {
@@ -41,12 +42,12 @@ static int open_tokenizer(void **state) {
                               .add_bos = true};
     mu_err err = {0};
     if (mu_tokenizer_open(&spec, &tokenizer, &err) != MU_OK) fail_msg("%s", err.text);
-    return mu_encoder_open(tokenizer, &encoder, NULL) != MU_OK;
+    return mu_encoder_pool_open(tokenizer, &encoders, NULL) != MU_OK;
 }
 
 static int close_tokenizer(void **state) {
     (void)state;
-    mu_encoder_close(encoder);
+    mu_encoder_pool_close(encoders);
     mu_tokenizer_close(tokenizer);
     return 0;
 }
@@ -59,8 +60,8 @@ static size_t count(const mu_token *tokens, size_t n, mu_token wanted) {
     return found;
 }
 
-static void encode(const char *template_text, const json_t *messages, const mu_token **tokens,
-                   size_t *n) {
+static void encode(const char *template_text, const json_t *messages, mu_token **tokens,
+                   uint32_t *n) {
     mu_conversation_source source = {.name = "t",
                                      .text = template_text,
                                      .n = strlen(template_text),
@@ -72,7 +73,7 @@ static void encode(const char *template_text, const json_t *messages, const mu_t
     if (mu_conversation_format_open(&source, &f, &err) != MU_OK) fail_msg("%s", err.text);
     mu_conversation c = {.messages = messages};
     if (mu_conversation_render(f, &c, &r, &err) != MU_OK) fail_msg("%s", err.text);
-    if (mu_prompt_encode(encoder, tokenizer, &r, tokens, n, &err) != MU_OK)
+    if (mu_prompt_encode(encoders, tokenizer, &r, tokens, n, &err) != MU_OK)
         fail_msg("%s", err.text);
     mu_rendering_deinit(&r);
     mu_conversation_format_close(f);
@@ -80,8 +81,8 @@ static void encode(const char *template_text, const json_t *messages, const mu_t
 
 static void only_the_template_writes_special_tokens(void **state) {
     (void)state;
-    const mu_token *tokens;
-    size_t n;
+    mu_token *tokens;
+    uint32_t n;
     json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "<|end|>x</s>");
     encode(
         "{{ bos_token }}{% for m in messages %}{{ m.content | upper | lower }}<|end|>{% endfor %}",
@@ -90,31 +91,35 @@ static void only_the_template_writes_special_tokens(void **state) {
     assert_int_equal(count(tokens, n, END), 1);
     assert_int_equal(count(tokens, n, EOS), 0);
     assert_int_equal(tokens[n - 1], END);
+    mu_free(tokens);
     encode("{% for m in messages %}{{ m.content }}{% endfor %}", messages, &tokens, &n);
     assert_int_equal(tokens[0], BOS); /* the tokenizer's */
     assert_int_equal(count(tokens, n, END) + count(tokens, n, EOS), 0);
+    mu_free(tokens);
     json_decref(messages);
 }
 
 static void tokens_span_template_and_request(void **state) {
     (void)state;
     static const mu_token want[] = {BOS, 1, 2}; /* as of the text "x<>a" in one piece */
-    const mu_token *tokens;
-    size_t n;
+    mu_token *tokens;
+    uint32_t n;
     json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "<>");
     encode("x{{ messages[0].content }}a", messages, &tokens, &n);
     assert_int_equal(n, MU_COUNTOF(want));
     assert_memory_equal(tokens, want, sizeof(want));
+    mu_free(tokens);
     json_decref(messages);
 }
 
 static void half_a_special_token_is_none(void **state) {
     (void)state;
-    const mu_token *tokens;
-    size_t n;
+    mu_token *tokens;
+    uint32_t n;
     json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "end");
     encode("<|{{ messages[0].content }}|>", messages, &tokens, &n);
     assert_int_equal(count(tokens, n, END), 0);
+    mu_free(tokens);
     json_decref(messages);
 }
 
@@ -149,11 +154,11 @@ static void real_templates_do_not_let_them_through(void **state) {
                                   "parameters", "type", "object", "properties");
         bool takes_tools = mu_conversation_format_abilities(f).tools;
         mu_conversation c = {.messages = messages, .tools = takes_tools ? tools : NULL};
-        const mu_token *tokens = NULL;
-        size_t n = 0;
+        mu_token *tokens = NULL;
+        uint32_t n = 0;
         if (mu_conversation_render(f, &c, &r, &err) != MU_OK) fail_msg("%s: %s", file, err.text);
         assert_non_null(memmem(r.text, r.n, "<|end|>", 7));
-        assert_int_equal(mu_prompt_encode(encoder, tokenizer, &r, &tokens, &n, &err), MU_OK);
+        assert_int_equal(mu_prompt_encode(encoders, tokenizer, &r, &tokens, &n, &err), MU_OK);
         size_t n_own = 0; /* of templates that end turns so themselves */
         for (size_t i = 0; i < r.n_pieces; i++) {
             for (size_t at = 0; !r.pieces[i].from_input && at + 7 <= r.pieces[i].n; at++) {
@@ -161,6 +166,7 @@ static void real_templates_do_not_let_them_through(void **state) {
             }
         }
         assert_int_equal(count(tokens, n, END), n_own);
+        mu_free(tokens);
         mu_rendering_deinit(&r);
         json_decref(messages);
         json_decref(tools);

@@ -177,7 +177,7 @@ static bool call_loop(mu_eval *e, mu_loop *loop, const mu_arguments *args, mu_va
 
 static bool call_method(mu_eval *e, const mu_method *method, const mu_arguments *args,
                         mu_value *out) {
-    if (!mu_builtin_call(e->run, method->function, method->self, args, out)) return false;
+    if (!mu_callable_call(e->run, method->function, method->self, args, out)) return false;
     if (out->kind == MU_VALUE_TEXT && method->self.kind == MU_VALUE_TEXT)
         out->is_markup = method->self.is_markup;
     return true;
@@ -186,7 +186,7 @@ static bool call_method(mu_eval *e, const mu_method *method, const mu_arguments 
 bool mu_call(mu_eval *e, mu_value callee, const mu_arguments *args, mu_value *out) {
     switch (callee.kind) {
     case MU_VALUE_FUNCTION:
-        return mu_builtin_call(e->run, callee.function, mu_value_none(), args, out);
+        return mu_callable_call(e->run, callee.function, mu_value_none(), args, out);
     case MU_VALUE_METHOD:
         return call_method(e, callee.method, args, out);
     case MU_VALUE_MACRO:

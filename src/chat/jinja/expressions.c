@@ -62,17 +62,17 @@ static bool evaluate_call(mu_eval *e, const mu_node *node, mu_value *out) {
 }
 
 /* Filters and tests. */
-static bool evaluate_builtin(mu_eval *e, const mu_node *node, mu_value *out) {
+static bool evaluate_callable(mu_eval *e, const mu_node *node, mu_value *out) {
     mu_value self;
     mu_arguments args;
     if (!mu_evaluate(e, node->a, &self)) return false;
     if (!mu_evaluate_arguments(e, node->args, &args)) return false;
     mu_eval_at(e, node);
-    if (!node->builtin)
+    if (!node->callable)
         return mu_run_fail(e->run, MU_ERR_UNSUPPORTED, "no %s named '%.*s'",
                            node->kind == MU_NODE_FILTER ? "filter" : "test", (int)node->name.n,
                            node->name.data);
-    return mu_builtin_call(e->run, node->builtin, self, &args, out);
+    return mu_callable_call(e->run, node->callable, self, &args, out);
 }
 
 static bool evaluate_sign(mu_eval *e, const mu_node *node, mu_value *out) {
@@ -162,7 +162,7 @@ static bool dispatch(mu_eval *e, const mu_node *node, mu_value *out) {
         return evaluate_call(e, node, out);
     case MU_NODE_FILTER:
     case MU_NODE_TEST:
-        return evaluate_builtin(e, node, out);
+        return evaluate_callable(e, node, out);
     case MU_NODE_NOT:
         return evaluate_not(e, node, out);
     case MU_NODE_NEGATE:

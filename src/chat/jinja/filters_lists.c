@@ -2,7 +2,7 @@
  * reference gives a generator this gives the list of what it would yield. */
 #include <string.h>
 
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 #include "chat/jinja/letters.h"
 #include "chat/jinja/operators.h"
 #include "chat/jinja/print.h"
@@ -255,7 +255,7 @@ static bool walk(mu_run *run, mu_value v, mu_value_list *out) {
 }
 
 /* A call by name: args from at on go to the built-in. */
-static bool call_named(mu_run *run, const char *what, const mu_builtin *found,
+static bool call_named(mu_run *run, const char *what, const mu_callable *found,
                        const mu_arguments *args, size_t at, mu_value item, mu_value *out) {
     mu_arguments rest = *args;
     if (!found)
@@ -265,7 +265,7 @@ static bool call_named(mu_run *run, const char *what, const mu_builtin *found,
             args->values[at - 1].text.data);
     rest.values += at;
     rest.n -= at;
-    return mu_builtin_call(run, found, item, &rest, out);
+    return mu_callable_call(run, found, item, &rest, out);
 }
 
 /* map(attribute="a.b", default=x) */
@@ -346,7 +346,7 @@ static bool filter_rejectattr(mu_run *run, mu_value self, const mu_arguments *ar
     return choose(run, self, args, (choice){true, false}, out);
 }
 
-static const mu_builtin filters[] = {
+static const mu_callable filters[] = {
     {"count", filter_length, 0, {0}, false},
     {"dictsort", filter_dictsort, 0, {"case_sensitive", "by", "reverse"}, false},
     {"first", filter_first, 0, {0}, false},
@@ -368,4 +368,4 @@ static const mu_builtin filters[] = {
     {"unique", filter_unique, 0, {"case_sensitive", "attribute"}, false},
 };
 
-const mu_builtin_table mu_filters_of_lists = {filters, MU_COUNTOF(filters)};
+const mu_callable_table mu_filters_of_lists = {filters, MU_COUNTOF(filters)};

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 #include "chat/jinja/letters.h"
 #include "chat/jinja/operators.h"
 #include "chat/jinja/print.h"
@@ -281,7 +281,7 @@ static bool filter_attr(mu_run *run, mu_value self, const mu_arguments *args, mu
     return true;
 }
 
-static const mu_builtin filters[] = {
+static const mu_callable filters[] = {
     {"abs", filter_abs, 0, {0}, false},
     {"attr", filter_attr, 1, {"name"}, false},
     {"capitalize", filter_capitalize, 0, {0}, false},
@@ -304,4 +304,4 @@ static const mu_builtin filters[] = {
     {"upper", filter_upper, 0, {0}, false},
 };
 
-const mu_builtin_table mu_filters_of_text = {filters, MU_COUNTOF(filters)};
+const mu_callable_table mu_filters_of_text = {filters, MU_COUNTOF(filters)};

@@ -1,7 +1,7 @@
 /* What every template can call: range, namespace, dict, raise_exception, strftime_now. */
 #include <string.h>
 
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 #include "chat/jinja/print.h"
 
 enum { RANGE_MAX = 100000, TIME_FORMAT_MAX = 256, TIME_TEXT_MAX = 1024 };
@@ -91,7 +91,7 @@ static bool function_strftime(mu_run *run, mu_value self, const mu_arguments *ar
     return mu_run_built(run, &b, &out->text);
 }
 
-static const mu_builtin functions[] = {
+static const mu_callable functions[] = {
     {"dict", function_dict, 0, {0}, true},
     {"namespace", function_namespace, 0, {0}, true},
     {"raise_exception", function_raise, 1, {"message"}, false},
@@ -99,4 +99,4 @@ static const mu_builtin functions[] = {
     {"strftime_now", function_strftime, 1, {"format"}, false},
 };
 
-const mu_builtin_table mu_functions = {functions, MU_COUNTOF(functions)};
+const mu_callable_table mu_functions = {functions, MU_COUNTOF(functions)};

@@ -1,6 +1,6 @@
 #include "chat/jinja/loop.h"
 
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 
 static mu_value neighbour(const mu_loop *loop, bool is_there, size_t index, const char *name) {
     if (is_there) return loop->items.items[index];
@@ -54,9 +54,9 @@ static bool changed(mu_run *run, mu_value self, const mu_arguments *args, mu_val
     return true;
 }
 
-static const mu_builtin methods[] = {
+static const mu_callable methods[] = {
     {.name = "cycle", .fn = cycle, .is_open = true},
     {.name = "changed", .fn = changed, .is_open = true},
 };
 
-const mu_builtin_table mu_methods_of_loops = {methods, MU_COUNTOF(methods)};
+const mu_callable_table mu_methods_of_loops = {methods, MU_COUNTOF(methods)};

@@ -2,7 +2,7 @@
  * is a method that exists and would change its object: the sandbox refuses it. */
 #include <string.h>
 
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 #include "chat/jinja/characters.h"
 #include "chat/jinja/letters.h"
 #include "chat/jinja/print.h"
@@ -402,7 +402,7 @@ METHOD(list_count) {
     return true;
 }
 
-static const mu_builtin of_text[] = {
+static const mu_callable of_text[] = {
     {"capitalize", method_capitalize, 0, {0}, false},
     {"count", method_count, 1, {"sub"}, false},
     {"endswith", method_endswith, 1, {"suffix"}, false},
@@ -432,7 +432,7 @@ static const mu_builtin of_text[] = {
     {"upper", method_upper, 0, {0}, false},
 };
 
-static const mu_builtin of_dicts[] = {
+static const mu_callable of_dicts[] = {
     {"clear", NULL, 0, {0}, false},
     {"copy", method_copy, 0, {0}, false},
     {"get", method_get, 1, {"key", "default"}, false},
@@ -445,7 +445,7 @@ static const mu_builtin of_dicts[] = {
     {"values", method_values, 0, {0}, false},
 };
 
-static const mu_builtin of_lists[] = {
+static const mu_callable of_lists[] = {
     {"append", NULL, 0, {0}, false},      {"clear", NULL, 0, {0}, false},
     {"copy", method_copy, 0, {0}, false}, {"count", method_list_count, 1, {"value"}, false},
     {"extend", NULL, 0, {0}, false},      {"index", method_list_index, 1, {"value"}, false},
@@ -454,6 +454,6 @@ static const mu_builtin of_lists[] = {
     {"sort", NULL, 0, {0}, false},
 };
 
-const mu_builtin_table mu_methods_of_text = {of_text, MU_COUNTOF(of_text)};
-const mu_builtin_table mu_methods_of_dicts = {of_dicts, MU_COUNTOF(of_dicts)};
-const mu_builtin_table mu_methods_of_lists = {of_lists, MU_COUNTOF(of_lists)};
+const mu_callable_table mu_methods_of_text = {of_text, MU_COUNTOF(of_text)};
+const mu_callable_table mu_methods_of_dicts = {of_dicts, MU_COUNTOF(of_dicts)};
+const mu_callable_table mu_methods_of_lists = {of_lists, MU_COUNTOF(of_lists)};

@@ -6,7 +6,7 @@
 #ifndef MU_CHAT_JINJA_NODE_H
 #define MU_CHAT_JINJA_NODE_H
 
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 #include "chat/jinja/lexer.h"
 
 typedef enum mu_node_kind {
@@ -60,12 +60,12 @@ typedef struct mu_node {
     mu_node_kind kind;
     mu_operator op;
     uint32_t line, column;
-    bool is_recursive;         /* of FOR */
-    uint32_t uses;             /* of MACRO and CALL_BLOCK: MU_USES_* */
-    mu_marked name;            /* of what has one */
-    mu_marked attribute;       /* of MEMBER */
-    mu_value value;            /* of CONST */
-    const mu_builtin *builtin; /* of FILTER and TEST; NULL: unknown, an error when reached */
+    bool is_recursive;           /* of FOR */
+    uint32_t uses;               /* of MACRO and CALL_BLOCK: MU_USES_* */
+    mu_marked name;              /* of what has one */
+    mu_marked attribute;         /* of MEMBER */
+    mu_value value;              /* of CONST */
+    const mu_callable *callable; /* of FILTER and TEST; NULL: unknown, an error when reached */
     struct mu_node *a, *b, *c;
     struct mu_node *args, *body, *other;
     struct mu_node *next;

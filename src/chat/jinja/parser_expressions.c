@@ -417,8 +417,8 @@ static mu_node *parse_postfix(mu_parser *p, mu_node *node) {
 }
 
 /* Whether name is known is said here, unless it may stay unreached. */
-static bool resolve(mu_parser *p, mu_node *node, const char *what, const mu_builtin *found) {
-    node->builtin = found;
+static bool resolve(mu_parser *p, mu_node *node, const char *what, const mu_callable *found) {
+    node->callable = found;
     if (found || p->n_conditions > 0) return true;
     mu_parser_fail(p, MU_ERR_UNSUPPORTED, "no %s named '%.*s'", what, (int)node->name.n,
                    node->name.data);

@@ -1,5 +1,5 @@
 /* The tests of templates: "x is NAME". */
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 #include "chat/jinja/characters.h"
 #include "chat/jinja/operators.h"
 
@@ -194,7 +194,7 @@ TEST(less_equal) {
 #define WITH_ONE(name, fn) \
     { name, fn, 1, {"other"}, false }
 
-static const mu_builtin tests[] = {
+static const mu_callable tests[] = {
     ALONE(boolean),
     ALONE(callable),
     ALONE(defined),
@@ -235,4 +235,4 @@ static const mu_builtin tests[] = {
     WITH_ONE("le", is_less_equal),
 };
 
-const mu_builtin_table mu_tests = {tests, MU_COUNTOF(tests)};
+const mu_callable_table mu_tests = {tests, MU_COUNTOF(tests)};

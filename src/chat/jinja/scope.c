@@ -45,7 +45,7 @@ bool mu_scope_get(mu_eval *e, mu_marked name, mu_value *out) {
         *out = found->value;
         return true;
     }
-    const mu_builtin *function = mu_builtin_find(&mu_functions, name);
+    const mu_callable *function = mu_callable_find(&mu_functions, name);
     *out = function ? (mu_value){.kind = MU_VALUE_FUNCTION, .function = function}
                     : mu_value_missing(MU_MISSING_NAME, MU_VALUE_UNDEFINED, name);
     return true;

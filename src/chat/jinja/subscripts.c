@@ -7,8 +7,8 @@
 #include "chat/jinja/loop.h"
 #include "chat/jinja/print.h"
 
-static const mu_builtin_table *methods_of(mu_value_kind kind) {
-    static const mu_builtin_table none = {NULL, 0};
+static const mu_callable_table *methods_of(mu_value_kind kind) {
+    static const mu_callable_table none = {NULL, 0};
     switch (kind) {
     case MU_VALUE_TEXT:
         return &mu_methods_of_text;
@@ -33,7 +33,7 @@ static bool own_attribute(mu_run *run, mu_value object, mu_marked name, bool *ou
         *out = mu_value_missing(MU_MISSING_UNSAFE, object.kind, name);
         return true;
     }
-    const mu_builtin *found = mu_builtin_find(methods_of(object.kind), name);
+    const mu_callable *found = mu_callable_find(methods_of(object.kind), name);
     if (found && !found->fn) {
         *out = mu_value_missing(MU_MISSING_UNSAFE, object.kind, name);
         return true;

@@ -7,7 +7,7 @@
 #ifndef MU_CHAT_JINJA_SUBSCRIPTS_H
 #define MU_CHAT_JINJA_SUBSCRIPTS_H
 
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 
 bool mu_value_attribute(mu_run *run, mu_value object, mu_marked name, mu_value *out);
 bool mu_value_item(mu_run *run, mu_value object, mu_value key, mu_value *out);

@@ -52,7 +52,7 @@ typedef struct mu_value {
         mu_marked text; /* of undefined: the name */
         struct mu_value_list *list;
         struct mu_value_dict *dict; /* and the members of a namespace */
-        const struct mu_builtin *function;
+        const struct mu_callable *function;
         const struct mu_method *method;
         const struct mu_macro *macro;
         struct mu_loop *loop;
@@ -74,7 +74,7 @@ typedef struct mu_value_dict {
 } mu_value_dict;
 
 typedef struct mu_method {
-    const struct mu_builtin *function;
+    const struct mu_callable *function;
     mu_value self;
 } mu_method;
 

@@ -1,65 +1,65 @@
-#include "chat/jinja/builtin.h"
+#include "chat/jinja/callable.h"
 
 #include <string.h>
 
-const mu_builtin *mu_builtin_find(const mu_builtin_table *table, mu_marked name) {
+const mu_callable *mu_callable_find(const mu_callable_table *table, mu_marked name) {
     for (size_t i = 0; i < table->n; i++) {
         if (mu_marked_is(name, table->rows[i].name)) return &table->rows[i];
     }
     return NULL;
 }
 
-const mu_builtin *mu_filter_find(mu_marked name) {
-    const mu_builtin *found = mu_builtin_find(&mu_filters_of_text, name);
-    return found ? found : mu_builtin_find(&mu_filters_of_lists, name);
+const mu_callable *mu_filter_find(mu_marked name) {
+    const mu_callable *found = mu_callable_find(&mu_filters_of_text, name);
+    return found ? found : mu_callable_find(&mu_filters_of_lists, name);
 }
 
-const mu_builtin *mu_test_find(mu_marked name) {
-    return mu_builtin_find(&mu_tests, name);
+const mu_callable *mu_test_find(mu_marked name) {
+    return mu_callable_find(&mu_tests, name);
 }
 
-static size_t n_params(const mu_builtin *builtin) {
+static size_t n_params(const mu_callable *callable) {
     size_t n = 0;
-    while (n < MU_BUILTIN_PARAMS_MAX && builtin->params[n]) {
+    while (n < MU_CALLABLE_PARAMS_MAX && callable->params[n]) {
         n++;
     }
     return n;
 }
 
-static bool bind_keyword(mu_run *run, const mu_builtin *builtin, size_t n, mu_keyword keyword,
+static bool bind_keyword(mu_run *run, const mu_callable *callable, size_t n, mu_keyword keyword,
                          mu_value *values) {
     for (size_t i = 0; i < n; i++) {
-        if (!mu_marked_is(keyword.name, builtin->params[i])) continue;
+        if (!mu_marked_is(keyword.name, callable->params[i])) continue;
         if (mu_value_is_given(values[i]))
-            return mu_run_fail(run, MU_ERR_INVALID, "%s() got two values for '%s'", builtin->name,
-                               builtin->params[i]);
+            return mu_run_fail(run, MU_ERR_INVALID, "%s() got two values for '%s'", callable->name,
+                               callable->params[i]);
         values[i] = keyword.value;
         return true;
     }
     return mu_run_fail(run, MU_ERR_INVALID, "%s() got an unexpected keyword argument '%.*s'",
-                       builtin->name, (int)(keyword.name.n < 60 ? keyword.name.n : 60),
+                       callable->name, (int)(keyword.name.n < 60 ? keyword.name.n : 60),
                        keyword.name.data);
 }
 
-bool mu_builtin_call(mu_run *run, const mu_builtin *builtin, mu_value self,
-                     const mu_arguments *args, mu_value *out) {
+bool mu_callable_call(mu_run *run, const mu_callable *callable, mu_value self,
+                      const mu_arguments *args, mu_value *out) {
     if (!mu_run_charge(run, 1)) return false;
-    if (builtin->is_open) return builtin->fn(run, self, args, out);
-    mu_value values[MU_BUILTIN_PARAMS_MAX] = {0};
-    size_t n = n_params(builtin);
+    if (callable->is_open) return callable->fn(run, self, args, out);
+    mu_value values[MU_CALLABLE_PARAMS_MAX] = {0};
+    size_t n = n_params(callable);
     if (args->n > n)
         return mu_run_fail(run, MU_ERR_INVALID, "%s() takes %zu arguments but %zu were given",
-                           builtin->name, n, args->n);
+                           callable->name, n, args->n);
     if (args->n > 0) memcpy(values, args->values, args->n * sizeof(*values));
     for (size_t i = 0; i < args->n_keywords; i++) {
-        if (!bind_keyword(run, builtin, n, args->keywords[i], values)) return false;
+        if (!bind_keyword(run, callable, n, args->keywords[i], values)) return false;
     }
-    for (size_t i = 0; i < builtin->n_required; i++) {
+    for (size_t i = 0; i < callable->n_required; i++) {
         if (!mu_value_is_given(values[i]))
             return mu_run_fail(run, MU_ERR_INVALID, "%s() missing a required argument: '%s'",
-                               builtin->name, builtin->params[i]);
+                               callable->name, callable->params[i]);
     }
-    return builtin->fn(run, self, &(mu_arguments){.values = values, .n = n}, out);
+    return callable->fn(run, self, &(mu_arguments){.values = values, .n = n}, out);
 }
 
 bool mu_argument_text(mu_run *run, const char *what, mu_value v, mu_marked *out) {

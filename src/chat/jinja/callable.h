@@ -1,4 +1,4 @@
-/* builtin.h - what the program offers to templates: filters, tests, functions and methods, one
+/* callable.h - what the program offers to templates: filters, tests, functions and methods, one
  * table each. A row names its parameters, so that arguments by position and by keyword are bound,
  * counted and refused in one place. To add one: add a row.
  *
@@ -6,12 +6,12 @@
  * method) and one value for each parameter, which mu_value_is_given() tells from one left out. A
  * row with is_open takes any arguments, as they were written. Tests answer with a bool.
  */
-#ifndef MU_CHAT_JINJA_BUILTIN_H
-#define MU_CHAT_JINJA_BUILTIN_H
+#ifndef MU_CHAT_JINJA_CALLABLE_H
+#define MU_CHAT_JINJA_CALLABLE_H
 
 #include "chat/jinja/value.h"
 
-enum { MU_BUILTIN_PARAMS_MAX = 4 };
+enum { MU_CALLABLE_PARAMS_MAX = 4 };
 
 typedef struct mu_keyword {
     mu_marked name;
@@ -25,33 +25,33 @@ typedef struct mu_arguments {
     size_t n_keywords;
 } mu_arguments;
 
-typedef bool mu_builtin_fn(mu_run *run, mu_value self, const mu_arguments *args, mu_value *out);
+typedef bool mu_callable_fn(mu_run *run, mu_value self, const mu_arguments *args, mu_value *out);
 
-typedef struct mu_builtin {
+typedef struct mu_callable {
     const char *name;
-    mu_builtin_fn *fn;
+    mu_callable_fn *fn;
     uint32_t n_required;
-    const char *params[MU_BUILTIN_PARAMS_MAX]; /* NULL after the last */
+    const char *params[MU_CALLABLE_PARAMS_MAX]; /* NULL after the last */
     bool is_open;
-} mu_builtin;
+} mu_callable;
 
-typedef struct mu_builtin_table {
-    const mu_builtin *rows;
+typedef struct mu_callable_table {
+    const mu_callable *rows;
     size_t n;
-} mu_builtin_table;
+} mu_callable_table;
 
-extern const mu_builtin_table mu_filters_of_text, mu_filters_of_lists, mu_tests, mu_functions;
-extern const mu_builtin_table mu_methods_of_text, mu_methods_of_dicts, mu_methods_of_lists;
-extern const mu_builtin_table mu_methods_of_loops;
+extern const mu_callable_table mu_filters_of_text, mu_filters_of_lists, mu_tests, mu_functions;
+extern const mu_callable_table mu_methods_of_text, mu_methods_of_dicts, mu_methods_of_lists;
+extern const mu_callable_table mu_methods_of_loops;
 
 /* NULL: no such one. */
-const mu_builtin *mu_builtin_find(const mu_builtin_table *table, mu_marked name);
-const mu_builtin *mu_filter_find(mu_marked name);
-const mu_builtin *mu_test_find(mu_marked name);
+const mu_callable *mu_callable_find(const mu_callable_table *table, mu_marked name);
+const mu_callable *mu_filter_find(mu_marked name);
+const mu_callable *mu_test_find(mu_marked name);
 
 /* Bind the arguments to the row's parameters and call it. */
-bool mu_builtin_call(mu_run *run, const mu_builtin *builtin, mu_value self,
-                     const mu_arguments *args, mu_value *out);
+bool mu_callable_call(mu_run *run, const mu_callable *callable, mu_value self,
+                      const mu_arguments *args, mu_value *out);
 
 /* Arguments with a type; a built-in says which it wants. Fail with the built-in's name. */
 bool mu_argument_text(mu_run *run, const char *what, mu_value v, mu_marked *out);
