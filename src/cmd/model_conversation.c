@@ -44,13 +44,21 @@ static mu_status open_file(const mu_model *model, const char *path, mu_conversat
 /* The model's own; *out stays NULL when it has none. */
 static mu_status open_own(const mu_model *model, const char *name, mu_conversation_format **out,
                           mu_err *err) {
-    mu_buf text = {0};
-    mu_status status = mu_model_chat_template(model, &text, err);
+    mu_buf text = {0}, tool_text = {0};
+    mu_err why = {0};
+    mu_status status = mu_model_chat_template(model, &text, &why);
+    if (status == MU_OK) status = mu_model_tool_template(model, &tool_text, &why);
     if (status == MU_OK && text.n > 0) {
-        mu_conversation_source source = {.name = name, .text = text.data, .n = text.n};
-        status = open_text(model, source, out, err);
+        mu_conversation_source source = {.name = name,
+                                         .text = text.data,
+                                         .n = text.n,
+                                         .tool_text = tool_text.data,
+                                         .tool_n = tool_text.n};
+        status = open_text(model, source, out, &why);
     }
+    if (status != MU_OK) mu_fail(err, status, "%s; --chat-template takes another", why.text);
     mu_buf_deinit(&text);
+    mu_buf_deinit(&tool_text);
     return status;
 }
 
