@@ -17,6 +17,7 @@
 #include "base/cpu.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/model_conversation.h"
 #include "cmd/served_models.h"
 #include "server/listen.h"
 #include "server/server.h"
@@ -36,6 +37,7 @@ typedef struct serve_options {
 typedef struct serve {
     const serve_options *o;
     mu_served_models *models;
+    mu_conversation_format *conversations[MU_RESIDENTS_MAX]; /* of the models; owned */
     mu_server_options server_options;
     mu_placement placement; /* types are each model's */
     mu_buf tls_key, tls_cert;
@@ -166,8 +168,7 @@ static uint32_t connections_max(uint32_t wanted) {
 }
 
 static mu_status read_names(serve *s, mu_err *err) {
-    const mu_served_models_options options = {
-        .aliases = &s->o->alias, .shares = &s->o->shares, .chat_template = s->o->chat_template};
+    const mu_served_models_options options = {.aliases = &s->o->alias, .shares = &s->o->shares};
     mu_status status = mu_served_models_read(s->models, &options, err);
     if (status != MU_OK) return status;
     if (s->o->metrics_compat && strcmp(s->o->metrics_compat, "vllm") != 0) {
@@ -269,7 +270,11 @@ static mu_status load(serve *s, mu_err *err) {
     options.engine.no_prompt_lookup = o->no_prompt_lookup;
     mu_status status = mu_fleet_open(&options, &s->fleet, err);
     for (uint32_t i = 0; i < s->models->n && status == MU_OK; i++) {
-        s->models->names[i].resident = mu_fleet_resident(s->fleet, i);
+        mu_server_model *of = &s->models->names[i];
+        of->resident = mu_fleet_resident(s->fleet, i);
+        status = mu_model_conversation_open(mu_resident_model(of->resident), of->names[0],
+                                            o->chat_template, &s->conversations[i], err);
+        of->conversation = s->conversations[i];
     }
     return status == MU_OK ? mu_server_ready(s->server, s->models->names, s->models->n, err)
                            : status;
@@ -356,6 +361,9 @@ static mu_status catch_signals(serve *s, mu_err *err) {
 static void close_all(serve *s) {
     mu_server_close(s->server);
     mu_tls_close(s->tls);
+    for (uint32_t i = 0; i < s->models->n; i++) {
+        mu_conversation_format_close(s->conversations[i]);
+    }
     mu_fleet_close(s->fleet);
     mu_buf_deinit(&s->tls_key);
     mu_buf_deinit(&s->tls_cert);
@@ -397,7 +405,6 @@ static serve_options o = {
     .device = "cpu",
     .dtype = "auto",
     .kv = "auto",
-    .chat_template = "plain",
     .log_format = "text",
     .parallel = 32,
     .max_queued = 512,
@@ -443,7 +450,8 @@ static const mu_option options[] = {
      "do not keep KV blocks of prompts"},
     {"no-prompt-lookup", 0, MU_OPTION_FLAG, &o.no_prompt_lookup, 0, 0, NULL,
      "do not draft tokens; the output is the same"},
-    {"chat-template", 0, MU_OPTION_TEXT, &o.chat_template, 0, 0, "NAME", "plain or chatml"},
+    {"chat-template", 0, MU_OPTION_TEXT, &o.chat_template, 0, 0, "NAME|FILE",
+     "plain, chatml or a Jinja file; else the model's own"},
     {"api-key", 0, MU_OPTION_TEXTS, &o.api_key, 0, 0, "KEY",
      "ask for KEY (or its \"sha256:...\"); may be repeated"},
     {"api-key-file", 0, MU_OPTION_TEXT, &o.api_key_file, 0, 0, "FILE", "one key per line"},

@@ -84,16 +84,11 @@ static mu_status read_shares(mu_served_models *m, const mu_list *shares, mu_err 
 
 mu_status mu_served_models_read(mu_served_models *m, const mu_served_models_options *o,
                                 mu_err *err) {
-    const mu_chat_template *chat_template = mu_chat_template_find(o->chat_template);
-    if (!chat_template) {
-        return mu_fail(err, MU_ERR_INVALID, "--chat-template: \"%.40s\" is not one of %s",
-                       o->chat_template, mu_chat_template_names());
-    }
     mu_hub_env env = mu_hub_env_read();
     mu_status status = read_shares(m, o->shares, err);
     for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
         status = mu_ref_resolve(m->references[i], &env, &m->refs[i], err);
-        m->names[i] = (mu_server_model){.chat_template = chat_template};
+        m->names[i] = (mu_server_model){0};
     }
     if (status == MU_OK) status = read_aliases(m, o->aliases, err);
     for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {

@@ -23,9 +23,8 @@ typedef struct mu_served_models {
 } mu_served_models;
 
 typedef struct mu_served_models_options {
-    const mu_texts *aliases;   /* --alias: NAME of the only model, or NAME=MODEL */
-    const mu_list *shares;     /* --shares: [n] or fewer, in the order of the models; else 1 */
-    const char *chat_template; /* --chat-template */
+    const mu_texts *aliases; /* --alias: NAME of the only model, or NAME=MODEL */
+    const mu_list *shares;   /* --shares: [n] or fewer, in the order of the models; else 1 */
 } mu_served_models_options;
 
 /* references and n of *models are set; fills the rest. MU_ERR_INVALID names the option or the

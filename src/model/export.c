@@ -152,19 +152,26 @@ static mu_status write_tensor(exporter *e, const export_tensor *t) {
     return MU_OK;
 }
 
+/* A template of the model, where it has one. */
+static mu_status write_template(exporter *e, const char *key,
+                                mu_status (*read)(const mu_model *, mu_buf *, mu_err *)) {
+    mu_buf text = {0};
+    mu_status status = read(e->model, &text, e->err);
+    if (status == MU_OK && text.n > 0) mu_gguf_writer_text(e->writer, key, text.data, text.n);
+    mu_buf_deinit(&text);
+    return status;
+}
+
 static mu_status write_tokenizer(exporter *e) {
-    mu_buf chat_template = {0};
     if (!mu_model_has_own_tokenizer(e->model)) { /* said, or llama.cpp does not load the file */
         mu_gguf_writer_string(e->writer, "tokenizer.ggml.model", "none");
         return MU_OK;
     }
     mu_status status = mu_gguf_writer_tokenizer(e->writer, mu_model_tokenizer(e->model), e->err);
-    if (status == MU_OK) status = mu_model_chat_template(e->model, &chat_template, e->err);
-    if (status == MU_OK && chat_template.n > 0) {
-        mu_gguf_writer_text(e->writer, "tokenizer.chat_template", chat_template.data,
-                            chat_template.n);
-    }
-    mu_buf_deinit(&chat_template);
+    if (status == MU_OK)
+        status = write_template(e, "tokenizer.chat_template", mu_model_chat_template);
+    if (status == MU_OK)
+        status = write_template(e, "tokenizer.chat_template.tool_use", mu_model_tool_template);
     return status;
 }
 

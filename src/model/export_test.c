@@ -156,6 +156,9 @@ static void assert_template(const mu_model *model, const char *want) {
     mu_err err;
     if (mu_model_chat_template(model, &text, &err) != MU_OK) fail_msg("%s", err.text);
     assert_string_equal(text.data ? text.data : "", want);
+    mu_buf_clear(&text);
+    if (mu_model_tool_template(model, &text, &err) != MU_OK) fail_msg("%s", err.text);
+    assert_string_equal(text.data ? text.data : "", strcmp(want, "2") == 0 ? "3" : "");
     mu_buf_deinit(&text);
 }
 
@@ -180,7 +183,7 @@ static void chat_templates_go_along(void **state) {
          "{{ a }}\n\xc3\xa9"},
         {"tokenizer_config.json",
          "{\"chat_template\": [{\"name\": \"x\", \"template\": \"1\"}, {\"name\": \"default\", "
-         "\"template\": \"2\"}]}",
+         "\"template\": \"2\"}, {\"name\": \"tool_use\", \"template\": \"3\"}]}",
          "2"},
         {"tokenizer_config.json", "{\"chat_template\": [{\"name\": \"x\"}, 3]}", ""},
         {"tokenizer_config.json", "{\"chat_template\": 5}", NULL},

@@ -280,15 +280,23 @@ bool mu_model_temperature(const mu_model *model, float *out) {
     return model->builtin != NULL;
 }
 
-mu_status mu_model_chat_template(const mu_model *model, mu_buf *out, mu_err *err) {
+static mu_status read_template(const mu_model *model, const char *hf_name, const char *gguf_key,
+                               mu_buf *out, mu_err *err) {
     mu_meta_string text;
-    if (model->folder[0]) return mu_hf_chat_template_read(model->folder, out, err);
-    if (!model->gguf ||
-        !mu_metadata_string(mu_gguf_metadata(model->gguf), "tokenizer.chat_template", &text)) {
+    if (model->folder[0]) return mu_hf_chat_template_read(model->folder, hf_name, out, err);
+    if (!model->gguf || !mu_metadata_string(mu_gguf_metadata(model->gguf), gguf_key, &text)) {
         return MU_OK;
     }
     mu_buf_append(out, text.data, text.n);
     return out->failed ? mu_fail(err, MU_ERR_NOMEM, "%s: chat template", model->name) : MU_OK;
+}
+
+mu_status mu_model_chat_template(const mu_model *model, mu_buf *out, mu_err *err) {
+    return read_template(model, "default", "tokenizer.chat_template", out, err);
+}
+
+mu_status mu_model_tool_template(const mu_model *model, mu_buf *out, mu_err *err) {
+    return read_template(model, "tool_use", "tokenizer.chat_template.tool_use", out, err);
 }
 
 static uint64_t n_values(const mu_weight *w) {

@@ -40,6 +40,8 @@ mu_token mu_model_eos(const mu_model *model); /* the first of them, or MU_TOKEN_
 /* The Jinja template of its chats, as the files have it: appended to out, nothing where there is
  * none. Read when asked for, not on opening. */
 mu_status mu_model_chat_template(const mu_model *model, mu_buf *out, mu_err *err) MU_MUST_USE;
+/* The same, of a second one for requests with tools, which few models have. */
+mu_status mu_model_tool_template(const mu_model *model, mu_buf *out, mu_err *err) MU_MUST_USE;
 /* The temperature that suits the model. False: nothing says so. */
 bool mu_model_temperature(const mu_model *model, float *out);
 

@@ -72,6 +72,8 @@ struct mu_server {
     int stop_fd; /* eventfd: ends the ticker */
 };
 
+int64_t mu_server_unix_time(const mu_server *server); /* seconds */
+
 /* Choose the call's model: NULL or "" is the only one there is. False: *error says what is served.
  */
 bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error);

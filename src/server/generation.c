@@ -46,6 +46,7 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
         .n_stop_tokens = p->n_stop_tokens,
         .stop_strings = stops,
         .n_stop_strings = p->n_stops,
+        .show_special = g->shows_special,
         .no_prefix_cache = !p->cache_prompt,
         .sampling =
             {
@@ -100,6 +101,30 @@ static bool charge_seqs(mu_generation *g, mu_api_error *error) {
     return mu_call_charge(g->answer.call, bytes, error);
 }
 
+static bool has_parts(const mu_generation *g) {
+    const char *text = mu_conversation_format_source(served_of(g)->of.conversation);
+    return g->is_chat && mu_answer_parts_are_told(text, strlen(text), g->tools != NULL);
+}
+
+/* What is content, reasoning or a call is told by the marks of the model's chat template. */
+static bool open_parts(mu_generation *g, mu_api_error *error) {
+    const char *text = mu_conversation_format_source(served_of(g)->of.conversation);
+    if (!has_parts(g)) return true;
+    for (uint32_t i = 0; i < g->n_seqs; i++) {
+        mu_answer_parts_options options = {
+            .template_text = text,
+            .template_n = strlen(text),
+            .prompt = g->rendering.text,
+            .prompt_n = g->rendering.n,
+            .tools = g->tools,
+            .id_seed = g->params.seed ^ mu_now_ns() ^ i,
+        };
+        if (mu_answer_parts_open(&options, &g->choices[i].parts, NULL) != MU_OK)
+            return no_memory(error);
+    }
+    return true;
+}
+
 static bool submit(mu_generation *g, mu_api_error *error) {
     const mu_generation_params *p = &g->params;
     mu_request_seq *seqs = MU_ALLOC(mu_request_seq, g->n_seqs);
@@ -108,6 +133,10 @@ static bool submit(mu_generation *g, mu_api_error *error) {
     if (!seqs || !g->news || !g->choices) {
         mu_free(seqs);
         return no_memory(error);
+    }
+    if (!open_parts(g, error)) {
+        mu_free(seqs);
+        return false;
     }
     const char *stops[MU_STOP_STRINGS_MAX];
     memcpy(stops, p->stops, sizeof(stops));
@@ -148,8 +177,8 @@ static void settle_sampling(mu_generation *g) {
 /* The implicit end of an answer joins the caller's, where there is room. */
 static void add_template_stop(mu_generation *g) {
     mu_generation_params *p = &g->params;
-    if (p->n_stops == MU_COUNTOF(p->stops)) return;
-    p->stops[p->n_stops++] = mu_chat_template_stop(served_of(g)->of.chat_template);
+    const char *stop = mu_conversation_format_stop(served_of(g)->of.conversation);
+    if (stop && p->n_stops < MU_COUNTOF(p->stops)) p->stops[p->n_stops++] = stop;
 }
 
 static bool read_prompts(mu_generation *g, mu_api_error *error) {
@@ -157,13 +186,17 @@ static bool read_prompts(mu_generation *g, mu_api_error *error) {
 }
 
 static bool read_messages(mu_generation *g, mu_api_error *error) {
-    const mu_served *served = served_of(g);
-    mu_buf text = {0};
-    bool ok = mu_messages_render(served->of.chat_template, g->params.messages, &text, error) &&
-              mu_prompts_encode(g->answer.call, text.data, text.n, &g->prompts, error);
-    if (ok) g->n_prompts = 1;
-    mu_buf_deinit(&text);
-    return ok;
+    const mu_conversation_format *f = served_of(g)->of.conversation;
+    const char *text = mu_conversation_format_source(f);
+    const json_t *tools;
+    if (!mu_tools_choose(&g->params, &tools, error)) return false;
+    g->tools =
+        json_incref((json_t *)tools); /* the answer is read by them, after the body is gone */
+    g->shows_special = mu_answer_parts_shows_special(text, strlen(text), g->tools != NULL);
+    if (!mu_messages_render(f, &g->params, g->created, &g->rendering, error)) return false;
+    if (!mu_prompts_encode(g->answer.call, &g->rendering, &g->prompts, error)) return false;
+    g->n_prompts = 1;
+    return true;
 }
 
 static bool read_constraint(mu_generation *g, mu_api_error *error) {
@@ -224,6 +257,11 @@ static void close_generation(mu_answer *answer) {
     for (uint32_t i = 0; i < g->n_seqs && g->news; i++) {
         mu_request_news_deinit(&g->news[i]);
     }
+    for (uint32_t i = 0; i < g->n_seqs && g->choices; i++) {
+        mu_answer_parts_close(g->choices[i].parts);
+    }
+    mu_rendering_deinit(&g->rendering);
+    json_decref(g->tools);
     mu_prompts_free(g->prompts, g->n_prompts);
     mu_free(g->news);
     mu_free(g->choices);
@@ -255,8 +293,7 @@ void mu_generation_start(mu_call *call, bool is_chat) {
     g->answer = (mu_answer){.kind = &kind, .call = call};
     g->body = body;
     g->is_chat = is_chat;
-    g->created =
-        call->server->opened_at + (int64_t)((mu_now_ns() - call->server->opened_ns) / 1000000000);
+    g->created = mu_server_unix_time(call->server);
     snprintf(g->id, sizeof(g->id), "%s-%llx%06llx", is_chat ? "chatcmpl" : "cmpl",
              (unsigned long long)call->server->opened_ns,
              (unsigned long long)(atomic_fetch_add(&n_started, 1) + 1));

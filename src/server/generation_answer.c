@@ -35,28 +35,45 @@ static json_t *logprobs_json(const mu_generation *g, uint32_t i) {
     return mu_completion_logprobs(tokenizer, outputs, n, &g->choices[i].offset);
 }
 
+static size_t n_calls_max(const mu_generation *g) {
+    return g->params.parallel_tool_calls ? SIZE_MAX : 1;
+}
+
+static json_t *delta_json(const mu_generation *g, uint32_t i, const char *text, size_t n) {
+    mu_choice *choice = &g->choices[i];
+    if (choice->parts) return mu_delta_json(choice->parts, n_calls_max(g), &choice->told);
+    return n == 0 ? json_object() : json_pack("{s:s%}", "content", text, n);
+}
+
+static json_t *message_json(const mu_generation *g, uint32_t i, const char *text, size_t n) {
+    if (g->choices[i].parts) return mu_message_json(g->choices[i].parts, n_calls_max(g));
+    return json_pack("{s:s, s:s%, s:n}", "role", "assistant", "content", text, n, "refusal");
+}
+
+/* What a sequence wrote goes on to its parts, where it has them. */
+static void push_news(const mu_generation *g, uint32_t i) {
+    const mu_request_news *news = &g->news[i];
+    mu_answer_parts *parts = g->choices[i].parts;
+    if (!parts) return;
+    if (news->text.n > 0) mu_answer_parts_push(parts, news->text.data, news->text.n);
+    if (news->finish != MU_FINISH_NONE) mu_answer_parts_finish(parts);
+}
+
 /* One choice; of a stream the delta. */
 static json_t *choice_json(const mu_generation *g, uint32_t i, uint32_t index, const char *text,
                            size_t n) {
+    const mu_choice *choice = &g->choices[i];
     const char *reason = mu_finish_reason(g->news[i].finish);
+    bool calls = choice->parts && mu_answer_parts_calls(choice->parts)->n > 0;
+    if (calls && g->news[i].finish == MU_FINISH_STOP) reason = "tool_calls";
     json_t *json = json_pack("{s:i, s:o, s:s?}", "index", (int)index, "logprobs",
                              logprobs_json(g, i), "finish_reason", reason);
-    json_t *content = json_stringn(text, n);
-    if (!json || !content) {
-        json_decref(content);
-        return json;
-    }
     if (!g->is_chat) {
-        json_object_set_new(json, "text", content);
+        json_object_set_new(json, "text", json_stringn(text, n));
     } else if (g->params.stream) {
-        bool is_empty = n == 0;
-        json_object_set_new(json, "delta",
-                            is_empty ? json_object() : json_pack("{s:O}", "content", content));
-        json_decref(content);
+        json_object_set_new(json, "delta", delta_json(g, i, text, n));
     } else {
-        json_object_set_new(
-            json, "message",
-            json_pack("{s:s, s:o, s:n}", "role", "assistant", "content", content, "refusal"));
+        json_object_set_new(json, "message", message_json(g, i, text, n));
     }
     return json;
 }
@@ -73,6 +90,7 @@ static void append_echo(const mu_generation *g, uint32_t i, mu_buf *text) {
 
 static void add_whole_choice(const mu_generation *g, uint32_t i, uint32_t index, json_t *choices) {
     mu_buf text = {0};
+    push_news(g, i);
     if (g->params.echo) append_echo(g, i, &text);
     if (g->news[i].text.n > 0) mu_buf_append(&text, g->news[i].text.data, g->news[i].text.n);
     if (!text.failed) {
@@ -212,11 +230,13 @@ static void append_news(mu_generation *g, uint32_t i, mu_buf *out) {
     mu_request_take(g->request, i, news);
     c->n_tokens += news->n_tokens;
     mu_finish finish = news->finish;
+    push_news(g, i);
     /* Tokens whose text is empty or withheld (half a character, perhaps a stop string) are told
      * too: a stream shows when each token was there. */
     bool has_tokens = news->n_tokens > 0 || news->text.n > 0;
+    bool was_held_back = c->parts && finish != MU_FINISH_NONE;
     if (g->is_chat) news->finish = MU_FINISH_NONE;
-    if (has_tokens || (!g->is_chat && finish != MU_FINISH_NONE)) {
+    if (has_tokens || was_held_back || (!g->is_chat && finish != MU_FINISH_NONE)) {
         append_chunk(g, choice_json(g, i, i, news->text.data ? news->text.data : "", news->text.n),
                      out);
     }

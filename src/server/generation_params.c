@@ -79,11 +79,23 @@ static const mu_param completion_rows[] = {
 static const mu_param chat_rows[] = {
     {"messages", MU_PARAM_JSON, AT(messages), 0, 0, "required",
      "objects with `role` (system, developer, user, assistant, tool) and `content` (text, or parts "
-     "of type text)"},
+     "of type text); `tool_calls` of the assistant"},
+    {"tools", MU_PARAM_JSON, AT(tools), 0, 0, NULL,
+     "functions that the model may call; refused where its chat template knows none"},
+    {"tool_choice", MU_PARAM_JSON, AT(tool_choice), 0, 0, "auto",
+     "`none` or `auto`; `required` and a named function are refused"},
+    {"parallel_tool_calls", MU_PARAM_BOOL, AT(parallel_tool_calls), 0, 0, "true",
+     "false: of several calls the first"},
+    {"chat_template_kwargs", MU_PARAM_JSON, AT(chat_template_kwargs), 0, 0, NULL,
+     "object of further variables of the chat template, such as `enable_thinking`"},
+    {"reasoning_effort", MU_PARAM_TEXT, AT(reasoning_effort), 0, 0, NULL,
+     "given to the chat template"},
+    {"add_generation_prompt", MU_PARAM_BOOL, AT(add_generation_prompt), 0, 0, "true",
+     "end the prompt with the invitation to answer"},
+    {"continue_final_message", MU_PARAM_BOOL, AT(continue_final_message), 0, 0, "false",
+     "the last message is the beginning of the answer"},
     {"top_logprobs", MU_PARAM_U32, AT(top_logprobs), 0, MU_TOP_LOGPROBS_MAX, "0",
      "alternatives for each token; with `logprobs`"},
-    {"tool_choice", MU_PARAM_JSON, AT(tool_choice), 0, 0, "auto",
-     "`auto` or `none`; others are refused: tools are not called"},
 };
 
 static const mu_param_table shared = {shared_rows, MU_COUNTOF(shared_rows), NULL};
@@ -188,23 +200,12 @@ static bool read_logprobs(mu_generation_params *p, bool is_chat, mu_api_error *e
     return true;
 }
 
-/* What would change the meaning of the answer, and is not done. */
-static bool check_tools(const mu_generation_params *p, mu_api_error *error) {
-    const char *choice = json_string_value(p->tool_choice);
-    bool is_free =
-        !p->tool_choice || (choice && (strcmp(choice, "auto") == 0 || strcmp(choice, "none") == 0));
-    if (is_free) return true;
-    return mu_api_fail(error, MU_API_NOT_SUPPORTED, "tool_choice",
-                       "tool_choice: tools are not called here; only auto and none are taken");
-}
-
 static bool settle(mu_generation_params *p, bool is_chat, mu_api_error *error) {
     json_t *required = is_chat ? p->messages : p->prompt;
     if (!required) return wrong(error, is_chat ? "messages" : "prompt", "is missing");
     if (p->suffix && json_string_length(p->suffix) > 0) {
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, "suffix", "suffix: not supported");
     }
-    if (!check_tools(p, error)) return false;
     if (p->max_tokens == NOT_GIVEN) p->max_tokens = p->max_completion_tokens;
     if (p->max_tokens == 0) {
         return wrong(error, "max_tokens", "0 is not in [1, 1048576]; -1 is what is left");
@@ -233,6 +234,8 @@ bool mu_generation_params_read(json_t *body, bool is_chat, mu_generation_params 
         .max_tokens = NOT_GIVEN,
         .max_completion_tokens = NOT_GIVEN,
         .cache_prompt = true,
+        .add_generation_prompt = true,
+        .parallel_tool_calls = true,
     };
     const mu_param_table *table = is_chat ? &chat_table : &completion_table;
     if (!mu_params_read(table, body, out, unknown, error)) return false;

@@ -11,8 +11,10 @@ enum { MU_CHOICES_MAX = 16, MU_PROMPTS_MAX = 256, MU_BIASES_MAX = 1024, MU_STOP_
 typedef struct mu_generation_params {
     const char *model;
     json_t *prompt, *messages, *stop, *stop_token_ids, *logit_bias, *stream_options, *logprobs;
-    json_t *suffix, *tool_choice;
+    json_t *suffix, *tools, *tool_choice, *chat_template_kwargs;
+    const char *reasoning_effort;
     mu_constraint_params constraint;
+    bool add_generation_prompt, continue_final_message, parallel_tool_calls;
     uint32_t max_tokens, max_completion_tokens,
         min_tokens;      /* the first: 0 not given, UINT32_MAX all */
     uint32_t n, best_of; /* best_of 0: as n */

@@ -3,13 +3,17 @@
 #ifndef MU_SERVER_GENERATION_STATE_H
 #define MU_SERVER_GENERATION_STATE_H
 
+#include "chat/chat_template.h"
 #include "server/generation_params.h"
+#include "server/message_json.h"
 #include "server/prompts.h"
 
 typedef struct mu_choice {
     uint32_t n_tokens;
-    size_t offset; /* characters of text given out */
-    bool is_over;  /* its finish was told */
+    size_t offset;          /* characters of text given out */
+    bool is_over;           /* its finish was told */
+    mu_answer_parts *parts; /* NULL: all of it is content */
+    mu_parts_told told;
 } mu_choice;
 
 typedef struct mu_generation {
@@ -17,10 +21,12 @@ typedef struct mu_generation {
     json_t *body;     /* until the request is submitted; params borrow from it */
     mu_generation_params params;
     mu_grammar *grammar; /* of the output; NULL: anything */
-    bool is_chat, has_role;
+    bool is_chat, has_role, shows_special;
     char id[48], model[256]; /* the name it was asked under */
     int64_t created;
-    mu_prompt *prompts; /* [n_prompts] */
+    mu_rendering rendering; /* of a chat */
+    json_t *tools;          /* that the model may call, counted; NULL: none */
+    mu_prompt *prompts;     /* [n_prompts] */
     uint32_t n_prompts, n_prompt_tokens, n_seqs;
     mu_request *request;
     mu_request_news *news; /* [n_seqs]; when not streamed all of it, else the latest */

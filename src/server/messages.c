@@ -1,53 +1,48 @@
 #include "server/messages.h"
 
 #include <string.h>
+#include <time.h>
 
-static bool append_content(json_t *content, mu_buf *out) {
-    if (json_is_null(content) || !content) return true;
-    if (json_is_string(content)) {
-        mu_buf_append(out, json_string_value(content), json_string_length(content));
+bool mu_tools_choose(const mu_generation_params *p, const json_t **out, mu_api_error *error) {
+    const char *choice = json_string_value(p->tool_choice);
+    bool has_tools = json_array_size(p->tools) > 0;
+    *out = has_tools ? p->tools : NULL;
+    if (!p->tool_choice || (choice && strcmp(choice, "auto") == 0)) return true;
+    if (choice && strcmp(choice, "none") == 0) {
+        *out = NULL;
         return true;
     }
-    size_t i;
-    json_t *part;
-    if (!json_is_array(content)) return false;
-    json_array_foreach(content, i, part) {
-        const char *type = json_string_value(json_object_get(part, "type"));
-        json_t *text = json_object_get(part, "text");
-        if (!type || strcmp(type, "text") != 0 || !json_is_string(text)) return false;
-        mu_buf_append(out, json_string_value(text), json_string_length(text));
-    }
-    return true;
+    bool is_known = json_is_object(p->tool_choice) || (choice && strcmp(choice, "required") == 0);
+    if (!is_known)
+        return mu_api_fail(error, MU_API_INVALID_VALUE, "tool_choice",
+                           "tool_choice: must be none, auto, required or a function");
+    return mu_api_fail(error, MU_API_NOT_SUPPORTED, "tool_choice",
+                       "tool_choice: only none and auto are supported");
 }
 
-bool mu_messages_render(const mu_chat_template *t, json_t *messages, mu_buf *out,
-                        mu_api_error *error) {
-    enum { MESSAGES_MAX = 10000 };
-    size_t i, n = json_array_size(messages);
-    json_t *message;
-    if (!json_is_array(messages) || n == 0 || n > MESSAGES_MAX) {
-        return mu_api_fail(error, MU_API_INVALID_VALUE, "messages",
-                           "messages: must be an array of 1 to %d objects", MESSAGES_MAX);
-    }
-    mu_buf content = {0};
-    bool ok = true;
-    json_array_foreach(messages, i, message) {
-        const char *role = json_string_value(json_object_get(message, "role"));
-        mu_buf_clear(&content);
-        if (!append_content(json_object_get(message, "content"), &content)) {
-            ok = mu_api_fail(error, MU_API_INVALID_VALUE, "messages",
-                             "messages: content %zu is neither text nor parts of type text", i);
-        } else if (!role || !mu_chat_template_append(t, role, content.data ? content.data : "",
-                                                     content.n, out)) {
-            ok = mu_api_fail(error, MU_API_INVALID_VALUE, "messages",
-                             "messages: role %zu is not system, developer, user, assistant or tool",
-                             i);
-        }
-        if (!ok) break;
-    }
-    if (ok && (content.failed || out->failed))
-        ok = mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-    mu_buf_deinit(&content);
-    if (ok) mu_chat_template_invite(t, out);
-    return ok;
+/* A new reference to the template's variables; NULL: none. */
+static json_t *variables_of(const mu_generation_params *p) {
+    if (!p->reasoning_effort) return json_incref(p->chat_template_kwargs);
+    json_t *kwargs = p->chat_template_kwargs ? json_copy(p->chat_template_kwargs) : json_object();
+    if (json_is_object(kwargs) && !json_object_get(kwargs, "reasoning_effort"))
+        json_object_set_new(kwargs, "reasoning_effort", json_string(p->reasoning_effort));
+    return kwargs;
+}
+
+bool mu_messages_render(const mu_conversation_format *f, const mu_generation_params *p,
+                        int64_t now_s, mu_rendering *out, mu_api_error *error) {
+    mu_conversation c = {.messages = p->messages,
+                         .continues = p->continue_final_message,
+                         .no_invitation = !p->add_generation_prompt};
+    time_t now = (time_t)now_s;
+    mu_err err = {0};
+    if (!mu_tools_choose(p, &c.tools, error)) return false;
+    if (p->tools && !json_is_array(p->tools))
+        return mu_api_fail(error, MU_API_INVALID_VALUE, "tools", "tools: must be an array");
+    json_t *kwargs = variables_of(p);
+    c.kwargs = kwargs;
+    localtime_r(&now, &c.now);
+    mu_status status = mu_conversation_render(f, &c, out, &err);
+    json_decref(kwargs);
+    return status == MU_OK || mu_api_fail_status(error, &err);
 }

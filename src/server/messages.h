@@ -1,12 +1,15 @@
-/* messages.h - the messages of a chat as the text of a prompt. Private to server/. */
+/* messages.h - the messages and tools of a chat as a prompt. Private to server/. */
 #ifndef MU_SERVER_MESSAGES_H
 #define MU_SERVER_MESSAGES_H
 
-#include "server/api_error.h"
-#include "text/chat_template.h"
+#include "chat/conversation.h"
+#include "server/generation_params.h"
 
-/* Appends to out, which ends with the invitation to answer. False: *error names the field. */
-bool mu_messages_render(const mu_chat_template *t, json_t *messages, mu_buf *out,
-                        mu_api_error *error);
+/* The tools that the model may call; NULL: none. False: *error names tool_choice. */
+bool mu_tools_choose(const mu_generation_params *p, const json_t **out, mu_api_error *error);
+
+/* now_s: Unix time, for templates that tell the date. False: *error names the field. */
+bool mu_messages_render(const mu_conversation_format *f, const mu_generation_params *p,
+                        int64_t now_s, mu_rendering *out, mu_api_error *error);
 
 #endif

@@ -18,6 +18,7 @@ static mu_model *model;
 static mu_engine *engine;
 static mu_executor *executor;
 static mu_resident *resident;
+static mu_conversation_format *conversation;
 
 static int open_engine(void **state) {
     (void)state;
@@ -37,11 +38,16 @@ static int open_engine(void **state) {
                              .n_waiting_max = 1,
                              .n_waiting_tokens_max = 100,
                              .weight = 1};
+    mu_conversation_source plain;
+    if (!mu_conversation_builtin("plain", &plain) ||
+        mu_conversation_format_open(&plain, &conversation, NULL) != MU_OK)
+        return 1;
     return mu_executor_add(executor, &o, &resident, NULL) == MU_OK ? 0 : 1;
 }
 
 static int close_engine(void **state) {
     (void)state;
+    mu_conversation_format_close(conversation);
     mu_executor_close(executor);
     mu_engine_close(engine);
     mu_model_close(model);
@@ -75,10 +81,8 @@ static mu_server *open_server(const char *pci_bus_id) {
 static mu_server *open_ready(const char *pci_bus_id) {
     mu_server *server = open_server(pci_bus_id);
     mu_err err = {0};
-    const mu_server_model one = {.names = {"m"},
-                                 .n_names = 1,
-                                 .chat_template = mu_chat_template_find("plain"),
-                                 .resident = resident};
+    const mu_server_model one = {
+        .names = {"m"}, .n_names = 1, .conversation = conversation, .resident = resident};
     if (mu_server_ready(server, &one, 1, &err) != MU_OK) fail_msg("%s", err.text);
     return server;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "chat/prompt_tokens.h"
 #include "server/generation_params.h"
 
 void mu_prompts_free(mu_prompt *prompts, uint32_t n) {
@@ -16,25 +17,32 @@ static bool no_memory(mu_api_error *error) {
     return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
 }
 
-static bool encode(mu_call *call, const char *text, size_t n, mu_prompt *out, mu_api_error *error) {
+/* Not worth the time to encode it? Else it is charged. */
+static bool charge(mu_call *call, size_t n, uint64_t *out_bytes, mu_api_error *error) {
     const mu_served *served = call->served;
     size_t n_least = n / served->piece_bytes_max;
     uint32_t n_ctx = mu_engine_n_ctx(served->engine);
-    mu_err err;
-    if (n_least >= n_ctx) { /* not worth the time to encode it */
+    if (n_least >= n_ctx) {
         return mu_api_fail(
             error, MU_API_CONTEXT_LENGTH, NULL,
             "This model's maximum context length is %u tokens. However, %zu bytes of prompt are at "
             "least %zu tokens",
             n_ctx, n, n_least);
     }
-    uint64_t scratch = (uint64_t)n * MU_ENCODE_BYTES_PER_BYTE;
-    if (!mu_call_charge(call, scratch, error)) return false;
-    mu_status status = mu_encoder_pool_encode(
-        served->encoders, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS, &out->tokens, &out->n, &err);
-    mu_call_discharge(call, scratch);
+    *out_bytes = (uint64_t)n * MU_ENCODE_BYTES_PER_BYTE;
+    return mu_call_charge(call, *out_bytes, error);
+}
+
+static bool encode(mu_call *call, const char *text, size_t n, mu_prompt *out, mu_api_error *error) {
+    uint64_t bytes;
+    mu_err err;
+    if (!charge(call, n, &bytes, error)) return false;
+    mu_status status =
+        mu_encoder_pool_encode(call->served->encoders, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS,
+                               &out->tokens, &out->n, &err);
+    mu_call_discharge(call, bytes);
     if (status != MU_OK) return mu_api_fail_status(error, &err);
-    mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(served->model));
+    mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(call->served->model));
     if (out->n == 0 && bos != MU_TOKEN_NONE) out->tokens[out->n++] = bos; /* of an empty text */
     return true;
 }
@@ -68,13 +76,21 @@ bool mu_prompts_read(mu_call *call, json_t *json, mu_prompt **out, uint32_t *out
     return true;
 }
 
-bool mu_prompts_encode(mu_call *call, const char *text, size_t n, mu_prompt **out,
+bool mu_prompts_encode(mu_call *call, const mu_rendering *rendering, mu_prompt **out,
                        mu_api_error *error) {
+    uint64_t bytes;
+    mu_err err;
+    if (!charge(call, rendering->n, &bytes, error)) return false;
     mu_prompt *one = MU_ALLOC(mu_prompt, 1);
-    if (!one) return no_memory(error);
-    if (!encode(call, text, n, one, error)) {
-        mu_prompts_free(one, 1);
-        return false;
+    mu_status status = MU_ERR_NOMEM;
+    if (one) {
+        status = mu_prompt_encode(call->served->encoders, mu_model_tokenizer(call->served->model),
+                                  rendering, &one->tokens, &one->n, &err);
+    }
+    mu_call_discharge(call, bytes);
+    if (status != MU_OK) {
+        mu_free(one);
+        return one ? mu_api_fail_status(error, &err) : no_memory(error);
     }
     *out = one;
     return true;

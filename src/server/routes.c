@@ -8,6 +8,7 @@
 #include "server/generation_params.h"
 #include "server/messages.h"
 #include "server/metrics_text.h"
+#include "server/prompts.h"
 
 enum { TOKENIZE_BYTES_MAX = 1 << 20 }; /* so that none takes longer than a second or two */
 
@@ -166,15 +167,28 @@ static void post_detokenize(mu_call *call) {
 static void post_apply_template(mu_call *call) {
     json_t *body;
     if (!read_body(call, &body)) return;
-    mu_buf text = {0};
+    mu_generation_params params = {0};
+    mu_rendering r = {0};
+    mu_prompt *prompt = NULL;
+    mu_buf unknown = {0};
     mu_api_error error;
-    if (mu_messages_render(call->served->of.chat_template, json_object_get(body, "messages"), &text,
-                           &error)) {
-        mu_call_json(call, 200, text_json("prompt", &text));
+    bool ok = mu_generation_params_read(body, true, &params, &unknown, &error) &&
+              mu_messages_render(call->served->of.conversation, &params,
+                                 mu_server_unix_time(call->server), &r, &error) &&
+              mu_prompts_encode(call, &r, &prompt, &error);
+    if (ok) {
+        json_t *tokens = json_array();
+        for (uint32_t i = 0; i < prompt->n; i++) {
+            json_array_append_new(tokens, json_integer(prompt->tokens[i]));
+        }
+        mu_call_json(call, 200, json_pack("{s:s%, s:o}", "prompt", r.text, r.n, "tokens", tokens));
     } else {
         mu_call_fail(call, &error);
     }
-    mu_buf_deinit(&text);
+    mu_prompts_free(prompt, 1);
+    mu_rendering_deinit(&r);
+    mu_generation_params_deinit(&params);
+    mu_buf_deinit(&unknown);
     mu_call_body_free(call, body);
 }
 
@@ -194,7 +208,8 @@ static const mu_route routes[] = {
      "`content` to `tokens`, as completions read a prompt; `add_special`: with bos; "
      "`parse_special` false: special tokens are plain text"},
     {"POST", "/detokenize", post_detokenize, MU_ROUTE_MODEL, "`tokens` to `content`"},
-    {"POST", "/apply-template", post_apply_template, MU_ROUTE_MODEL, "`messages` to `prompt`"},
+    {"POST", "/apply-template", post_apply_template, MU_ROUTE_MODEL,
+     "`messages`, as of a chat completion, to `prompt` and its `tokens`"},
     {"GET", "/health", get_ready, MU_ROUTE_OPEN, "200 when requests are taken, else 503"},
     {"GET", "/livez", get_live, MU_ROUTE_OPEN, "200 while the process runs"},
     {"GET", "/healthz", get_live, MU_ROUTE_OPEN, "the same"},

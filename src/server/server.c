@@ -259,8 +259,12 @@ mu_status mu_server_open(const mu_server_options *options, mu_server **out, mu_e
     return MU_OK;
 }
 
+int64_t mu_server_unix_time(const mu_server *server) {
+    return server->opened_at + (int64_t)((mu_now_ns() - server->opened_ns) / 1000000000);
+}
+
 static mu_status serve_model(const mu_server_model *of, mu_served *served, mu_err *err) {
-    MU_ASSERT(of->n_names > 0 && of->n_names <= MU_SERVER_LIST_MAX && of->chat_template);
+    MU_ASSERT(of->n_names > 0 && of->n_names <= MU_SERVER_LIST_MAX && of->conversation);
     pthread_mutex_init(&served->trie_lock, NULL);
     served->of = *of;
     served->model = mu_resident_model(of->resident);

@@ -11,10 +11,10 @@
 #ifndef MU_SERVER_SERVER_H
 #define MU_SERVER_SERVER_H
 
+#include "chat/conversation.h"
 #include "router/executor.h"
 #include "server/auth.h"
 #include "server/http.h"
-#include "text/chat_template.h"
 
 enum { MU_SERVER_LIST_MAX = 64 };
 
@@ -46,7 +46,7 @@ typedef struct mu_server_options {
 typedef struct mu_server_model {
     const char *names[MU_SERVER_LIST_MAX]; /* [n_names], n_names > 0; the first is its own */
     uint32_t n_names;
-    const mu_chat_template *chat_template;
+    const mu_conversation_format *conversation;
     mu_resident *resident;
 } mu_server_model;
 

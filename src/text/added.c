@@ -1,5 +1,6 @@
 #include "text/added.h"
 
+#include <string.h>
 #include <utf8proc.h>
 
 #include "base/alloc.h"
@@ -81,13 +82,14 @@ static bool touches_a_word(const char *text, size_t n, size_t start, size_t end)
 
 /* The longest added token that begins at text [n], or MU_TOKEN_NONE. */
 static mu_token match_at(const mu_tokenizer *t, const mu_prefix_index *index, const char *text,
-                         size_t n, bool with_special, size_t *out_n) {
+                         size_t n, mu_specials specials, size_t *out_n) {
     mu_token best = MU_TOKEN_NONE;
     mu_prefix_range range = mu_prefix_all(index);
     for (size_t i = 0; i < n && mu_prefix_step(index, &range, (uint8_t)text[i]); i++) {
         mu_token token = mu_prefix_token(index, &range);
         if (token == MU_TOKEN_NONE) continue;
-        if (t->kinds[token] == MU_TOKEN_SPECIAL && !with_special) continue;
+        bool is_guarded = specials.guards && memchr(specials.guards, 1, i + 1);
+        if (t->kinds[token] == MU_TOKEN_SPECIAL && (!specials.are_found || is_guarded)) continue;
         best = token;
         *out_n = i + 1;
     }
@@ -108,11 +110,12 @@ static void swallow(mu_added_match *match, uint8_t flags, const char *text, size
 }
 
 mu_added_match mu_added_find(const mu_tokenizer *t, const mu_prefix_index *index, const char *text,
-                             size_t n, size_t from, bool with_special) {
+                             size_t n, size_t from, mu_specials specials) {
     for (size_t at = from; at < n && index->n > 0; at++) {
         if (index->first[(uint8_t)text[at]] == index->first[(uint8_t)text[at] + 1u]) continue;
         size_t n_match;
-        mu_token token = match_at(t, index, text + at, n - at, with_special, &n_match);
+        mu_specials here = {specials.are_found, specials.guards ? specials.guards + at : NULL};
+        mu_token token = match_at(t, index, text + at, n - at, here, &n_match);
         if (token == MU_TOKEN_NONE) continue;
         uint8_t flags = t->added_flags[token];
         if ((flags & MU_ADDED_SINGLE_WORD) && touches_a_word(text, n, at, at + n_match)) {

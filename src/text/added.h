@@ -25,8 +25,14 @@ typedef struct mu_added_match {
 mu_status mu_added_init(mu_added *added, const mu_tokenizer *tokenizer, mu_err *err) MU_MUST_USE;
 void mu_added_deinit(mu_added *added); /* a zeroed one is allowed */
 
+/* Where special tokens are found: nowhere, or where no byte of them is guarded. */
+typedef struct mu_specials {
+    bool are_found;
+    const uint8_t *guards; /* [n] of the text, 1: guarded; NULL: none is */
+} mu_specials;
+
 /* The first match at or after `from`, none of whose bytes are before it. text: [n], any bytes. */
 mu_added_match mu_added_find(const mu_tokenizer *tokenizer, const mu_prefix_index *index,
-                             const char *text, size_t n, size_t from, bool with_special);
+                             const char *text, size_t n, size_t from, mu_specials specials);
 
 #endif

@@ -41,7 +41,7 @@ struct mu_encoder {
     mu_buf word;                         /* a word with them put back */
     mu_bytes *broken;                    /* [n_broken] the bytes behind each U+FFFD of clean */
     size_t n_broken, broken_cap, next_broken;
-    bool with_special;
+    mu_specials specials;
     const char *start; /* of the text's first piece, while it is being split; else NULL */
 };
 
@@ -289,10 +289,12 @@ static mu_status clean_text(mu_encoder *e, mu_bytes text, mu_bytes *out, mu_err 
 
 /* Normalized text, in which the other added tokens are found. */
 static mu_status encode_normal(mu_encoder *e, mu_bytes text, bool is_first, mu_err *err) {
+    /* Where the bytes came from is not known any more: guarded text has no special tokens here. */
+    mu_specials specials = {.are_found = e->specials.are_found && !e->specials.guards};
     e->start = is_first ? text.data : NULL;
     for (size_t at = 0; at < text.n;) {
         mu_added_match match =
-            mu_added_find(e->t, &e->t->added.normalized, text.data, text.n, at, e->with_special);
+            mu_added_find(e->t, &e->t->added.normalized, text.data, text.n, at, specials);
         mu_bytes piece = {text.data + at, match.start - at};
         mu_status status = run_steps(e, 0, piece, err);
         if (status == MU_OK && match.token != MU_TOKEN_NONE) status = emit(e, &match.token, 1, err);
@@ -316,7 +318,7 @@ static mu_status encode_run(mu_encoder *e, mu_bytes text, bool is_first, mu_err 
 
 static mu_status encode_all(mu_encoder *e, const char *text, size_t n, mu_err *err) {
     for (size_t at = 0; at < n;) {
-        mu_added_match match = mu_added_find(e->t, &e->t->added.raw, text, n, at, e->with_special);
+        mu_added_match match = mu_added_find(e->t, &e->t->added.raw, text, n, at, e->specials);
         mu_bytes run = {text + at, match.start - at};
         mu_status status = encode_run(e, run, at == 0, err);
         if (status == MU_OK && match.token != MU_TOKEN_NONE) status = emit(e, &match.token, 1, err);
@@ -337,9 +339,15 @@ static void drop_double_bos(mu_encoder *e, size_t n_before) {
 
 mu_status mu_encode(mu_encoder *e, const char *text, size_t n, uint32_t flags,
                     const mu_token **out_tokens, size_t *out_n, mu_err *err) {
+    return mu_encode_guarded(e, text, n, NULL, flags, out_tokens, out_n, err);
+}
+
+mu_status mu_encode_guarded(mu_encoder *e, const char *text, size_t n, const uint8_t *guards,
+                            uint32_t flags, const mu_token **out_tokens, size_t *out_n,
+                            mu_err *err) {
     size_t n_before = (flags & MU_ENCODE_BOS) ? e->t->n_before : 0;
     e->list.n = 0;
-    e->with_special = (flags & MU_ENCODE_SPECIAL) != 0;
+    e->specials = (mu_specials){(flags & MU_ENCODE_SPECIAL) != 0, guards};
     mu_status status = emit(e, e->t->before, n_before, err);
     if (status == MU_OK) status = encode_all(e, text, n, err);
     if (status != MU_OK) return status;

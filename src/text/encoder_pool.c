@@ -51,13 +51,19 @@ static void release(mu_encoder_pool *pool, mu_encoder *encoder, bool is_small) {
 
 mu_status mu_encoder_pool_encode(mu_encoder_pool *pool, const char *text, size_t n, uint32_t flags,
                                  mu_token **out_tokens, uint32_t *out_n, mu_err *err) {
+    return mu_encoder_pool_guarded(pool, text, n, NULL, flags, out_tokens, out_n, err);
+}
+
+mu_status mu_encoder_pool_guarded(mu_encoder_pool *pool, const char *text, size_t n,
+                                  const uint8_t *guards, uint32_t flags, mu_token **out_tokens,
+                                  uint32_t *out_n, mu_err *err) {
     enum { SMALL_BYTES = 64 << 10 };
     mu_encoder *encoder;
     const mu_token *tokens;
     size_t n_tokens;
     mu_status status = acquire(pool, &encoder, err);
     if (status != MU_OK) return status;
-    status = mu_encode(encoder, text, n, flags, &tokens, &n_tokens, err);
+    status = mu_encode_guarded(encoder, text, n, guards, flags, &tokens, &n_tokens, err);
     if (status == MU_OK && n_tokens >= UINT32_MAX) {
         status = mu_fail(err, MU_ERR_LIMIT, "%zu tokens", n_tokens);
     }

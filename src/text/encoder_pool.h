@@ -22,5 +22,9 @@ void mu_encoder_pool_close(mu_encoder_pool *pool); /* NULL is allowed */
 /* As mu_encode(); *out_tokens: [*out_n] and room for one more, the caller's, mu_free(). */
 mu_status mu_encoder_pool_encode(mu_encoder_pool *pool, const char *text, size_t n, uint32_t flags,
                                  mu_token **out_tokens, uint32_t *out_n, mu_err *err) MU_MUST_USE;
+/* As mu_encode_guarded(). */
+mu_status mu_encoder_pool_guarded(mu_encoder_pool *pool, const char *text, size_t n,
+                                  const uint8_t *guards, uint32_t flags, mu_token **out_tokens,
+                                  uint32_t *out_n, mu_err *err) MU_MUST_USE;
 
 #endif

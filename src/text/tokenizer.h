@@ -182,6 +182,12 @@ enum {
 mu_status mu_encode(mu_encoder *encoder, const char *text, size_t n, uint32_t flags,
                     const mu_token **out_tokens, size_t *out_n, mu_err *err) MU_MUST_USE;
 
+/* The same, where parts of the text are another's words: guards[i] is 1 when byte i is. A special
+ * token is found only where none of its bytes is guarded; all else is as if the text were one. */
+mu_status mu_encode_guarded(mu_encoder *encoder, const char *text, size_t n, const uint8_t *guards,
+                            uint32_t flags, const mu_token **out_tokens, size_t *out_n,
+                            mu_err *err) MU_MUST_USE;
+
 /* Streaming decoder. Bytes that may be the start of an unfinished UTF-8 character are held back
  * until it is whole; bytes that cannot become valid are given as U+FFFD. */
 typedef struct mu_detokenizer {
