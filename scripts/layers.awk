@@ -6,7 +6,7 @@ BEGIN {
     }
     if (!("base" in rank)) { print "src/LAYERS: no layers"; exit bad = 1 }
     # The public headers of a folder, a blank between them.
-    door["backend"] = "backend/backend.h backend/device.h backend/gpu_usage.h"
+    door["backend"] = "backend/backend.h backend/device.h backend/machine.h backend/gpu_usage.h"
     door["engine"] = "engine/engine.h"
 }
 /^#include "[a-z_0-9]+\// {

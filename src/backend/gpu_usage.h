@@ -1,5 +1,5 @@
-/* gpu_usage.h - what an NVIDIA GPU does now: memory in use, utilization, power, temperature. Beside
- * backend.h the only header of backend/ that other layers may include.
+/* gpu_usage.h - what an NVIDIA GPU does now: memory in use, utilization, power, temperature.
+ * A door of backend/.
  *
  * A reader asks NVML, the management library that comes with the driver and is loaded at run time.
  * It needs neither the CUDA library nor a context on the GPU, so it can also watch the GPU that

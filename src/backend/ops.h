@@ -4,6 +4,7 @@
 #define MU_BACKEND_OPS_H
 
 #include "backend/device.h"
+#include "backend/machine.h"
 
 typedef struct mu_backend_ops {
     const char *name;     /* for errors */

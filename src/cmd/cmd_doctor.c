@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/machine.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "cmd/cmd.h"

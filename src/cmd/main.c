@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/machine.h"
 #include "base/base.h"
 #include "cmd/cmd.h"
 

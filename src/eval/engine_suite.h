@@ -17,7 +17,7 @@
 
 #include <jansson.h>
 
-#include "backend/backend.h"
+#include "backend/machine.h"
 #include "engine/engine.h"
 #include "eval/agreement.h"
 #include "eval/samples.h"

@@ -10,7 +10,7 @@
 #ifndef MU_EVAL_LIMITS_H
 #define MU_EVAL_LIMITS_H
 
-#include "backend/backend.h"
+#include "backend/machine.h"
 
 typedef struct mu_limit_args {
     const mu_model *model;

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "backend/backend.h"
+#include "backend/machine.h"
 
 enum { MU_N_RATES = 5, MU_RATES_TEXT_MAX = 160 };
 

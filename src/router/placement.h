@@ -6,6 +6,7 @@
 #ifndef MU_ROUTER_PLACEMENT_H
 #define MU_ROUTER_PLACEMENT_H
 
+#include "backend/machine.h"
 #include "engine/engine.h"
 #include "model/model.h"
 

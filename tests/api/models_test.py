@@ -7,9 +7,9 @@ import threading
 
 from serving import MUAI, Server, events, run
 
-A, B = "synthetic:gpt2-test", "synthetic:gpt2-mini:q8"
-MODEL_OF = {A: A, "synthetic:gpt2-mini": B}  # by the name that metrics tell
-N_ROUNDS = 2
+A, B = "synthetic:gpt2-test", "synthetic:llama-test:q8"
+MODEL_OF = {A: A, "synthetic:llama-test": B}  # by the name that metrics tell
+N_ROUNDS = 4
 PROMPTS = ["Once", "The sea", "a b c", "Hello, hello, hello"]
 
 
@@ -99,7 +99,7 @@ def test_a_model_that_does_not_load_ends_the_start():
 
 
 def test_memory_is_divided():
-    with Server(B, "--memory-budget", "80000000", model=A) as s:
+    with Server(B, "--memory-budget", "6000000", model=A) as s:
         blocks = labels(s, "muai_kv_blocks")
         notes = [line for line in s.lines if "of KV cache" in line]
         assert len(notes) == 2 and all(n > 0 for n in blocks.values()), (notes, blocks)

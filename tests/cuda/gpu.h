@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "backend/backend.h"
+#include "backend/machine.h"
 
 /* False, and said why, where there is none. */
 static inline bool test_has_gpu(void) {

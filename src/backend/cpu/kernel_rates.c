@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/cpu/packed.h"
+#include "backend/machine.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/rng.h"

@@ -7,7 +7,7 @@
 #ifndef MU_BACKEND_CPU_RATES_H
 #define MU_BACKEND_CPU_RATES_H
 
-#include "backend/backend.h"
+#include "backend/machine.h"
 
 typedef struct mu_rate_loop {
     double ops_per_pass;             /* floating or integer operations; a multiply-add is two */

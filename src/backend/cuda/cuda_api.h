@@ -16,7 +16,7 @@
 #ifndef MU_BACKEND_CUDA_CUDA_API_H
 #define MU_BACKEND_CUDA_CUDA_API_H
 
-#include "backend/backend.h"
+#include "backend/machine.h"
 #include "base/status.h"
 
 enum { MU_CUDA_API_VERSION = 1 };
