@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MU_ASSERT(!targets && err.text[0] != '\0');
         return 0;
     }
-    json_t *doc = json_object();
+    json_t *doc = json_pack("{s:s, s:{}}", "schema", "muai.bench/1", "run");
     json_t *judged = doc ? mu_targets_judge(doc, targets) : NULL;
     MU_ASSERT(judged && json_is_array(judged));
     int code = mu_targets_exit_code(doc, judged);

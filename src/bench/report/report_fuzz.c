@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "bench/report/report.h"
+#include "bench/result/document.h"
 #include "format/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,7 +13,14 @@ static void render(json_t *doc) {
     const json_t *docs[] = {doc};
     mu_buf out = {0};
     json_object_set_new(doc, "schema", json_string("muai.bench/1"));
-    MU_ASSERT(mu_report_html(docs, 1, &out, NULL) == MU_OK);
+    mu_status status = mu_document_check(doc, NULL);
+    MU_ASSERT(mu_report_html(docs, 1, &out, NULL) == status);
+    if (status != MU_OK) { /* no renderer takes what the schema does not allow */
+        MU_ASSERT(mu_report_markdown(docs, 1, &out, NULL) == status && out.n == 0);
+        MU_ASSERT(mu_report_csv(docs, 1, &out, NULL) == status && out.n == 0);
+        MU_ASSERT(mu_report_text(doc, 80, false, &out, NULL) == status && out.n == 0);
+        return;
+    }
     MU_ASSERT(out.n <= MU_REPORT_HTML_BYTES_MAX);
     json_t *again = NULL;
     MU_ASSERT(mu_report_extract_json(out.data, out.n, &again, NULL) == MU_OK);
