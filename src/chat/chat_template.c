@@ -87,7 +87,7 @@ static bool evaluate(mu_run *run, const mu_chat_template *t, const json_t *varia
 /* Where the run of bytes with one mark that begins at from ends. */
 static size_t run_end(mu_marked text, size_t from) {
     if (!text.marks) return text.n;
-    const uint8_t *end = memchr(text.marks + from, !text.marks[from], text.n - from);
+    const uint8_t *end = memchr(text.marks + from, text.marks[from] ? 0 : 1, text.n - from);
     return end ? (size_t)(end - text.marks) : text.n;
 }
 
