@@ -37,8 +37,8 @@ typedef struct golden {
 static const struct {
     const char *folder;
     bool is_on_gpu; /* the CUDA backend has what its family asks for */
-    /* Its errors of rounded weights and KV beside GPT-2's. Norms after attention and FFN bring small
-     * branches, and their errors, to full size; 0: so far that only f32 says something. */
+    /* Its errors of rounded weights and KV beside GPT-2's. Norms after attention and FFN bring
+     * small branches, and their errors, to full size; 0: so far that only f32 says something. */
     double rounding;
 } models[] = {
     {"tests/golden/models/plain", true, 1},
