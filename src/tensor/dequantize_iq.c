@@ -131,7 +131,7 @@ void mu_dequantize_iq1_m(const void *src, float *dst) {
     }
     float d = mu_f16_to_f32((uint16_t)bits);
     for (int i = 0; i < 32; i++) {
-        uint32_t more = high[i / 2] >> (i % 2 * 4);
+        uint32_t more = (uint32_t)high[i / 2] >> (i % 2 * 4);
         uint32_t group = u16_at(words + i / 8 * 2) >> (i / 2 % 4 * 3) & 7;
         put_iq1_row(b[i] | (more & 7) << 8, d * (float)(2 * group + 1), (more & 8) != 0,
                     dst + 8 * i);
