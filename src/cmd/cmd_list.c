@@ -90,7 +90,11 @@ static void list_model(list *l, const char *name, const char *kind, const mu_cac
 }
 
 static int width_of(const mu_cached_model *cached, uint32_t n) {
-    size_t width = strlen("synthetic:gpt2-medium");
+    size_t width = strlen("name");
+    for (uint32_t i = 0; mu_model_synthetic_at(i); i++) {
+        size_t length = strlen("synthetic:") + strlen(mu_model_synthetic_at(i));
+        if (length > width) width = length;
+    }
     for (uint32_t i = 0; i < n; i++) {
         size_t length = strlen(cached[i].reference);
         if (length > width) width = length;

@@ -191,6 +191,18 @@ static void shapes_of_the_families_are_right(void **state) {
         {"synthetic:smollm2-360m", 361821120},
         {"synthetic:tinyllama-1.1b", 1100048384},
         {"synthetic:llama-3.2-1b", 1235814400},
+        {"synthetic:llama-3.1-8b", 8030261248},
+        {"synthetic:mistral-7b-v0.3", 7248023552},
+        {"synthetic:qwen2.5-0.5b", 494032768},
+        {"synthetic:qwen3-0.6b", 596049920},
+        {"synthetic:qwen3-1.7b", 1720574976},
+        {"synthetic:gemma-2-2b", 2614341888},
+        {"synthetic:gemma-3-270m", 268098176},
+        {"synthetic:gemma-3-1b", 999885952},
+        {"synthetic:smollm3-3b", 3075098624},
+        {"synthetic:olmo2-1b", 1484916736},
+        {"synthetic:phi-3-mini-4k", 3821079552},
+        {"synthetic:starcoder2-3b", 3030371328},
     };
     for (size_t r = 0; r < MU_COUNTOF(rows); r++) {
         mu_model *model = NULL;
