@@ -114,8 +114,8 @@ void mu_config_activation(mu_config *c, const char *hf, mu_activation *out) {
         {"silu", MU_ACTIVATION_SILU},          {"swish", MU_ACTIVATION_SILU},
     };
     mu_meta_string name = {0};
-    if (!mu_metadata_find(c->metadata, hf)) return;
     const mu_meta_value *value = mu_metadata_find(c->metadata, hf);
+    if (!value || value->kind == MU_META_NULL) return;
     if (value->kind == MU_META_STRING) name = value->str;
     for (size_t i = 0; i < MU_COUNTOF(rows) && name.data; i++) {
         if (!mu_meta_string_is(name, rows[i].name)) continue;

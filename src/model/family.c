@@ -42,6 +42,7 @@ mu_status mu_family_find(const mu_metadata *metadata, mu_naming naming, const mu
         }
         n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "",
                               families[i]->name);
+        MU_ASSERT(n < sizeof(known));
     }
     return mu_fail(err, MU_ERR_UNSUPPORTED, "%s \"%.*s\" (this version reads %s)", key,
                    (int)(name.n < 40 ? name.n : 40), name.data, known);

@@ -33,6 +33,7 @@ static const struct {
     {"huge vocabulary", GPT2 N(2, 64, 4) ",\"vocab_size\":99999999}", MU_ERR_FORMAT, "vocab_size"},
     {"activation", GPT2 N(2, 64, 4) V99 ",\"activation_function\":\"silu\"}", MU_ERR_UNSUPPORTED,
      "silu"},
+    {"null is nothing said", GPT2 N(2, 64, 4) V99 ",\"activation_function\":null}", MU_OK, ""},
     {"epsilon", GPT2 N(2, 64, 4) V99 ",\"layer_norm_epsilon\":-1}", MU_ERR_FORMAT,
      "layer_norm_epsilon"},
 };

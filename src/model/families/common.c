@@ -26,23 +26,14 @@ const mu_slot_row mu_common_model_slots[MU_N_MODEL_SLOTS] = {
 };
 
 const mu_slot_row mu_common_layer_slots[MU_N_LAYER_SLOTS] = {
+    MU_ATTENTION_ROWS,
+    MU_ATTENTION_BIAS_ROWS,
+    MU_QK_NORM_ROWS,
+    MU_GATED_FFN_ROWS,
     [MU_ATTN_NORM_W] = MU_NORM_ROW("input_layernorm.weight", "attn_norm.weight"),
-    [MU_Q_W] = {MU_LAYER("self_attn.q_proj.weight", "attn_q.weight"), .is_turned = true},
-    [MU_K_W] = {MU_LAYER("self_attn.k_proj.weight", "attn_k.weight"), .is_turned = true},
-    [MU_V_W] = {MU_LAYER("self_attn.v_proj.weight", "attn_v.weight")},
-    [MU_Q_B] = {MU_LAYER("self_attn.q_proj.bias", "attn_q.bias"), .is_turned = true},
-    [MU_K_B] = {MU_LAYER("self_attn.k_proj.bias", "attn_k.bias"), .is_turned = true},
-    [MU_V_B] = {MU_LAYER("self_attn.v_proj.bias", "attn_v.bias")},
-    [MU_Q_NORM_W] = MU_NORM_ROW("self_attn.q_norm.weight", "attn_q_norm.weight"),
-    [MU_K_NORM_W] = MU_NORM_ROW("self_attn.k_norm.weight", "attn_k_norm.weight"),
-    [MU_O_W] = {MU_LAYER("self_attn.o_proj.weight", "attn_output.weight"), .is_residual = true},
-    [MU_O_B] = {MU_LAYER("self_attn.o_proj.bias", "attn_output.bias")},
     [MU_FFN_NORM_W] = MU_NORM_ROW("post_attention_layernorm.weight", "ffn_norm.weight"),
-    [MU_GATE_W] = {MU_LAYER("mlp.gate_proj.weight", "ffn_gate.weight")},
     [MU_GATE_B] = {MU_LAYER("mlp.gate_proj.bias", "ffn_gate.bias")},
-    [MU_UP_W] = {MU_LAYER("mlp.up_proj.weight", "ffn_up.weight")},
     [MU_UP_B] = {MU_LAYER("mlp.up_proj.bias", "ffn_up.bias")},
-    [MU_DOWN_W] = {MU_LAYER("mlp.down_proj.weight", "ffn_down.weight"), .is_residual = true},
     [MU_DOWN_B] = {MU_LAYER("mlp.down_proj.bias", "ffn_down.bias")},
 };
 // clang-format on

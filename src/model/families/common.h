@@ -17,6 +17,27 @@ extern const mu_slot_row mu_common_layer_slots[MU_N_LAYER_SLOTS];
 #define MU_NORM_ROW(hf, gguf) \
     { MU_LAYER(hf, gguf), .is_norm = true }
 
+// clang-format off
+/* Q, K, V and O, their biases, norms of q and k, and a gated FFN, as nearly all spell them. */
+#define MU_ATTENTION_ROWS                                                                        \
+    [MU_Q_W] = {MU_LAYER("self_attn.q_proj.weight", "attn_q.weight"), .is_turned = true},        \
+    [MU_K_W] = {MU_LAYER("self_attn.k_proj.weight", "attn_k.weight"), .is_turned = true},        \
+    [MU_V_W] = {MU_LAYER("self_attn.v_proj.weight", "attn_v.weight")},                           \
+    [MU_O_W] = {MU_LAYER("self_attn.o_proj.weight", "attn_output.weight"), .is_residual = true}
+#define MU_ATTENTION_BIAS_ROWS                                                                   \
+    [MU_Q_B] = {MU_LAYER("self_attn.q_proj.bias", "attn_q.bias"), .is_turned = true},            \
+    [MU_K_B] = {MU_LAYER("self_attn.k_proj.bias", "attn_k.bias"), .is_turned = true},            \
+    [MU_V_B] = {MU_LAYER("self_attn.v_proj.bias", "attn_v.bias")},                               \
+    [MU_O_B] = {MU_LAYER("self_attn.o_proj.bias", "attn_output.bias")}
+#define MU_QK_NORM_ROWS                                                                          \
+    [MU_Q_NORM_W] = MU_NORM_ROW("self_attn.q_norm.weight", "attn_q_norm.weight"),                \
+    [MU_K_NORM_W] = MU_NORM_ROW("self_attn.k_norm.weight", "attn_k_norm.weight")
+#define MU_GATED_FFN_ROWS                                                                        \
+    [MU_GATE_W] = {MU_LAYER("mlp.gate_proj.weight", "ffn_gate.weight")},                         \
+    [MU_UP_W] = {MU_LAYER("mlp.up_proj.weight", "ffn_up.weight")},                               \
+    [MU_DOWN_W] = {MU_LAYER("mlp.down_proj.weight", "ffn_down.weight"), .is_residual = true}
+// clang-format on
+
 /* The members of a family that are the same in all that use the tables above. */
 #define MU_COMMON_FAMILY                                                                    \
     .prefixes = {"model.", "", "model.language_model.", "language_model.model.",            \

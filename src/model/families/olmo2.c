@@ -10,17 +10,11 @@ static void describe(mu_config *config, const mu_shape *shape, mu_decoder_spec *
 
 // clang-format off
 static const mu_slot_row layer_slots[MU_N_LAYER_SLOTS] = {
-    [MU_Q_W] = {MU_LAYER("self_attn.q_proj.weight", "attn_q.weight"), .is_turned = true},
-    [MU_K_W] = {MU_LAYER("self_attn.k_proj.weight", "attn_k.weight"), .is_turned = true},
-    [MU_V_W] = {MU_LAYER("self_attn.v_proj.weight", "attn_v.weight")},
-    [MU_Q_NORM_W] = MU_NORM_ROW("self_attn.q_norm.weight", "attn_q_norm.weight"),
-    [MU_K_NORM_W] = MU_NORM_ROW("self_attn.k_norm.weight", "attn_k_norm.weight"),
-    [MU_O_W] = {MU_LAYER("self_attn.o_proj.weight", "attn_output.weight"), .is_residual = true},
+    MU_ATTENTION_ROWS,
+    MU_QK_NORM_ROWS,
+    MU_GATED_FFN_ROWS,
     [MU_ATTN_POST_NORM_W] =
         MU_NORM_ROW("post_attention_layernorm.weight", "post_attention_norm.weight"),
-    [MU_GATE_W] = {MU_LAYER("mlp.gate_proj.weight", "ffn_gate.weight")},
-    [MU_UP_W] = {MU_LAYER("mlp.up_proj.weight", "ffn_up.weight")},
-    [MU_DOWN_W] = {MU_LAYER("mlp.down_proj.weight", "ffn_down.weight"), .is_residual = true},
     [MU_FFN_POST_NORM_W] =
         MU_NORM_ROW("post_feedforward_layernorm.weight", "post_ffw_norm.weight"),
 };

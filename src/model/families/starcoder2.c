@@ -26,16 +26,10 @@ static void declare(const mu_family *family, const mu_decoder_spec *spec, mu_ggu
 
 // clang-format off
 static const mu_slot_row layer_slots[MU_N_LAYER_SLOTS] = {
+    MU_ATTENTION_ROWS,
+    MU_ATTENTION_BIAS_ROWS,
     [MU_ATTN_NORM_W] = MU_NORM_ROW("input_layernorm.weight", "attn_norm.weight"),
     [MU_ATTN_NORM_B] = {MU_LAYER("input_layernorm.bias", "attn_norm.bias")},
-    [MU_Q_W] = {MU_LAYER("self_attn.q_proj.weight", "attn_q.weight"), .is_turned = true},
-    [MU_K_W] = {MU_LAYER("self_attn.k_proj.weight", "attn_k.weight"), .is_turned = true},
-    [MU_V_W] = {MU_LAYER("self_attn.v_proj.weight", "attn_v.weight")},
-    [MU_Q_B] = {MU_LAYER("self_attn.q_proj.bias", "attn_q.bias"), .is_turned = true},
-    [MU_K_B] = {MU_LAYER("self_attn.k_proj.bias", "attn_k.bias"), .is_turned = true},
-    [MU_V_B] = {MU_LAYER("self_attn.v_proj.bias", "attn_v.bias")},
-    [MU_O_W] = {MU_LAYER("self_attn.o_proj.weight", "attn_output.weight"), .is_residual = true},
-    [MU_O_B] = {MU_LAYER("self_attn.o_proj.bias", "attn_output.bias")},
     [MU_FFN_NORM_W] = MU_NORM_ROW("post_attention_layernorm.weight", "ffn_norm.weight"),
     [MU_FFN_NORM_B] = {MU_LAYER("post_attention_layernorm.bias", "ffn_norm.bias")},
     [MU_UP_W] = {MU_LAYER("mlp.c_fc.weight", "ffn_up.weight")},
