@@ -7,6 +7,7 @@
 #include "router/executor.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct mu_resident {
     mu_pacer pacer;
     uint32_t n_decoding; /* sequences with a token */
     bool has_changed;    /* since stats were published */
+    mu_request **givers; /* scratch of hand_out(), as many as the queue lets run; owned */
     mu_resident_stats stats;
 };
 
@@ -172,31 +174,43 @@ static uint32_t n_in_engine(const mu_resident *resident, uint64_t client) {
     return n;
 }
 
+/* Those that have a sequence to hand out, in the order in which they came; what the others have in
+ * the engine is no longer free. Mostly there are none, and this runs before every step: clients are
+ * counted for those alone. */
+static uint32_t find_givers(mu_resident *resident, uint32_t *n_free) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < resident->queue.n_running; i++) {
+        mu_request *r = running(resident, i);
+        *n_free -= r->n_in_engine;
+        if (mu_request_is_urgent(r) || !mu_request_has_start(r)) continue;
+        resident->givers[n++] = r;
+    }
+    for (uint32_t i = 0; i < n && *n_free > 0; i++) {
+        mu_request *r = resident->givers[i];
+        r->n_of_client = n_in_engine(resident, r->entry.fair.client);
+    }
+    return n;
+}
+
 /* Places in the engine go one by one to the client that has fewest, so that a request of thousands
  * of sequences leaves others theirs. What has none to give is not asked again in this round. */
 static void hand_out(mu_resident *resident) {
-    uint32_t n_left = resident->options.n_seqs_max;
-    for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-        mu_request *r = running(resident, i);
-        r->has_none = mu_request_is_urgent(r);
-        n_left -= r->n_in_engine;
-    }
-    while (n_left > 0) {
-        mu_request *best = NULL;
-        uint32_t best_n = UINT32_MAX;
-        for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-            mu_request *r = running(resident, i);
-            uint32_t n = r->has_none ? UINT32_MAX : n_in_engine(resident, r->entry.fair.client);
-            if (n >= best_n) continue;
-            best = r;
-            best_n = n;
+    uint32_t n_free = resident->options.n_seqs_max, n = find_givers(resident, &n_free);
+    mu_request **givers = resident->givers;
+    while (n_free > 0 && n > 0) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i < n; i++) {
+            if (givers[i]->n_of_client < givers[best]->n_of_client) best = i;
         }
-        if (!best) return;
-        if (mu_request_start_seq(best, resident->options.engine)) {
-            n_left--;
-        } else {
-            best->has_none = true;
+        mu_request *r = givers[best];
+        if (mu_request_start_seq(r, resident->options.engine)) {
+            n_free--;
+            for (uint32_t i = 0; i < n; i++) {
+                givers[i]->n_of_client += givers[i]->entry.fair.client == r->entry.fair.client;
+            }
+            if (mu_request_has_start(r)) continue;
         }
+        memmove(givers + best, givers + best + 1, (--n - best) * sizeof(*givers));
     }
 }
 
@@ -386,6 +400,7 @@ mu_status mu_executor_open(mu_executor **out, mu_err *err) {
 
 static void close_resident(mu_resident *resident) {
     mu_queue_deinit(&resident->queue);
+    mu_free(resident->givers);
     mu_free(resident);
 }
 
@@ -430,6 +445,10 @@ mu_status mu_executor_add(mu_executor *ex, const mu_resident_options *options, m
                                     .n_waiting_max = options->n_waiting_max,
                                     .n_waiting_tokens_max = options->n_waiting_tokens_max};
     mu_status status = mu_queue_init(&resident->queue, &limits, err);
+    if (status == MU_OK) {
+        resident->givers = MU_ALLOC(mu_request *, mu_queue_n_running_max(&limits));
+        if (!resident->givers) status = mu_fail(err, MU_ERR_NOMEM, "executor");
+    }
     if (status == MU_OK) {
         init_stats(resident);
         pthread_mutex_lock(&ex->lock);

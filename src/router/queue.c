@@ -9,7 +9,7 @@ mu_status mu_queue_init(mu_queue *q, const mu_queue_limits *limits, mu_err *err)
     MU_ASSERT(limits->n_seqs_max > 0 && limits->n_waiting_max > 0);
     *q = (mu_queue){.limits = *limits};
     q->waiting = MU_ALLOC(mu_fair *, limits->n_waiting_max);
-    q->running = MU_ALLOC(mu_fair *, 2 * (size_t)limits->n_seqs_max);
+    q->running = MU_ALLOC(mu_fair *, mu_queue_n_running_max(limits));
     if (q->waiting && q->running) return MU_OK;
     mu_queue_deinit(q);
     return mu_fail(err, MU_ERR_NOMEM, "queue of %u requests", limits->n_waiting_max);
@@ -51,7 +51,7 @@ mu_queue_entry *mu_queue_leave(mu_queue *q, uint32_t i) {
 
 /* The first of a client that has nothing running; n_waiting: none, or too many run already. */
 static uint32_t find_newcomer(const mu_queue *q) {
-    if (q->n_running >= 2 * q->limits.n_seqs_max) return q->n_waiting;
+    if (q->n_running >= mu_queue_n_running_max(&q->limits)) return q->n_waiting;
     uint32_t i = 0;
     while (i < q->n_waiting &&
            mu_fair_n_running(q->waiting[i]->client, q->running, q->n_running) > 0) {

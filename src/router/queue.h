@@ -34,13 +34,18 @@ typedef struct mu_queue_limits {
 typedef struct mu_queue {
     mu_queue_limits limits;
     mu_fair **waiting; /* [n_waiting_max] of entries, by arrival */
-    mu_fair **running; /* [2 * n_seqs_max] of entries */
+    mu_fair **running; /* [mu_queue_n_running_max()] of entries */
     uint32_t n_waiting, n_running;
     uint32_t n_seqs; /* running and not ended */
     uint64_t n_waiting_tokens, n_refused;
     uint64_t last_end_ns;
     double end_gap_ns; /* running mean between ends of requests while busy */
 } mu_queue;
+
+/* Requests that may run at once. */
+static inline size_t mu_queue_n_running_max(const mu_queue_limits *limits) {
+    return 2 * (size_t)limits->n_seqs_max;
+}
 
 mu_status mu_queue_init(mu_queue *queue, const mu_queue_limits *limits, mu_err *err) MU_MUST_USE;
 void mu_queue_deinit(mu_queue *queue);

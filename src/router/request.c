@@ -98,18 +98,28 @@ bool mu_request_is_urgent(const mu_request *r) {
     return atomic_load(&r->is_canceled) || atomic_load(&r->is_peer_gone);
 }
 
-bool mu_request_start_seq(mu_request *r, mu_engine *engine) {
+/* The first sequence that may start; n_seqs: none. */
+static uint32_t next_start(const mu_request *r) {
+    if (r->n_in_engine == r->n_seqs) return r->n_seqs;
     for (uint32_t i = 0; i < r->n_seqs; i++) {
-        mu_request_seq_state *s = &r->seqs[i], *leader = &r->seqs[s->follows];
+        const mu_request_seq_state *s = &r->seqs[i], *leader = &r->seqs[s->follows];
         bool may_start = leader == s || leader->n_seen > 0 || leader->is_finished;
-        if (s->is_added || s->is_finished || !may_start) continue;
-        mu_err err;
-        if (mu_engine_add(engine, s->seq, &err) != MU_OK) return false;
-        s->is_added = true;
-        r->n_in_engine++;
-        return true;
+        if (!s->is_added && !s->is_finished && may_start) return i;
     }
-    return false;
+    return r->n_seqs;
+}
+
+bool mu_request_has_start(const mu_request *r) {
+    return next_start(r) < r->n_seqs;
+}
+
+bool mu_request_start_seq(mu_request *r, mu_engine *engine) {
+    uint32_t i = next_start(r);
+    mu_err err;
+    if (i == r->n_seqs || mu_engine_add(engine, r->seqs[i].seq, &err) != MU_OK) return false;
+    r->seqs[i].is_added = true;
+    r->n_in_engine++;
+    return true;
 }
 
 uint32_t mu_request_cancel_seqs(mu_request *r) {

@@ -35,7 +35,7 @@ struct mu_request {
     mu_request_facts facts;
     uint32_t n_seqs;
     uint32_t n_in_engine; /* sequences handed to it and not finished */
-    bool has_none;        /* to hand out, in this round */
+    uint32_t n_of_client; /* as many of all its client's requests, while places are handed out */
     mu_request_seq_state seqs[];
 };
 
@@ -48,6 +48,8 @@ void mu_request_release(mu_request *request);
 /* The rest is the executor's thread's. */
 
 bool mu_request_is_urgent(const mu_request *request); /* it was canceled, or its peer left */
+/* It has a sequence that may be handed to the engine now. */
+bool mu_request_has_start(const mu_request *request);
 /* Hand one more sequence to the engine: a follower when the first token of its leader is there.
  * False: there is none, or the engine does not take it now. */
 bool mu_request_start_seq(mu_request *request, mu_engine *engine);
