@@ -185,7 +185,7 @@ static uint32_t find_givers(mu_resident *resident, uint32_t *n_free) {
         if (mu_request_is_urgent(r) || !mu_request_has_start(r)) continue;
         resident->givers[n++] = r;
     }
-    for (uint32_t i = 0; i < n && *n_free > 0; i++) {
+    for (uint32_t i = 0; i<n && * n_free> 0; i++) {
         mu_request *r = resident->givers[i];
         r->n_of_client = n_in_engine(resident, r->entry.fair.client);
     }

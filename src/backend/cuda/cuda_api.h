@@ -19,7 +19,7 @@
 #include "backend/machine.h"
 #include "base/status.h"
 
-enum { MU_CUDA_API_VERSION = 1 };
+enum { MU_CUDA_API_VERSION = 2 };
 
 typedef struct mu_cuda_stream mu_cuda_stream; /* a device and a queue of work on it */
 typedef struct mu_cuda_graph mu_cuda_graph;   /* recorded work, to be launched as one */
@@ -40,7 +40,8 @@ typedef struct mu_cuda_row {
 /* Neighbouring rows of one segment: they attend together. */
 typedef struct mu_cuda_tile {
     uint32_t first_row;
-    uint32_t n_rows; /* 1 to MU_CUDA_ROW_TILE */
+    uint32_t n_rows;          /* 1 to MU_CUDA_ROW_TILE */
+    uint32_t position, table; /* of the first row */
 } mu_cuda_tile;
 
 /* A row that has logits. */
@@ -59,10 +60,10 @@ typedef struct mu_cuda_top {
 /* A step in device memory. */
 typedef struct mu_cuda_batch {
     const mu_cuda_row *d_rows;
-    const mu_cuda_tile *d_tiles;
+    const mu_cuda_tile *d_tiles; /* those of one row first: [n_singles], then the others */
     const mu_cuda_out *d_outs;
     const uint32_t *d_tables; /* KV block ids of all sequences */
-    uint32_t n_rows, n_tiles, n_outs;
+    uint32_t n_rows, n_tiles, n_singles, n_outs;
 } mu_cuda_batch;
 
 typedef struct mu_cuda_kv {
@@ -121,13 +122,22 @@ typedef struct mu_cuda_attention {
     void *d_acts;
 } mu_cuda_attention;
 
+/* Scratch of the kernel that finds the best: some logits of a row. */
+typedef struct mu_cuda_top_part {
+    float most, sum; /* the largest; sum of exp(logit - most) */
+    uint32_t first;  /* token that has it */
+    uint32_t n_odd;  /* not finite */
+} mu_cuda_top_part;
+
 /* The best of each row of logits [n_outs, vocab_size] that wants some. */
 typedef struct mu_cuda_top_args {
     const float *d_logits;
     uint32_t vocab_size;
     const mu_cuda_batch *batch;
-    mu_cuda_top *d_tops;        /* [n_outs] */
-    mu_candidate *d_candidates; /* [sum of n_top] */
+    mu_cuda_top *tops;         /* [n_outs], in device memory or in staging */
+    mu_candidate *candidates;  /* [sum of n_top], likewise */
+    mu_cuda_top_part *d_parts; /* [n_outs, mu_cuda_top_parts(vocab_size)], scratch */
+    uint32_t *d_n_done;        /* [n_outs], zero before and after */
 } mu_cuda_top_args;
 
 typedef struct mu_cuda_api {
@@ -144,7 +154,7 @@ typedef struct mu_cuda_api {
     /* Device memory, zeroed. */
     mu_status (*memory_open)(mu_cuda_stream *stream, size_t bytes, void **out, mu_err *err);
     void (*memory_close)(mu_cuda_stream *stream, void *d_memory);
-    /* Host memory that transfers run from at full speed. */
+    /* Host memory that transfers run from at full speed and kernels can write to. */
     mu_status (*staging_open)(mu_cuda_stream *stream, size_t bytes, void **out, mu_err *err);
     void (*staging_close)(mu_cuda_stream *stream, void *staging);
     mu_status (*upload)(mu_cuda_stream *stream, void *d_to, const void *from, size_t bytes,

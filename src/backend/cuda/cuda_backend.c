@@ -18,11 +18,8 @@ static void lay_out_step(const mu_cuda_backend *b, mu_cuda_step *step, mu_region
     step->tables = mu_region_take(region, o->step_tokens_max * n_blocks * sizeof(*step->tables));
 }
 
-static void lay_out_results(const mu_cuda_backend *b, mu_cuda_results *results, mu_region *region) {
-    size_t n_rows = b->options.step_rows_max;
-    results->tops = mu_region_take(region, n_rows * sizeof(*results->tops));
-    results->candidates = mu_region_take(region, n_rows * MU_TOP_MAX * sizeof(mu_candidate));
-    results->logits = mu_region_take(region, n_rows * b->spec.vocab_size * sizeof(float));
+static float *lay_out_logits(const mu_cuda_backend *b, mu_region *region) {
+    return mu_region_take(region, b->options.step_rows_max * b->spec.vocab_size * sizeof(float));
 }
 
 static void *take_acts(const mu_cuda_backend *b, uint32_t n_in, mu_region *region) {
@@ -35,7 +32,11 @@ static void lay_out_scratch(const mu_cuda_backend *b, mu_cuda_scratch *d, mu_reg
     const mu_decoder_spec *spec = &b->spec;
     size_t n_values = (size_t)b->options.step_tokens_max * spec->hidden_dim;
     lay_out_step(b, &d->step, region);
-    lay_out_results(b, &d->results, region);
+    d->logits = lay_out_logits(b, region);
+    d->top_parts =
+        mu_region_take(region, b->options.step_rows_max * mu_cuda_top_parts(spec->vocab_size) *
+                                   sizeof(*d->top_parts));
+    d->n_done = mu_region_take(region, b->options.step_rows_max * sizeof(*d->n_done));
     d->x = mu_region_take(region, n_values * sizeof(float));
     d->q = mu_region_take(region, n_values * mu_cuda_elem_bytes(b->type));
     d->normed = take_acts(b, spec->hidden_dim, region);
@@ -44,8 +45,11 @@ static void lay_out_scratch(const mu_cuda_backend *b, mu_cuda_scratch *d, mu_reg
 }
 
 static void lay_out_staging(mu_cuda_backend *b, mu_region *region) {
+    size_t n_rows = b->options.step_rows_max;
     lay_out_step(b, &b->step, region);
-    lay_out_results(b, &b->results, region);
+    b->results.tops = mu_region_take(region, n_rows * sizeof(*b->results.tops));
+    b->results.candidates = mu_region_take(region, n_rows * MU_TOP_MAX * sizeof(mu_candidate));
+    b->results.logits = lay_out_logits(b, region);
 }
 
 static uint64_t kv_bytes(const mu_cuda_backend *b) {

@@ -35,7 +35,7 @@ typedef struct mu_cuda_step {
     uint32_t *tables;    /* [step_tokens_max * blocks of n_ctx], last: only what is used is sent */
 } mu_cuda_step;
 
-/* What comes back, in staging and on the device. */
+/* What comes back, in staging: logits by transfer, the rest written by the kernel that finds it. */
 typedef struct mu_cuda_results {
     mu_cuda_top *tops;        /* [step_rows_max] */
     mu_candidate *candidates; /* [step_rows_max * MU_TOP_MAX] */
@@ -44,7 +44,9 @@ typedef struct mu_cuda_results {
 
 typedef struct mu_cuda_scratch {
     mu_cuda_step step;
-    mu_cuda_results results;
+    float *logits;                 /* [step_rows_max, vocab_size] */
+    mu_cuda_top_part *top_parts;   /* [step_rows_max, parts of a row] */
+    uint32_t *n_done;              /* [step_rows_max] */
     float *x;                      /* [step_tokens_max, hidden_dim] residual stream */
     void *q;                       /* [step_tokens_max, hidden_dim] */
     void *normed, *attended, *ffn; /* activations, whole blocks of rows */

@@ -87,16 +87,18 @@ static mu_status add_output(mu_cuda_backend *b, mu_err *err) {
     mu_cuda_matmul product = product_of(b, &w->output, b->d.normed, &norm);
     product.n_rows = b->batch.n_outs;
     product.output = MU_CUDA_TO_LOGITS;
-    product.d_y = b->d.results.logits;
+    product.d_y = b->d.logits;
     if (b->batch.n_outs == 0) return MU_OK;
     mu_status status = b->api->matmul(b->stream, &product, err);
     if (status != MU_OK) return status;
     return b->api->top(b->stream,
-                       &(mu_cuda_top_args){.d_logits = b->d.results.logits,
+                       &(mu_cuda_top_args){.d_logits = b->d.logits,
                                            .vocab_size = b->spec.vocab_size,
                                            .batch = &b->batch,
-                                           .d_tops = b->d.results.tops,
-                                           .d_candidates = b->d.results.candidates},
+                                           .tops = b->results.tops,
+                                           .candidates = b->results.candidates,
+                                           .d_parts = b->d.top_parts,
+                                           .d_n_done = b->d.n_done},
                        err);
 }
 
@@ -155,19 +157,10 @@ static mu_status fetch_logits(mu_cuda_backend *b, mu_err *err) {
         for (end = i; end < b->batch.n_outs && b->step.outs[end].n_top == 0; end++) {}
         if (end == i) continue;
         status = b->api->download(b->stream, b->results.logits + i * vocab_size,
-                                  b->d.results.logits + i * vocab_size,
+                                  b->d.logits + i * vocab_size,
                                   (end - i) * vocab_size * sizeof(float), err);
     }
     return status;
-}
-
-static mu_status fetch_tops(mu_cuda_backend *b, mu_err *err) {
-    if (b->n_candidates == 0) return MU_OK;
-    mu_status status = b->api->download(b->stream, b->results.tops, b->d.results.tops,
-                                        b->batch.n_outs * sizeof(*b->results.tops), err);
-    if (status != MU_OK) return status;
-    return b->api->download(b->stream, b->results.candidates, b->d.results.candidates,
-                            b->n_candidates * sizeof(*b->results.candidates), err);
 }
 
 static void give_out(mu_cuda_backend *b, mu_step_result *out) {
@@ -194,7 +187,6 @@ mu_status mu_cuda_forward(mu_backend *backend, const mu_step *step, mu_step_resu
     mu_status status = b->api->use(b->stream, err);
     if (status == MU_OK) status = send_step(b, err);
     if (status == MU_OK) status = run(b, step->n_segments, err);
-    if (status == MU_OK) status = fetch_tops(b, err);
     if (status == MU_OK) status = fetch_logits(b, err);
     if (status == MU_OK) status = b->api->synchronize(b->stream, err);
     if (status == MU_OK) give_out(b, out);

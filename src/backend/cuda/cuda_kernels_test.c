@@ -61,6 +61,18 @@ static void *d_poisoned(size_t bytes) {
     return d;
 }
 
+static void *d_zeros(size_t bytes) {
+    void *d = NULL;
+    CHECK(api->memory_open(stream, bytes, &d, &err)); /* zeroed */
+    assert_true(buffers.n < BUFFERS_MAX);
+    buffers.d[buffers.n++] = d;
+    return d;
+}
+
+static void *d_top_parts(uint32_t n_rows, uint32_t vocab_size) {
+    return d_poisoned(n_rows * mu_cuda_top_parts(vocab_size) * sizeof(mu_cuda_top_part));
+}
+
 static void fetch(void *to, const void *d_from, size_t bytes) {
     CHECK(api->download(stream, to, d_from, bytes, &err));
     CHECK(api->synchronize(stream, &err));
@@ -450,17 +462,23 @@ static mu_cuda_kv cache_kv(const cache *c, void *d_base) {
                         .block_tokens = BLOCK_TOKENS};
 }
 
-/* Rows of the cache's last positions, in tiles of at most tile_rows. */
-static mu_cuda_batch d_batch(const cache *c, uint32_t n_rows, uint32_t tile_rows) {
+/* Rows of the cache's last positions: n_singles tiles of one row, then tiles of at most sixteen. */
+static mu_cuda_batch d_batch(const cache *c, uint32_t n_rows, uint32_t n_singles) {
     mu_cuda_row *rows = MU_ALLOC(mu_cuda_row, n_rows);
     mu_cuda_tile *tiles = MU_ALLOC(mu_cuda_tile, n_rows);
-    mu_cuda_batch batch = {.n_rows = n_rows};
+    mu_cuda_batch batch = {.n_rows = n_rows, .n_singles = n_singles};
     for (uint32_t i = 0; i < n_rows; i++) {
         rows[i].position = c->n_positions - n_rows + i;
     }
-    for (uint32_t i = 0; i < n_rows; i += tile_rows) {
+    for (uint32_t i = 0, tile_rows = 1; i < n_rows; i += tile_rows) {
         uint32_t left = n_rows - i;
-        tiles[batch.n_tiles++] = (mu_cuda_tile){i, left < tile_rows ? left : tile_rows};
+        if (i == n_singles) tile_rows = MU_CUDA_ROW_TILE;
+        tiles[batch.n_tiles++] = (mu_cuda_tile){
+            .first_row = i,
+            .n_rows = left < tile_rows ? left : tile_rows,
+            .position = rows[i].position,
+            .table = rows[i].table,
+        };
     }
     batch.d_rows = d_bytes(rows, n_rows * sizeof(*rows));
     batch.d_tiles = d_bytes(tiles, batch.n_tiles * sizeof(*tiles));
@@ -487,9 +505,9 @@ static double attended(const cache *c, const float *q, uint32_t position, uint32
 }
 
 static void *attend(const cache *c, void *d_base, const void *d_q, uint32_t n_rows,
-                    uint32_t tile_rows, double scale) {
+                    uint32_t n_singles, double scale) {
     size_t bytes = acts_bytes(c->type, n_rows, c->n_heads * c->head_dim);
-    mu_cuda_batch batch = d_batch(c, n_rows, tile_rows);
+    mu_cuda_batch batch = d_batch(c, n_rows, n_singles);
     mu_cuda_attention a = {.d_q = d_q,
                            .kv = cache_kv(c, d_base),
                            .batch = &batch,
@@ -513,8 +531,8 @@ static void check_attention(mu_cuda_type type, uint32_t head_dim, uint32_t n_pos
     void *d_q = d_bytes(packed_q, (size_t)n_rows * hidden * mu_cuda_elem_bytes(type));
     void *packed = cache_pack(&c), *d_base = d_bytes(packed, c.bytes);
     double scale = 2.0 / sqrt((double)head_dim);
-    void *whole = attend(&c, d_base, d_q, n_rows, MU_CUDA_ROW_TILE, scale);
-    void *alone = attend(&c, d_base, d_q, n_rows, 1, scale);
+    void *whole = attend(&c, d_base, d_q, n_rows, n_rows / 3, scale);
+    void *alone = attend(&c, d_base, d_q, n_rows, n_rows, scale);
     double tolerance = type == MU_CUDA_F32 ? 2e-6 : 8e-3;
     for (uint32_t row = 0; row < n_rows; row++) {
         for (uint32_t i = 0; i < hidden; i++) {
@@ -566,7 +584,7 @@ static void test_qkv(void **state) {
         product p = product_make(type, 24, 3 * hidden, n_rows);
         mu_cuda_matmul a = product_args(&p);
         size_t q_bytes = (size_t)n_rows * hidden * mu_cuda_elem_bytes(type);
-        mu_cuda_batch batch = d_batch(&c, n_rows, MU_CUDA_ROW_TILE);
+        mu_cuda_batch batch = d_batch(&c, n_rows, 0);
         void *before = cache_pack(&c), *after = mu_alloc(c.bytes), *q = mu_alloc(q_bytes);
         a.d_acts = d_acts(type, p.x, n_rows, p.n_in);
         a.output = MU_CUDA_TO_QKV;
@@ -671,7 +689,7 @@ static float logit_of(uint32_t kind) {
 
 static void test_top(void **state) {
     (void)state;
-    static const uint32_t vocab_sizes[] = {1, 5, 64, 1000, 5003};
+    static const uint32_t vocab_sizes[] = {1, 5, 64, 1000, 5003, 2 * MU_CUDA_TOP_PART + 1};
     static const uint32_t n_tops[] = {0, 1, 2, 20, MU_TOP_MAX};
     enum { KINDS = 4, ROWS = KINDS * MU_COUNTOF(n_tops) };
     for (size_t v = 0; v < MU_COUNTOF(vocab_sizes); v++) {
@@ -692,11 +710,13 @@ static void test_top(void **state) {
         mu_cuda_top_args a = {.d_logits = d_bytes(logits, n * sizeof(float)),
                               .vocab_size = vocab_size,
                               .batch = &batch,
-                              .d_tops = d_poisoned(sizeof(tops)),
-                              .d_candidates = d_poisoned(sizeof(best))};
+                              .tops = d_poisoned(sizeof(tops)),
+                              .candidates = d_poisoned(sizeof(best)),
+                              .d_parts = d_top_parts(ROWS, vocab_size),
+                              .d_n_done = d_zeros(ROWS * sizeof(uint32_t))};
         CHECK(api->top(stream, &a, &err));
-        fetch(tops, a.d_tops, sizeof(tops));
-        fetch(best, a.d_candidates, sizeof(best));
+        fetch(tops, a.tops, sizeof(tops));
+        fetch(best, a.candidates, sizeof(best));
         for (uint32_t row = 0; row < ROWS; row++) {
             if (outs[row].n_top == 0) {
                 assert_int_equal(tops[row].n, 0);
@@ -723,10 +743,12 @@ static void test_top_of_broken_rows(void **state) {
         mu_cuda_top_args a = {.d_logits = d_bytes(logits, VOCAB * sizeof(float)),
                               .vocab_size = VOCAB,
                               .batch = &batch,
-                              .d_tops = d_poisoned(sizeof(top)),
-                              .d_candidates = d_poisoned(sizeof(mu_candidate) * 7)};
+                              .tops = d_poisoned(sizeof(top)),
+                              .candidates = d_poisoned(sizeof(mu_candidate) * 7),
+                              .d_parts = d_top_parts(1, VOCAB),
+                              .d_n_done = d_zeros(sizeof(uint32_t))};
         CHECK(api->top(stream, &a, &err));
-        fetch(&top, a.d_tops, sizeof(top));
+        fetch(&top, a.tops, sizeof(top));
         assert_int_equal(top.is_finite, 0);
         free_buffers();
         mu_free(logits);

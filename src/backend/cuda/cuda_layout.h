@@ -34,10 +34,16 @@ enum {
     MU_CUDA_ROW_BLOCK = 64,
     MU_CUDA_K_STEP = 32,
     MU_CUDA_GROUP = 16,
+    MU_CUDA_TOP_PART = 16384, /* logits that are examined together */
 };
 
 MU_ON_BOTH uint32_t mu_cuda_whole(uint32_t n, uint32_t unit) {
     return (n + unit - 1) / unit * unit;
+}
+
+/* Parts of a row of logits. */
+MU_ON_BOTH uint32_t mu_cuda_top_parts(uint32_t vocab_size) {
+    return (vocab_size + MU_CUDA_TOP_PART - 1) / MU_CUDA_TOP_PART;
 }
 
 /* Indices in elements; k_padded is a multiple of MU_CUDA_K_STEP. */

@@ -18,13 +18,29 @@ static void add_rows(mu_cuda_backend *b, const mu_segment *segment) {
     }
 }
 
-static void add_tiles(mu_cuda_backend *b, uint32_t first_row, uint32_t n_rows) {
+static void add_segment_tiles(mu_cuda_backend *b, uint32_t first_row, uint32_t n_rows) {
+    const mu_cuda_row *rows = b->step.rows + first_row;
     for (uint32_t i = 0; i < n_rows; i += MU_CUDA_ROW_TILE) {
         uint32_t left = n_rows - i;
         b->step.tiles[b->batch.n_tiles++] = (mu_cuda_tile){
             .first_row = first_row + i,
             .n_rows = left < MU_CUDA_ROW_TILE ? left : MU_CUDA_ROW_TILE,
+            .position = rows[i].position,
+            .table = rows[i].table,
         };
+    }
+}
+
+/* Tiles of one row first: they have a kernel of their own. */
+static void add_tiles(mu_cuda_backend *b, const mu_step *step) {
+    for (int is_long = 0; is_long < 2; is_long++) {
+        uint32_t first_row = 0;
+        for (uint32_t i = 0; i < step->n_segments; i++) {
+            uint32_t n_rows = step->segments[i].n_tokens;
+            if ((n_rows > 1) == is_long) add_segment_tiles(b, first_row, n_rows);
+            first_row += n_rows;
+        }
+        if (!is_long) b->batch.n_singles = b->batch.n_tiles;
     }
 }
 
@@ -61,8 +77,8 @@ void mu_cuda_step_make(mu_cuda_backend *b, const mu_step *step) {
         MU_ASSERT(segment->n_tokens <= b->options.step_tokens_max - first_row);
         MU_ASSERT(segment->first_position + segment->n_tokens <= b->options.n_ctx);
         add_rows(b, segment);
-        add_tiles(b, first_row, segment->n_tokens);
         add_outs(b, segment, first_row);
         add_table(b, segment);
     }
+    add_tiles(b, step);
 }

@@ -1,5 +1,7 @@
 /* epilogue.cuh - what becomes of an element of a product, bias included. Each is a small struct
- * that is copied into the kernel and called as put(row, column, value). */
+ * that is copied into the kernel. What it has to look up is asked for before the product, so that
+ * it is there when the sum is: place(row) from the step alone, before earlier kernels have ended;
+ * before(row, column) what they left. Then put(place, row, column, value, before). */
 #ifndef MU_BACKEND_CUDA_EPILOGUE_CUH
 #define MU_BACKEND_CUDA_EPILOGUE_CUH
 
@@ -17,7 +19,23 @@ __device__ static __forceinline__ size_t mu_kv_group_at(const mu_cuda_kv &kv, ui
            (size_t)group * MU_CUDA_GROUP * kv.head_dim;
 }
 
+/* Nothing to look up. */
+struct mu_no_place {
+    struct place_of_row {};
+    __device__ __forceinline__ place_of_row place(uint32_t row) const {
+        (void)row;
+        return {};
+    }
+    __device__ __forceinline__ float before(uint32_t row, uint32_t column) const {
+        (void)row, (void)column;
+        return 0.0f;
+    }
+};
+
 template <typename Type> struct mu_put_qkv {
+    struct place_of_row {
+        uint32_t position, block;
+    };
     typename Type::element *q;
     mu_cuda_kv kv;
     const mu_cuda_row *rows;
@@ -28,42 +46,60 @@ template <typename Type> struct mu_put_qkv {
           tables(a->batch->d_tables) {
     }
 
-    __device__ __forceinline__ void put(uint32_t row, uint32_t column, float value) const {
-        uint32_t hidden = kv.n_heads * kv.head_dim, part = column / hidden, at = column % hidden;
+    __device__ __forceinline__ place_of_row place(uint32_t row) const {
+        uint32_t position = rows[row].position;
+        return {position, tables[rows[row].table + position / kv.block_tokens]};
+    }
+
+    __device__ __forceinline__ float before(uint32_t row, uint32_t column) const {
+        (void)row, (void)column;
+        return 0.0f;
+    }
+
+    __device__ __forceinline__ void put(const place_of_row &p, uint32_t row, uint32_t column,
+                                        float value, float) const {
+        uint32_t hidden = kv.n_heads * kv.head_dim;
+        uint32_t part = (column >= hidden ? 1 : 0) + (column >= 2 * hidden ? 1 : 0);
+        uint32_t at = column - part * hidden;
         if (part == 0) {
             q[(size_t)row * hidden + at] = Type::from_f32(value);
             return;
         }
-        uint32_t head = at / kv.head_dim, d = at % kv.head_dim, position = rows[row].position;
-        uint32_t in_group = position % MU_CUDA_GROUP;
-        uint32_t block = tables[rows[row].table + position / kv.block_tokens];
+        uint32_t head = at / kv.head_dim, d = at % kv.head_dim;
+        uint32_t in_group = p.position % MU_CUDA_GROUP;
         typename Type::element *group = (typename Type::element *)kv.d_base +
-                                        mu_kv_group_at(kv, block, position, part == 2, head);
+                                        mu_kv_group_at(kv, p.block, p.position, part == 2, head);
         uint32_t i = part == 1 ? in_group * kv.head_dim + d : d * MU_CUDA_GROUP + in_group;
         group[i] = Type::from_f32(value);
     }
 };
 
-struct mu_put_residual {
+struct mu_put_residual : mu_no_place {
     float *y;
     uint32_t n_out;
 
     explicit mu_put_residual(const mu_cuda_matmul *a) : y(a->d_y), n_out(a->n_out) {
     }
 
-    __device__ __forceinline__ void put(uint32_t row, uint32_t column, float value) const {
-        y[(size_t)row * n_out + column] += value;
+    __device__ __forceinline__ float before(uint32_t row, uint32_t column) const {
+        return y[(size_t)row * n_out + column];
+    }
+
+    __device__ __forceinline__ void put(const place_of_row &, uint32_t row, uint32_t column,
+                                        float value, float before) const {
+        y[(size_t)row * n_out + column] = before + value;
     }
 };
 
-struct mu_put_logits {
+struct mu_put_logits : mu_no_place {
     float *y;
     uint32_t n_out;
 
     explicit mu_put_logits(const mu_cuda_matmul *a) : y(a->d_y), n_out(a->n_out) {
     }
 
-    __device__ __forceinline__ void put(uint32_t row, uint32_t column, float value) const {
+    __device__ __forceinline__ void put(const place_of_row &, uint32_t row, uint32_t column,
+                                        float value, float) const {
         y[(size_t)row * n_out + column] = value;
     }
 };
@@ -79,7 +115,7 @@ __device__ static __forceinline__ float mu_activate(mu_activation activation, fl
     return 0.5f * x * (1.0f + tanhf(inner));
 }
 
-template <typename Type> struct mu_put_acts {
+template <typename Type> struct mu_put_acts : mu_no_place {
     typename Type::element *acts;
     uint32_t k_padded;
     mu_activation activation;
@@ -89,7 +125,8 @@ template <typename Type> struct mu_put_acts {
           k_padded(mu_cuda_whole(a->n_out, MU_CUDA_K_STEP)), activation(a->activation) {
     }
 
-    __device__ __forceinline__ void put(uint32_t row, uint32_t column, float value) const {
+    __device__ __forceinline__ void put(const place_of_row &, uint32_t row, uint32_t column,
+                                        float value, float) const {
         acts[Type::acts_at(row, column, k_padded)] = Type::from_f32(mu_activate(activation, value));
     }
 };

@@ -13,9 +13,10 @@ __global__ static void norm_rows(mu_cuda_norm norm, typename Type::element *acts
     uint32_t row = blockIdx.x * WARPS + threadIdx.x / 32;
     if (row >= n_rows) return;
     uint32_t k_padded = mu_cuda_whole(n_in, MU_CUDA_K_STEP);
-    mu_norm_warp(norm, mu_norm_row(norm, row, n_in), n_in, [=](uint32_t i, float y) {
-        acts[Type::acts_at(row, i, k_padded)] = Type::from_f32(y);
-    });
+    mu_norm_warp(mu_norm_row(norm, row, n_in), norm.d_w, norm.d_b, n_in, norm.eps,
+                 [=](uint32_t i, float low, float high) {
+                     Type::put_pair(acts + Type::acts_at(row, i, k_padded), low, high);
+                 });
 }
 
 mu_status mu_cuda_launch_norm(mu_cuda_stream *stream, const mu_cuda_matmul *a, mu_err *err) {

@@ -22,6 +22,19 @@ __device__ static __forceinline__ void mu_mma_bf16(float d[4], const uint32_t a[
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+
+/* Sixteen bytes from global to shared memory, without waiting. Copies between two commits are a
+ * group; at most N_LATER groups, the last ones, are on their way after a wait. */
+__device__ static __forceinline__ void mu_copy_start(uint4 *to, const uint4 *from) {
+    uint32_t at = (uint32_t)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(at), "l"(from) : "memory");
+}
+__device__ static __forceinline__ void mu_copy_commit() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+template <uint32_t N_LATER> __device__ static __forceinline__ void mu_copy_wait() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(N_LATER) : "memory");
+}
 #endif
 
 /* With programmatic launches a kernel may start while the one before it ends: nothing that another
@@ -52,7 +65,8 @@ __device__ static __forceinline__ uint32_t mu_pack_bf16(float low, float high) {
            (uint32_t)__bfloat16_as_ushort(__float2bfloat16_rn(high)) << 16;
 }
 
-/* One type of weights, activations and KV: element, conversions and where things are. */
+/* One type of weights, activations and KV: element, conversions and where things are. Elements of
+ * an even index and the one after it lie beside each other in activations: put_pair(). */
 struct mu_as_f32 {
     typedef float element;
     __device__ static __forceinline__ float to_f32(float x) {
@@ -60,6 +74,10 @@ struct mu_as_f32 {
     }
     __device__ static __forceinline__ float from_f32(float x) {
         return x;
+    }
+    __device__ static __forceinline__ void put_pair(float *at, float low, float high) {
+        at[0] = low;
+        at[1] = high;
     }
     __device__ static __forceinline__ size_t acts_at(uint32_t row, uint32_t k, uint32_t k_padded) {
         return mu_cuda_acts_f32_at(row, k, k_padded);
@@ -77,6 +95,9 @@ struct mu_as_bf16 {
     }
     __device__ static __forceinline__ element from_f32(float x) {
         return __float2bfloat16_rn(x);
+    }
+    __device__ static __forceinline__ void put_pair(element *at, float low, float high) {
+        *(uint32_t *)at = mu_pack_bf16(low, high);
     }
     __device__ static __forceinline__ size_t acts_at(uint32_t row, uint32_t k, uint32_t k_padded) {
         return mu_cuda_acts_bf16_at(row, k, k_padded);

@@ -55,6 +55,9 @@ struct alignas(16) float4 {
     float x, y, z, w;
 };
 
+static inline float4 make_float4(float x, float y, float z, float w) {
+    return {x, y, z, w};
+}
 static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
     return {x, y, z, w};
 }
@@ -85,6 +88,8 @@ static inline unsigned __shfl_xor_sync(unsigned mask, unsigned value, int lanes)
 static inline float __shfl_xor_sync(unsigned mask, float value, int lanes) {
     return __uint_as_float(mu_emulated_shfl_xor(mask, __float_as_uint(value), lanes));
 }
+static inline void __threadfence() {
+}
 static inline unsigned atomicAdd(unsigned *to, unsigned value) {
     unsigned before = *to;
     *to += value;
@@ -94,6 +99,15 @@ static inline unsigned atomicAdd(unsigned *to, unsigned value) {
 /* mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32, a whole warp; fragments as in the manual of
  * PTX. */
 void mu_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
+
+/* Copies to shared memory are there at once. */
+static inline void mu_copy_start(uint4 *to, const uint4 *from) {
+    *to = *from;
+}
+static inline void mu_copy_commit() {
+}
+template <uint32_t N_LATER> static inline void mu_copy_wait() {
+}
 
 /* As large as the launch said, fresh for each block and not zero. */
 void *mu_emulated_dynamic_shared();
