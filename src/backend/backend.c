@@ -115,7 +115,8 @@ mu_backend_bytes mu_backend_get_bytes(const mu_backend *backend) {
     return backend->ops->get_bytes(backend);
 }
 
-mu_status mu_machine_rates_measure(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
-                                   mu_machine_rates *out, mu_err *err) {
+mu_status mu_machine_rates_measure(mu_device_id device, uint32_t n_threads,
+                                   const mu_cpu_level *isa_max, mu_machine_rates *out,
+                                   mu_err *err) {
     return ops_of(device)->rates(device, n_threads, isa_max, out, err);
 }

@@ -27,7 +27,7 @@
 typedef struct mu_backend mu_backend;
 typedef uint32_t mu_kv_block_id;
 
-typedef enum mu_isa { MU_ISA_REF, MU_ISA_AVX2, MU_ISA_AVX512, MU_N_ISAS } mu_isa;
+typedef struct mu_cpu_level mu_cpu_level; /* of kernels: machine.h */
 
 typedef enum mu_device_kind { MU_DEVICE_CPU, MU_DEVICE_CUDA } mu_device_kind;
 
@@ -42,13 +42,13 @@ typedef struct mu_backend_options {
     mu_device *shared; /* open, with other back ends on it, borrowed; then device, n_threads and
                           isa_max are its own. NULL: a device of its own */
     mu_device_id device;
-    mu_dtype weight_type;  /* one that mu_weight_type_name() knows; CUDA: MU_F32 or MU_BF16; CPU
+    mu_dtype weight_type; /* one that mu_weight_type_name() knows; CUDA: MU_F32 or MU_BF16; CPU
                               also MU_AS_FILE, each matrix by itself */
-    mu_dtype kv_type;      /* MU_F32, MU_BF16 or MU_F16; CUDA: as the weights */
-    uint32_t n_threads;    /* 0: as many as the process may use; CUDA: for packing only */
-    mu_isa isa_max;        /* MU_ISA_AVX512: the best the CPU has */
-    uint32_t n_ctx;        /* tokens of the longest sequence */
-    uint32_t block_tokens; /* positions of a KV block */
+    mu_dtype kv_type;     /* MU_F32, MU_BF16 or MU_F16; CUDA: as the weights */
+    uint32_t n_threads;   /* 0: as many as the process may use; CUDA: for packing only */
+    const mu_cpu_level *isa_max; /* NULL: the best the CPU has */
+    uint32_t n_ctx;              /* tokens of the longest sequence */
+    uint32_t block_tokens;       /* positions of a KV block */
     uint32_t n_kv_blocks;
     uint32_t step_tokens_max; /* tokens of all segments of a step together */
     uint32_t step_rows_max;   /* logits rows of a step */

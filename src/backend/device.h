@@ -21,8 +21,8 @@
 
 typedef struct mu_device_options {
     mu_device_id id;
-    uint32_t n_threads; /* 0: as many as the process may use */
-    mu_isa isa_max;     /* MU_ISA_AVX512: the best the CPU has */
+    uint32_t n_threads;          /* 0: as many as the process may use */
+    const mu_cpu_level *isa_max; /* NULL: the best the CPU has */
 } mu_device_options;
 
 mu_status mu_device_open(const mu_device_options *options, mu_device **out,

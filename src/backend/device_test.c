@@ -47,7 +47,6 @@ static mu_backend *open_backend(int model, mu_device *shared) {
         .weight_type = model == 0 ? MU_F32 : MU_Q8_0,
         .kv_type = MU_F32,
         .n_threads = N_THREADS,
-        .isa_max = MU_ISA_AVX512,
         .n_ctx = N_CTX,
         .block_tokens = 16,
         .n_kv_blocks = N_CTX / 16,
@@ -79,7 +78,7 @@ static void run(mu_backend *backend, int model, uint32_t s, mu_buf *out) {
 }
 
 static mu_device *open_device(void) {
-    const mu_device_options options = {.n_threads = N_THREADS, .isa_max = MU_ISA_AVX512};
+    const mu_device_options options = {.n_threads = N_THREADS};
     mu_device *device;
     assert_int_equal(mu_device_open(&options, &device, NULL), MU_OK);
     return device;

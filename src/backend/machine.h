@@ -11,8 +11,13 @@
 
 #include "backend/backend.h"
 
-/* The level that runs on this CPU, not above max: "ref", "avx2", "avx512", "avx512bf16". */
-const char *mu_isa_best(mu_isa max);
+/* Levels of the CPU's kernels that were compiled, from portable C upwards. A level stands for
+ * itself and all below it; asked for one that it lacks, a CPU runs the best it has. */
+uint32_t mu_cpu_n_levels(void); /* > 0 */
+const mu_cpu_level *mu_cpu_level_at(uint32_t i);
+const char *mu_cpu_level_name(const mu_cpu_level *level); /* static: "ref", "avx2", "avx512" */
+/* What runs on this CPU, not above max (NULL: the best): "ref", "avx2", "avx512", "avx512bf16". */
+const char *mu_isa_best(const mu_cpu_level *max);
 
 typedef struct mu_gpu {
     char name[96];       /* "NVIDIA H200" */
@@ -38,8 +43,9 @@ typedef struct mu_machine_rates {
     double int4_gop_s;   /* the same where one factor has 4 bits and several products fit 16 */
 } mu_machine_rates;
 
-mu_status mu_machine_rates_measure(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
-                                   mu_machine_rates *out, mu_err *err) MU_MUST_USE;
+mu_status mu_machine_rates_measure(mu_device_id device, uint32_t n_threads,
+                                   const mu_cpu_level *isa_max, mu_machine_rates *out,
+                                   mu_err *err) MU_MUST_USE;
 
 /* One kernel at one shape, alone on one thread, its data in cache where it fits. */
 typedef struct mu_kernel_rate {
@@ -56,7 +62,8 @@ typedef struct mu_kernel_rate {
 
 /* Measure every kernel of a level over the shapes of a decoder, n_rows rows at a time, one call of
  * each() for each. MU_ERR_CANCELED when each() returns false. */
-mu_status mu_kernel_rates_measure(const mu_decoder_spec *spec, mu_isa isa, uint32_t n_rows,
+mu_status mu_kernel_rates_measure(const mu_decoder_spec *spec, const mu_cpu_level *level,
+                                  uint32_t n_rows,
                                   bool (*each)(void *ctx, const mu_kernel_rate *rate), void *ctx,
                                   mu_err *err) MU_MUST_USE;
 

@@ -23,7 +23,7 @@ typedef struct mu_backend_ops {
     const char *(*isa)(const mu_backend *backend);
     uint32_t (*n_threads)(const mu_backend *backend);
     mu_backend_bytes (*get_bytes)(const mu_backend *backend);
-    mu_status (*rates)(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
+    mu_status (*rates)(mu_device_id device, uint32_t n_threads, const mu_cpu_level *isa_max,
                        mu_machine_rates *out, mu_err *err);
 } mu_backend_ops;
 

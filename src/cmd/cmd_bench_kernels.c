@@ -45,16 +45,18 @@ static bool add_row(void *ctx, const mu_kernel_rate *r) {
 
 static mu_status measure_levels(kernels_bench *b, const mu_model *model, const mu_list *rows,
                                 mu_err *err) {
-    mu_isa max;
+    const mu_cpu_level *max;
     mu_status status = mu_isa_read(&max, err);
     const char *last = "";
-    for (int isa = MU_ISA_REF; isa <= (int)max && status == MU_OK; isa++) {
-        if (strcmp(mu_isa_best((mu_isa)isa), last) == 0) continue; /* the CPU has no more */
-        last = mu_isa_best((mu_isa)isa);
+    for (uint32_t at = 0; at < mu_cpu_n_levels() && status == MU_OK; at++) {
+        const mu_cpu_level *level = mu_cpu_level_at(at);
+        if (strcmp(mu_isa_best(level), last) == 0) continue; /* the CPU has no more */
+        last = mu_isa_best(level);
         for (uint32_t i = 0; i < rows->n && status == MU_OK; i++) {
-            status = mu_kernel_rates_measure(mu_model_spec(model), (mu_isa)isa, rows->items[i],
-                                             add_row, b, err);
+            status = mu_kernel_rates_measure(mu_model_spec(model), level, rows->items[i], add_row,
+                                             b, err);
         }
+        if (level == max) break;
     }
     return status;
 }
@@ -65,7 +67,7 @@ static mu_status bench_kernels(const char *reference, const mu_list *rows, bool 
     kernels_bench b = {.rows = json ? json_array() : NULL};
     mu_status status = mu_open_model(reference, &ref, &model, err);
     if (status == MU_OK)
-        status = mu_machine_rates_measure((mu_device_id){0}, 1, MU_ISA_AVX512, &b.peak, err);
+        status = mu_machine_rates_measure((mu_device_id){0}, 1, NULL, &b.peak, err);
     if (status == MU_OK && !json) {
         char rates[MU_RATES_TEXT_MAX];
         mu_rates_text(&b.peak, rates);

@@ -20,7 +20,7 @@ typedef struct gpu_finding {
 
 typedef struct findings {
     mu_cpu_facts cpu;
-    mu_isa isa_max; /* MUAI_ISA */
+    const mu_cpu_level *isa_max; /* MUAI_ISA */
     const char *best_isa;
     char huge_pages[16]; /* "always", "madvise", "never" or "" */
     bool is_measured;

@@ -191,7 +191,7 @@ static mu_status listen_somewhere(serve *s, mu_err *err) {
 
 /* The device is known before a socket is open, so that what is wrong with it is said at once. */
 static mu_status settle_device(serve *s, mu_err *err) {
-    mu_isa isa_max;
+    const mu_cpu_level *isa_max;
     mu_status status = mu_isa_read(&isa_max, err);
     if (status == MU_OK) status = mu_device_settle(s->o->device, isa_max, &s->placement, err);
     if (status != MU_OK || s->placement.device.kind == MU_DEVICE_CPU) return status;

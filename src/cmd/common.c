@@ -63,18 +63,20 @@ const char *mu_take_model(const mu_command_line *line, const char *option, uint3
     return NULL;
 }
 
-mu_status mu_isa_read(mu_isa *out, mu_err *err) {
-    static const char *const names[MU_N_ISAS] = {"ref", "avx2", "avx512"};
+mu_status mu_isa_read(const mu_cpu_level **out, mu_err *err) {
     const char *name = getenv("MUAI_ISA");
-    *out = MU_ISA_AVX512;
+    char names[128] = "";
+    *out = NULL;
     if (!name || name[0] == '\0') return MU_OK;
-    for (int isa = 0; isa < MU_N_ISAS; isa++) {
-        if (strcmp(name, names[isa]) != 0) continue;
-        *out = (mu_isa)isa;
+    for (uint32_t i = 0; i < mu_cpu_n_levels(); i++) {
+        const char *level = mu_cpu_level_name(mu_cpu_level_at(i));
+        size_t n = strlen(names);
+        snprintf(names + n, sizeof(names) - n, "%s%s", n > 0 ? ", " : "", level);
+        if (strcmp(name, level) != 0) continue;
+        *out = mu_cpu_level_at(i);
         return MU_OK;
     }
-    return mu_fail(err, MU_ERR_INVALID, "MUAI_ISA: \"%.40s\" is not one of ref, avx2, avx512",
-                   name);
+    return mu_fail(err, MU_ERR_INVALID, "MUAI_ISA: \"%.40s\" is not one of %s", name, names);
 }
 
 mu_status mu_settle_placement(const mu_model *model, const mu_ref *ref,

@@ -32,7 +32,7 @@ const char *mu_take_model(const mu_command_line *line, const char *option, uint3
     { "model", 'm', MU_OPTION_TEXT, (target), 0, 0, "MODEL", "instead of the argument MODEL" }
 
 /* MUAI_ISA, or the best level. */
-mu_status mu_isa_read(mu_isa *out, mu_err *err);
+mu_status mu_isa_read(const mu_cpu_level **out, mu_err *err);
 
 /* One of a command's options; target: the member `device`. */
 #define MU_DEVICE_OPTION(target)                                      \

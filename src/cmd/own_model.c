@@ -14,7 +14,6 @@ static void read_facts(mu_own *own, const char *reference) {
                                      .weight_type = p->weight_type,
                                      .kv_type = p->kv_type,
                                      .n_threads = 1,
-                                     .isa_max = MU_ISA_AVX512,
                                      .n_ctx = spec->n_ctx,
                                      .block_tokens = 16,
                                      .n_kv_blocks = 1,
@@ -22,7 +21,7 @@ static void read_facts(mu_own *own, const char *reference) {
                                      .step_rows_max = 1};
     mu_backend_bytes bytes = mu_backend_plan(own->model, &plan);
     if (p->device.kind == MU_DEVICE_CPU) {
-        snprintf(own->device, sizeof(own->device), "cpu, %s kernels", mu_isa_best(MU_ISA_AVX512));
+        snprintf(own->device, sizeof(own->device), "cpu, %s kernels", mu_isa_best(NULL));
     } else {
         snprintf(own->device, sizeof(own->device), "%s", p->text);
     }

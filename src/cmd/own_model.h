@@ -19,7 +19,7 @@ typedef struct mu_own {
     mu_own_model facts;
     char device[192];
     uint32_t n_threads; /* that rates are measured with; 0: what is allowed */
-    mu_isa isa_max;
+    const mu_cpu_level *isa_max;
     mu_machine_rates rates; /* zero until they are measured */
     bool (*is_canceled)(void);
 } mu_own;

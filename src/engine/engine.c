@@ -32,7 +32,6 @@ mu_engine_options mu_engine_options_default(void) {
     return (mu_engine_options){
         .weight_type = MU_F32,
         .kv_type = MU_F32,
-        .isa_max = MU_ISA_AVX512,
         .n_seqs_max = 32,
         .n_waiting_max = 1024,
         .step_tokens_max = 512,

@@ -36,8 +36,8 @@ typedef struct mu_engine_options {
     mu_device_id device;
     mu_dtype weight_type;
     mu_dtype kv_type;
-    uint32_t n_threads; /* 0: as many as the process may use */
-    mu_isa isa_max;
+    uint32_t n_threads;          /* 0: as many as the process may use */
+    const mu_cpu_level *isa_max; /* NULL: the best the CPU has */
     uint32_t n_ctx;           /* tokens per sequence, prompt and output together; 0: the model's */
     uint32_t n_seqs_max;      /* sequences running at once */
     uint32_t n_waiting_max;   /* sequences waiting at most; submit() says MU_ERR_BUSY beyond */

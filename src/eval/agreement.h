@@ -24,7 +24,7 @@ typedef struct mu_agreement_options {
     mu_device_id device;       /* of the model; the reference runs on the CPU */
     mu_dtype weight_type, kv_type;
     uint32_t n_threads;
-    mu_isa isa_max;
+    const mu_cpu_level *isa_max;
     const mu_token *tokens; /* [n_tokens], each in [0, vocab_size); borrowed */
     uint32_t n_tokens;      /* > 0 */
     uint32_t window;        /* tokens; in [1, the context of both models] */

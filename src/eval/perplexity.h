@@ -41,7 +41,7 @@ typedef struct mu_perplexity_options {
     mu_device_id device;
     mu_dtype weight_type, kv_type;
     uint32_t n_threads; /* 0: as many as the process may use */
-    mu_isa isa_max;
+    const mu_cpu_level *isa_max;
     const mu_token *tokens; /* [n_tokens], each in [0, vocab_size), the first is given; borrowed */
     uint32_t n_tokens;      /* > 1 */
     uint32_t window;        /* tokens; in [1, the model's context] */

@@ -50,12 +50,8 @@ static void fewer_bits_cost_more(void **state) {
     for (int i = 0; i < N; i++) {
         tokens[i] = (mu_token)mu_rng_below(&rng, mu_model_spec(model)->vocab_size);
     }
-    mu_perplexity_options text = {.isa_max = MU_ISA_AVX512,
-                                  .n_threads = 2,
-                                  .tokens = tokens,
-                                  .n_tokens = N,
-                                  .window = 64,
-                                  .stride = 32};
+    mu_perplexity_options text = {
+        .n_threads = 2, .tokens = tokens, .n_tokens = N, .window = 64, .stride = 32};
     mu_quant_row rows[MU_QUANT_ROWS_MAX];
     uint32_t n = mu_quant_rows(model, reference, rows);
     for (uint32_t i = 0; i < n; i++) {

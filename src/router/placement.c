@@ -31,7 +31,8 @@ static mu_status settle_gpu(uint32_t index, mu_placement *out, mu_err *err) {
     return MU_OK;
 }
 
-mu_status mu_device_settle(const char *option, mu_isa isa_max, mu_placement *out, mu_err *err) {
+mu_status mu_device_settle(const char *option, const mu_cpu_level *isa_max, mu_placement *out,
+                           mu_err *err) {
     *out = (mu_placement){.isa_max = isa_max, .text = "cpu"};
     uint32_t index = 0;
     mu_err why;
@@ -66,8 +67,8 @@ static mu_status settle_named_type(const mu_model *model, const mu_ref *ref, con
     return MU_OK;
 }
 
-mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
-                            mu_err *err) {
+mu_status mu_settle_kv_type(mu_dtype weight_type, const mu_cpu_level *isa_max, const char *option,
+                            mu_dtype *out, mu_err *err) {
     static const mu_dtype known[] = {MU_F32, MU_BF16, MU_F16};
     if (strcmp(option, "auto") == 0) {
         bool has_bf16 = strcmp(mu_isa_best(isa_max), "avx512bf16") == 0;

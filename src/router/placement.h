@@ -15,12 +15,12 @@ typedef struct mu_placement_options {
     const char *dtype;  /* "f32" and the like; "auto": what the file holds, on a GPU bf16 */
     const char *kv;     /* "auto": f32 beside f32 weights; beside narrower ones bf16 where the CPU
                            multiplies it, else f16; on a GPU as the weights */
-    mu_isa isa_max;     /* of the CPU */
+    const mu_cpu_level *isa_max; /* of the CPU */
 } mu_placement_options;
 
 typedef struct mu_placement {
     mu_device_id device;
-    mu_isa isa_max;
+    const mu_cpu_level *isa_max;
     mu_dtype weight_type, kv_type;
     mu_gpu gpu;         /* where the device is one */
     char gpu_label[16]; /* "cuda:0" */
@@ -29,7 +29,7 @@ typedef struct mu_placement {
 
 /* A device alone. MU_ERR_UNSUPPORTED names --device where a GPU is asked for and there is none.
  * out: types are not set. */
-mu_status mu_device_settle(const char *device, mu_isa isa_max, mu_placement *out,
+mu_status mu_device_settle(const char *device, const mu_cpu_level *isa_max, mu_placement *out,
                            mu_err *err) MU_MUST_USE;
 
 /* The types, on a placement whose device is settled. ref tells the weight type that the reference
@@ -45,8 +45,8 @@ mu_status mu_placement_settle(const mu_model *model, const mu_ref *ref,
 mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out,
                                mu_err *err) MU_MUST_USE;
 /* A KV type alone, on the CPU: what `kv` says beside weights of a type. */
-mu_status mu_settle_kv_type(mu_dtype weight_type, mu_isa isa_max, const char *option, mu_dtype *out,
-                            mu_err *err) MU_MUST_USE;
+mu_status mu_settle_kv_type(mu_dtype weight_type, const mu_cpu_level *isa_max, const char *option,
+                            mu_dtype *out, mu_err *err) MU_MUST_USE;
 
 void mu_placement_apply(const mu_placement *placement, mu_engine_options *engine);
 

@@ -168,11 +168,11 @@ static void check_on_cpu(const char *folder, const mu_model *model, const golden
         if (is_rounded && rounding <= 0.0) continue;
         double worst = 0.0;
         size_t n = 0;
-        for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
+        for (uint32_t level = 0; level < mu_cpu_n_levels(); level++) {
             for (uint32_t threads = 1; threads <= 2; threads++) {
                 mu_backend_options o = {.weight_type = types[t].weight_type,
                                         .kv_type = types[t].kv_type,
-                                        .isa_max = (mu_isa)isa,
+                                        .isa_max = mu_cpu_level_at(level),
                                         .n_threads = threads};
                 double error = error_with(model, g, o, &n);
                 if (!(error <= worst)) worst = error;

@@ -367,7 +367,7 @@ static mu_backend_bytes get_bytes(const mu_backend *backend) {
     return (mu_backend_bytes){b->weights_region.used, b->kv_region.used, b->scratch_bytes};
 }
 
-const char *mu_isa_best(mu_isa max) {
+const char *mu_isa_best(const mu_cpu_level *max) {
     return mu_kernels_get(max).isa;
 }
 

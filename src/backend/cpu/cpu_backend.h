@@ -141,7 +141,7 @@ void mu_cpu_scratch_enter(mu_cpu_backend *b);
 /* As in mu_backend_ops. */
 mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
                          mu_err *err);
-mu_status mu_cpu_rates_measure(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
+mu_status mu_cpu_rates_measure(mu_device_id device, uint32_t n_threads, const mu_cpu_level *isa_max,
                                mu_machine_rates *out, mu_err *err);
 
 #endif

@@ -282,7 +282,8 @@ static bool measure_all(rate_bench *b) {
     return measure_maps(b);
 }
 
-mu_status mu_kernel_rates_measure(const mu_decoder_spec *spec, mu_isa isa, uint32_t n_rows,
+mu_status mu_kernel_rates_measure(const mu_decoder_spec *spec, const mu_cpu_level *level,
+                                  uint32_t n_rows,
                                   bool (*each)(void *ctx, const mu_kernel_rate *rate), void *ctx,
                                   mu_err *err) {
     uint32_t widest = mu_decoder_row_max(spec), head_dim = spec->kinds[0].head_dim;
@@ -292,7 +293,7 @@ mu_status mu_kernel_rates_measure(const mu_decoder_spec *spec, mu_isa isa, uint3
     size_t matrix = (size_t)mu_panels_of(widest) * MU_PANEL * (widest + MU_QUANT_GROUP) * 4;
     size_t head = (size_t)2 * HEAD_POSITIONS * head_dim * sizeof(float);
     rate_bench b = {
-        .kernels = mu_kernels_get(isa),
+        .kernels = mu_kernels_get(level),
         .spec = spec,
         .n_rows = n_rows,
         .each = each,

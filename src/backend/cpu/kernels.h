@@ -198,8 +198,11 @@ typedef struct mu_kernels {
     void (*softmax)(float *x, size_t n, size_t n_padded);
 } mu_kernels;
 
-/* The best table the CPU can run, not above max. Tests ask for each level in turn. */
-mu_kernels mu_kernels_get(mu_isa max);
+/* The best table the CPU can run, not above max; NULL: the best of all. Tests ask for each level in
+ * turn. */
+mu_kernels mu_kernels_get(const mu_cpu_level *max);
+
+uint32_t mu_cpu_level_index(const mu_cpu_level *level); /* NULL: of the highest */
 
 void mu_kernels_init_ref(mu_kernels *k); /* all entries */
 

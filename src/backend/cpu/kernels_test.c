@@ -18,7 +18,14 @@
 #include "base/rng.h"
 #include "tensor/half.h"
 
-enum { N_IN_MAX = 300, ROWS_MAX = 40, GUARD = 16, POSITIONS_MAX = 100, HEAD_DIM_MAX = 80 };
+enum {
+    LEVELS_MAX = 8,
+    N_IN_MAX = 300,
+    ROWS_MAX = 40,
+    GUARD = 16,
+    POSITIONS_MAX = 100,
+    HEAD_DIM_MAX = 80
+};
 static const float guard = 12345.0f;
 
 static mu_rng rng = {2026};
@@ -65,8 +72,9 @@ static void assert_near(const float *got, const float *want, size_t n, double to
 /* Levels above the reference that this CPU has. */
 static size_t levels(mu_kernels *out) {
     size_t n = 0;
-    for (int isa = MU_ISA_REF + 1; isa < MU_N_ISAS; isa++) {
-        mu_kernels k = mu_kernels_get((mu_isa)isa);
+    assert_true(mu_cpu_n_levels() <= LEVELS_MAX);
+    for (uint32_t i = 1; i < mu_cpu_n_levels(); i++) {
+        mu_kernels k = mu_kernels_get(mu_cpu_level_at(i));
         if (strcmp(k.isa, "ref") != 0 && (n == 0 || strcmp(k.isa, out[n - 1].isa) != 0)) {
             out[n++] = k;
         }
@@ -166,7 +174,7 @@ static void products_match_the_reference_and_are_batch_invariant(void **state) {
     (void)state;
     static const uint32_t n_ins[] = {1, 2, 7, 16, 33, 64, 257, N_IN_MAX};
     static const uint32_t n_rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 23, 24, ROWS_MAX};
-    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
+    mu_kernels ref = mu_kernels_get(mu_cpu_level_at(0)), isas[LEVELS_MAX] = {0};
     size_t n_isas = levels(isas), n = 0;
     for (size_t isa = 0; isa < n_isas; isa++) {
         for (uint32_t t = 0; t < MU_N_WEIGHT_TYPES; t++) {
@@ -200,7 +208,7 @@ static void reference_product_is_the_formula(void **state) {
     /* of weights of at most 1: rounding, then half a step of 1 / 127, a step of 1 / 8 and some */
     static const float weight_error[MU_N_DTYPES] = {
         [MU_BF16] = 1.0f / 256, [MU_Q8_0] = 0.51f / 127, [MU_Q4_0] = 0.15f};
-    mu_kernels ref = mu_kernels_get(MU_ISA_REF);
+    mu_kernels ref = mu_kernels_get(mu_cpu_level_at(0));
     for (uint32_t t = 0; t < MU_N_WEIGHT_TYPES; t++) {
         mu_dtype type = mu_weight_type_at(t);
         const mu_matmul *matmul = &ref.matmul[type];
@@ -243,7 +251,7 @@ static void activations_of_every_kind_are_packed_alike(void **state) {
                                   64.0f, 63.99f, 3.4e38f,  INFINITY, NAN,    -INFINITY,
                                   0.5f,  -128.f, 0x1p100f, 0x1p-60f, 1.5f,   -2.5f};
     enum { N = 2 * MU_QUANT_GROUP + 5 };
-    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
+    mu_kernels ref = mu_kernels_get(mu_cpu_level_at(0)), isas[LEVELS_MAX] = {0};
     size_t n_isas = levels(isas);
     for (uint32_t round = 0; round < 20000; round++) {
         float x[N];
@@ -343,8 +351,8 @@ static void attention_matches_double_arithmetic(void **state) {
     static const uint32_t n_rows[] = {1, 2, 4, 7, 8, 9};
     static const uint32_t n_positions[] = {1, 15, 16, 17, 33, POSITIONS_MAX};
     size_t n = 0;
-    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
-        mu_kernels k = mu_kernels_get((mu_isa)isa);
+    for (uint32_t level = 0; level < mu_cpu_n_levels(); level++) {
+        mu_kernels k = mu_kernels_get(mu_cpu_level_at(level));
         for (int form = 0; form < MU_N_KV_FORMS; form++) {
             for (size_t i = 0; i < 7 * 6 * 6; i++, n++) {
                 check_attention(&k, form, head_dims[i % 7], n_rows[i / 7 % 6], n_positions[i / 42]);
@@ -356,7 +364,7 @@ static void attention_matches_double_arithmetic(void **state) {
 
 static void layer_norm_matches_the_reference(void **state) {
     (void)state;
-    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
+    mu_kernels ref = mu_kernels_get(mu_cpu_level_at(0)), isas[LEVELS_MAX] = {0};
     size_t n_isas = levels(isas);
     for (size_t isa = 0; isa < n_isas; isa++) {
         for (size_t n = 1; n <= 131; n++) {
@@ -374,8 +382,8 @@ static void layer_norm_matches_the_reference(void **state) {
 
 static void rms_norm_matches_double_arithmetic(void **state) {
     (void)state;
-    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
-        mu_kernels k = mu_kernels_get((mu_isa)isa);
+    for (uint32_t level = 0; level < mu_cpu_n_levels(); level++) {
+        mu_kernels k = mu_kernels_get(mu_cpu_level_at(level));
         for (size_t n = 1; n <= 131; n++) {
             float *x = random_floats(n, 3), *w = random_floats(n, 1), *y = guarded(n);
             double squares = 0.0;
@@ -403,8 +411,8 @@ static void rms_norm_matches_double_arithmetic(void **state) {
 static void rotation_turns_the_pairs_and_leaves_the_rest(void **state) {
     (void)state;
     enum { REST = 5 };
-    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
-        mu_kernels k = mu_kernels_get((mu_isa)isa);
+    for (uint32_t level = 0; level < mu_cpu_n_levels(); level++) {
+        mu_kernels k = mu_kernels_get(mu_cpu_level_at(level));
         for (size_t n_pairs = 0; n_pairs <= 67; n_pairs++) {
             size_t n = 2 * n_pairs + REST;
             float *x = random_floats(n, 10), *cos_sin = guarded(2 * n_pairs), *y = guarded(n);
@@ -431,8 +439,8 @@ static void rotation_turns_the_pairs_and_leaves_the_rest(void **state) {
 
 static void multiply_is_exact(void **state) {
     (void)state;
-    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
-        mu_kernels k = mu_kernels_get((mu_isa)isa);
+    for (uint32_t level = 0; level < mu_cpu_n_levels(); level++) {
+        mu_kernels k = mu_kernels_get(mu_cpu_level_at(level));
         for (size_t n = 0; n <= 67; n++) {
             float *x = random_floats(n + 1, 3), *y = random_floats(n + 1, 3), *got = guarded(n);
             memcpy(got, x, n * sizeof(float));
@@ -468,7 +476,7 @@ static void extreme_values_give_what_the_reference_gives(void **state) {
     static const float kinds[] = {0.0f,   -0.0f,    1e-45f,    -1e-30f, 87.5f,  88.8f,
                                   -87.5f, -88.8f,   1e15f,     1e20f,   -1e20f, 3.4e38f,
                                   NAN,    INFINITY, -INFINITY, -104.0f, 1e-20f, 150.5f};
-    mu_kernels ref = mu_kernels_get(MU_ISA_REF), isas[MU_N_ISAS] = {0};
+    mu_kernels ref = mu_kernels_get(mu_cpu_level_at(0)), isas[LEVELS_MAX] = {0};
     size_t n_isas = levels(isas);
     for (size_t round = 0; round < N_ROUNDS * n_isas; round++) {
         const mu_kernels *k = &isas[round % n_isas];
@@ -515,8 +523,8 @@ static void activations_are_exact_to_1e6(void **state) {
         [MU_ACTIVATION_RELU] = exact_relu,
         [MU_ACTIVATION_SILU] = exact_silu,
     };
-    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
-        mu_kernels k = mu_kernels_get((mu_isa)isa);
+    for (uint32_t level = 0; level < mu_cpu_n_levels(); level++) {
+        mu_kernels k = mu_kernels_get(mu_cpu_level_at(level));
         for (int kind = 0; kind < MU_N_ACTIVATIONS; kind++) {
             float *y = guarded(N);
             for (size_t i = 0; i < N; i++) {
@@ -535,8 +543,8 @@ static void activations_are_exact_to_1e6(void **state) {
 static void softmax_sums_to_one_and_clears_the_rest(void **state) {
     (void)state;
     enum { N_MAX = 70, PADDED = 80 };
-    for (int isa = MU_ISA_REF; isa < MU_N_ISAS; isa++) {
-        mu_kernels k = mu_kernels_get((mu_isa)isa);
+    for (uint32_t level = 0; level < mu_cpu_n_levels(); level++) {
+        mu_kernels k = mu_kernels_get(mu_cpu_level_at(level));
         for (size_t n = 1; n <= N_MAX; n++) {
             float *x = random_floats(PADDED, 30), *y = guarded(PADDED);
             memcpy(y, x, PADDED * sizeof(float));

@@ -42,10 +42,10 @@ static float f32_ref(uint32_t n_passes) {
     return sum[0] + sum[7] + sum[15];
 }
 
-static mu_rate_loops loops_for(mu_isa max) {
+static mu_rate_loops loops_for(const mu_cpu_level *max) {
     mu_rate_loops loops = {.read = read_ref, .f32 = {16 * 2, f32_ref}};
 #if defined(__x86_64__)
-    mu_x86_rate_loops(&loops, max);
+    mu_x86_rate_loops(&loops, mu_cpu_level_index(max));
 #else
     (void)max;
 #endif
@@ -99,7 +99,7 @@ static double rate_of(rate_job *job, const mu_rate_loop *loop) {
     return ops / fastest_seconds(job) * 1e-9;
 }
 
-mu_status mu_cpu_rates_measure(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
+mu_status mu_cpu_rates_measure(mu_device_id device, uint32_t n_threads, const mu_cpu_level *isa_max,
                                mu_machine_rates *out, mu_err *err) {
     (void)device; /* there is one CPU */
     n_threads = mu_cpu_threads(n_threads);

@@ -208,7 +208,7 @@ static mu_backend_bytes get_bytes(const mu_backend *backend) {
     return (mu_backend_bytes){b->weights_region.used, b->kv_region.used, b->scratch_region.used};
 }
 
-static mu_status rates(mu_device_id device, uint32_t n_threads, mu_isa isa_max,
+static mu_status rates(mu_device_id device, uint32_t n_threads, const mu_cpu_level *isa_max,
                        mu_machine_rates *out, mu_err *err) {
     (void)n_threads, (void)isa_max;
     const mu_cuda_api *api;

@@ -23,30 +23,30 @@ static bool has_vnni_and_bf16(void) {
 }
 
 static const struct {
-    mu_isa isa;
+    uint32_t level;
     bool (*is_there)(void);
     void (*kernels)(mu_kernels *k);
     void (*rates)(mu_rate_loops *loops);
 } levels[] = {
-    {MU_ISA_AVX2, has_avx2, mu_kernels_init_avx2, mu_rate_loops_avx2},
-    {MU_ISA_AVX2, has_avx2, mu_kernels_init_avx2quant, NULL},
-    {MU_ISA_AVX2, has_avx2, mu_kernels_init_avx2kv, NULL},
-    {MU_ISA_AVX512, has_avx512, mu_kernels_init_avx512, mu_rate_loops_avx512},
-    {MU_ISA_AVX512, has_vnni, mu_kernels_init_avx512vnni, NULL},
-    {MU_ISA_AVX512, has_bf16, mu_kernels_init_avx512bf16, NULL},
-    {MU_ISA_AVX512, has_vnni_and_bf16, NULL, mu_rate_loops_avx512bf16},
+    {MU_X86_AVX2, has_avx2, mu_kernels_init_avx2, mu_rate_loops_avx2},
+    {MU_X86_AVX2, has_avx2, mu_kernels_init_avx2quant, NULL},
+    {MU_X86_AVX2, has_avx2, mu_kernels_init_avx2kv, NULL},
+    {MU_X86_AVX512, has_avx512, mu_kernels_init_avx512, mu_rate_loops_avx512},
+    {MU_X86_AVX512, has_vnni, mu_kernels_init_avx512vnni, NULL},
+    {MU_X86_AVX512, has_bf16, mu_kernels_init_avx512bf16, NULL},
+    {MU_X86_AVX512, has_vnni_and_bf16, NULL, mu_rate_loops_avx512bf16},
 };
 
-void mu_x86_kernels(mu_kernels *kernels, mu_isa max) {
+void mu_x86_kernels(mu_kernels *kernels, uint32_t max) {
     for (size_t i = 0; i < MU_COUNTOF(levels); i++) {
-        if (levels[i].isa > max || !levels[i].kernels || !levels[i].is_there()) continue;
+        if (levels[i].level > max || !levels[i].kernels || !levels[i].is_there()) continue;
         levels[i].kernels(kernels);
     }
 }
 
-void mu_x86_rate_loops(mu_rate_loops *loops, mu_isa max) {
+void mu_x86_rate_loops(mu_rate_loops *loops, uint32_t max) {
     for (size_t i = 0; i < MU_COUNTOF(levels); i++) {
-        if (levels[i].isa > max || !levels[i].rates || !levels[i].is_there()) continue;
+        if (levels[i].level > max || !levels[i].rates || !levels[i].is_there()) continue;
         levels[i].rates(loops);
     }
 }

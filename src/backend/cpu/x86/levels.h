@@ -9,9 +9,11 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rates.h"
 
+enum { MU_X86_AVX2 = 1, MU_X86_AVX512 }; /* indices of levels; 0 is portable C */
+
 /* Overwrite the entries that the levels up to max have, lowest level first. */
-void mu_x86_kernels(mu_kernels *kernels, mu_isa max);
-void mu_x86_rate_loops(mu_rate_loops *loops, mu_isa max);
+void mu_x86_kernels(mu_kernels *kernels, uint32_t max);
+void mu_x86_rate_loops(mu_rate_loops *loops, uint32_t max);
 
 /* Each file overwrites its own entries and leaves the rest. */
 void mu_kernels_init_avx2(mu_kernels *k);
