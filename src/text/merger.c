@@ -1,6 +1,7 @@
 /* Short words rescan an array after each merge; long ones keep candidate pairs in a heap and the
  * word as a linked list, so that a word of a million letters takes n log n. A candidate is out of
- * date when either of its symbols has since grown: then the ends of the two are others.
+ * date when either of its symbols has since grown: then the two end elsewhere, or the left one is
+ * part of another.
  */
 #include "text/merger.h"
 
@@ -25,9 +26,8 @@ typedef struct pair { /* two neighbours that could be one */
 } pair;
 
 struct mu_candidate {
-    uint32_t rank;
-    uint32_t left, right; /* symbols */
-    uint32_t right_end;   /* of the right symbol when this was found */
+    uint64_t key; /* rank, then the left symbol: the smallest is next */
+    uint32_t end; /* of the right symbol when this was found */
     mu_token result;
 };
 
@@ -168,32 +168,29 @@ static mu_status merge_short(const mu_tokenizer *t, const char *word, mu_symbol 
     return status;
 }
 
-static bool comes_before(const mu_candidate *a, const mu_candidate *b) {
-    return a->rank != b->rank ? a->rank < b->rank : a->left < b->left;
-}
-
 static void heap_up(mu_candidate *heap, size_t at) {
     mu_candidate moving = heap[at];
-    while (at > 0 && comes_before(&moving, &heap[(at - 1) / 2])) {
+    while (at > 0 && moving.key < heap[(at - 1) / 2].key) {
         heap[at] = heap[(at - 1) / 2];
         at = (at - 1) / 2;
     }
     heap[at] = moving;
 }
 
-static void heap_down(mu_candidate *heap, size_t n) {
-    mu_candidate moving = heap[0];
-    size_t at = 0;
+static void heap_down(mu_candidate *heap, size_t n, size_t at) {
+    mu_candidate moving = heap[at];
     for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && comes_before(&heap[child + 1], &heap[child])) child++;
-        if (!comes_before(&heap[child], &moving)) break;
+        if (child + 1 < n && heap[child + 1].key < heap[child].key) child++;
+        if (heap[child].key >= moving.key) break;
         heap[at] = heap[child];
     }
     heap[at] = moving;
 }
 
-static mu_status push_pair(mu_merger *m, const mu_tokenizer *t, const char *word, uint32_t left,
-                           uint32_t right, mu_err *err) {
+/* A pair that could be one, at the heap's end. *is_added: there was one. */
+static mu_status add_pair(mu_merger *m, const mu_tokenizer *t, const char *word, uint32_t left,
+                          uint32_t right, bool *is_added, mu_err *err) {
+    *is_added = false;
     if (left == NO_SYMBOL || right == NO_SYMBOL) return MU_OK;
     pair p = pair_of(t, word, &m->symbols[left], &m->symbols[right]);
     if (p.rank == NO_RANK) return MU_OK;
@@ -202,46 +199,67 @@ static mu_status push_pair(mu_merger *m, const mu_tokenizer *t, const char *word
         if (!mu_grow(&grown, &m->heap_cap, m->n_heap + 1, sizeof(*m->heap))) return no_memory(err);
         m->heap = grown;
     }
-    m->heap[m->n_heap] = (mu_candidate){p.rank, left, right, m->symbols[right].end, p.result};
-    heap_up(m->heap, m->n_heap++);
+    m->heap[m->n_heap++] =
+        (mu_candidate){(uint64_t)p.rank << 32 | left, m->symbols[right].end, p.result};
+    *is_added = true;
     return MU_OK;
+}
+
+static mu_status push_pair(mu_merger *m, const mu_tokenizer *t, const char *word, uint32_t left,
+                           uint32_t right, mu_err *err) {
+    bool is_added;
+    mu_status status = add_pair(m, t, word, left, right, &is_added, err);
+    if (is_added) heap_up(m->heap, m->n_heap - 1);
+    return status;
+}
+
+/* All pairs of neighbours, made a heap at once. */
+static mu_status fill_heap(mu_merger *m, const mu_tokenizer *t, const char *word, mu_err *err) {
+    mu_status status = MU_OK;
+    bool is_added;
+    m->n_heap = 0;
+    for (uint32_t i = 0; i + 1 < m->n_symbols && status == MU_OK; i++) {
+        status = add_pair(m, t, word, i, i + 1, &is_added, err);
+    }
+    for (size_t i = m->n_heap / 2; i > 0; i--) {
+        heap_down(m->heap, m->n_heap, i - 1);
+    }
+    return status;
 }
 
 static mu_candidate pop_pair(mu_merger *m) {
     mu_candidate best = m->heap[0];
     m->heap[0] = m->heap[--m->n_heap];
-    if (m->n_heap > 0) heap_down(m->heap, m->n_heap);
+    if (m->n_heap > 0) heap_down(m->heap, m->n_heap, 0);
     return best;
 }
 
+/* Ends only grow. */
 static bool is_current(const mu_merger *m, const mu_candidate *c) {
-    const mu_symbol *left = &m->symbols[c->left], *right = &m->symbols[c->right];
-    return left->end != 0 && left->next == c->right && right->end == c->right_end;
+    const mu_symbol *left = &m->symbols[(uint32_t)c->key];
+    return left->end != 0 && left->next != NO_SYMBOL && m->symbols[left->next].end == c->end;
 }
 
 static mu_status merge_long(mu_merger *m, const mu_tokenizer *t, const char *word,
                             mu_token_list *out, mu_err *err) {
-    mu_status status = MU_OK;
     uint32_t n = (uint32_t)m->n_symbols;
-    m->n_heap = 0;
     for (uint32_t i = 0; i < n; i++) {
         m->symbols[i].next = i + 1 < n ? i + 1 : NO_SYMBOL;
         m->symbols[i].prev = i > 0 ? i - 1 : NO_SYMBOL;
     }
-    for (uint32_t i = 0; i + 1 < n && status == MU_OK; i++) {
-        status = push_pair(m, t, word, i, i + 1, err);
-    }
+    mu_status status = fill_heap(m, t, word, err);
     while (m->n_heap > 0 && status == MU_OK) {
         mu_candidate c = pop_pair(m);
         if (!is_current(m, &c)) continue;
-        mu_symbol *left = &m->symbols[c.left], *right = &m->symbols[c.right];
+        uint32_t at = (uint32_t)c.key;
+        mu_symbol *left = &m->symbols[at], *right = &m->symbols[left->next];
         left->token = c.result;
         left->end = right->end;
         left->next = right->next;
-        if (right->next != NO_SYMBOL) m->symbols[right->next].prev = c.left;
+        if (right->next != NO_SYMBOL) m->symbols[right->next].prev = at;
         right->end = 0;
-        status = push_pair(m, t, word, left->prev, c.left, err);
-        if (status == MU_OK) status = push_pair(m, t, word, c.left, left->next, err);
+        status = push_pair(m, t, word, left->prev, at, err);
+        if (status == MU_OK) status = push_pair(m, t, word, at, left->next, err);
     }
     for (uint32_t i = 0; i != NO_SYMBOL && status == MU_OK; i = m->symbols[i].next) {
         status = emit(t, word, &m->symbols[i], out, err);
