@@ -1,4 +1,4 @@
-/* The loop: hear (wake-ups, peers that left), end what was canceled, admit, step one engine, tell.
+/* The loop: hear (wake-ups), end what was canceled, admit, step one engine, tell.
  *
  * Locks, in this order: executor (queues, published statistics), request (news, facts), whatever
  * notify() takes. What runs is touched by the executor's thread alone; what waits is under the
@@ -7,8 +7,8 @@
 #include "router/executor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -17,8 +17,6 @@
 #include "router/pacer.h"
 #include "router/queue.h"
 #include "router/request_state.h"
-
-enum { EVENTS_MAX = 64 };
 
 struct mu_resident {
     mu_executor *ex;
@@ -37,11 +35,10 @@ struct mu_resident {
 struct mu_executor {
     pthread_t thread;
     bool is_started;
-    int epoll_fd, wake_fd;
+    int wake_fd;
     atomic_bool is_stopping, cancels_all;
 
     pthread_mutex_t lock;
-    uint64_t last_id;
     mu_resident *residents[MU_RESIDENTS_MAX]; /* [n_residents], owned */
     atomic_uint n_residents;                  /* grows with the lock, when the entry is there */
 
@@ -62,7 +59,6 @@ static mu_status enqueue(mu_resident *resident, mu_request *request, mu_err *err
     mu_executor *ex = resident->ex;
     mu_status status;
     pthread_mutex_lock(&ex->lock);
-    request->id = ++ex->last_id;
     request->facts.submitted_ns = mu_now_ns();
     if (atomic_load(&ex->is_stopping)) {
         status = mu_fail(err, MU_ERR_CANCELED, "the server is stopping");
@@ -80,18 +76,11 @@ mu_status mu_resident_submit(mu_resident *resident, const mu_request_options *op
     mu_request *request = NULL;
     mu_status status = mu_request_open(resident->options.engine, options, &request, err);
     if (status != MU_OK) return status;
-    request->watch_fd = ex->epoll_fd;
     request->wake_fd = ex->wake_fd;
     status = enqueue(resident, request, err);
     if (status != MU_OK) {
         mu_request_release(request);
         return status;
-    }
-    if (request->peer_fd >= 0) {
-        struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.u64 = request->id};
-        if (epoll_ctl(ex->epoll_fd, EPOLL_CTL_ADD, request->peer_fd, &event) != 0) {
-            request->peer_fd = -1;
-        }
     }
     *out = request;
     wake(ex);
@@ -281,35 +270,13 @@ static uint64_t step(mu_resident *resident) {
 
 /* The thread: all of them */
 
-static void cancel_request_of_peer(mu_executor *ex, uint64_t id) {
-    uint32_t n = atomic_load(&ex->n_residents);
-    pthread_mutex_lock(&ex->lock);
-    for (uint32_t at = 0; at < n; at++) {
-        mu_resident *resident = ex->residents[at];
-        for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-            mu_request *r = running(resident, i);
-            if (r->id == id) atomic_store(&r->is_peer_gone, true);
-        }
-        for (uint32_t i = 0; i < resident->queue.n_waiting; i++) {
-            mu_request *r = waiting(resident, i);
-            if (r->id == id) atomic_store(&r->is_peer_gone, true);
-        }
-    }
-    pthread_mutex_unlock(&ex->lock);
-}
-
+/* Sleeps until somebody wakes it, if it may. */
 static void hear(mu_executor *ex, bool may_sleep) {
-    struct epoll_event events[EVENTS_MAX];
-    int n = epoll_wait(ex->epoll_fd, events, EVENTS_MAX, may_sleep ? -1 : 0);
-    for (int i = 0; i < n; i++) {
-        uint64_t id = events[i].data.u64, count;
-        if (id != 0) {
-            cancel_request_of_peer(ex, id);
-        } else {
-            ssize_t n_read = read(ex->wake_fd, &count, sizeof(count));
-            (void)n_read;
-        }
-    }
+    struct pollfd wakeups = {.fd = ex->wake_fd, .events = POLLIN};
+    uint64_t count;
+    if (!may_sleep || poll(&wakeups, 1, -1) != 1) return;
+    ssize_t n_read = read(ex->wake_fd, &count, sizeof(count));
+    (void)n_read;
 }
 
 static void cancel_everything(mu_executor *ex, uint32_t n) {
@@ -379,12 +346,9 @@ mu_status mu_executor_open(mu_executor **out, mu_err *err) {
     mu_executor *ex = mu_alloc(sizeof(*ex));
     if (!ex) return mu_fail(err, MU_ERR_NOMEM, "executor");
     pthread_mutex_init(&ex->lock, NULL);
-    ex->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     ex->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     mu_status status = MU_OK;
-    struct epoll_event event = {.events = EPOLLIN};
-    if (ex->epoll_fd < 0 || ex->wake_fd < 0 ||
-        epoll_ctl(ex->epoll_fd, EPOLL_CTL_ADD, ex->wake_fd, &event) != 0) {
+    if (ex->wake_fd < 0) {
         status = mu_fail_os(err, MU_ERR_IO, "executor");
     } else if ((errno = pthread_create(&ex->thread, NULL, run, ex)) != 0) {
         status = mu_fail_os(err, MU_ERR_IO, "executor thread");
@@ -416,7 +380,6 @@ void mu_executor_close(mu_executor *ex) {
     for (uint32_t i = 0; i < atomic_load(&ex->n_residents); i++) {
         close_resident(ex->residents[i]);
     }
-    if (ex->epoll_fd >= 0) close(ex->epoll_fd);
     if (ex->wake_fd >= 0) close(ex->wake_fd);
     pthread_mutex_destroy(&ex->lock);
     mu_free(ex);

@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -93,14 +92,9 @@ static mu_request_seq usual(uint32_t n_output) {
                                         .sampling = mu_sampling_default()}};
 }
 
-static mu_status submit(const mu_request_seq *seqs, uint32_t n, signal_box *box, int fd,
-                        mu_request **out) {
-    mu_request_options o = {.seqs = seqs,
-                            .n_seqs = n,
-                            .peer_fd = fd,
-                            .is_streaming = true,
-                            .notify = on_news,
-                            .ctx = box};
+static mu_status submit(const mu_request_seq *seqs, uint32_t n, signal_box *box, mu_request **out) {
+    mu_request_options o = {
+        .seqs = seqs, .n_seqs = n, .is_streaming = true, .notify = on_news, .ctx = box};
     return mu_resident_submit(resident, &o, out, NULL);
 }
 
@@ -112,7 +106,7 @@ static void request_gives_all_tokens_of_all_sequences(void **state) {
     seqs[2].follows = 2;
     seqs[0].options.sampling.n_logprobs = 1;
     mu_request *request;
-    assert_int_equal(submit(seqs, 3, &box, -1, &request), MU_OK);
+    assert_int_equal(submit(seqs, 3, &box, &request), MU_OK);
     wait_done(&box, request);
     static const uint32_t wanted[] = {10, 10, 7};
     for (uint32_t i = 0; i < 3; i++) {
@@ -136,7 +130,7 @@ static void queue_is_bounded_and_empties(void **state) {
     uint32_t n = 0, n_busy = 0;
     mu_request_seq seq = usual(100);
     for (uint32_t i = 0; i < N_REQUESTS; i++) {
-        mu_status status = submit(&seq, 1, &box, -1, &requests[n]);
+        mu_status status = submit(&seq, 1, &box, &requests[n]);
         assert_true(status == MU_OK || status == MU_ERR_BUSY);
         n_busy += status == MU_ERR_BUSY;
         n += status == MU_OK;
@@ -154,32 +148,6 @@ static void queue_is_bounded_and_empties(void **state) {
     assert_int_equal(stats.n_waiting, 0);
 }
 
-static void peer_that_leaves_cancels(void **state) {
-    (void)state;
-    for (int half = 0; half < 2; half++) {
-        signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
-        int ends[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-        if (half) shutdown(ends[1], SHUT_WR); /* it left before it was watched */
-        mu_request *request;
-        mu_request_seq seqs[40];
-        for (uint32_t i = 0; i < MU_COUNTOF(seqs); i++) {
-            seqs[i] = usual(120);
-            seqs[i].follows = i;
-        }
-        assert_int_equal(submit(seqs, MU_COUNTOF(seqs), &box, ends[0], &request), MU_OK);
-        close(ends[1]);
-        wait_done(&box, request);
-        mu_request_news news = {0};
-        mu_request_take(request, MU_COUNTOF(seqs) - 1, &news);
-        assert_true(mu_request_get_facts(request).is_peer_gone);
-        assert_int_equal(news.finish, MU_FINISH_CANCELED);
-        mu_request_news_deinit(&news);
-        mu_request_free(request);
-        close(ends[0]);
-    }
-}
-
 static void request_freed_at_any_time_is_never_told(void **state) {
     (void)state;
     static signal_box boxes[N_REQUESTS];
@@ -187,7 +155,7 @@ static void request_freed_at_any_time_is_never_told(void **state) {
     for (uint32_t i = 0; i < N_REQUESTS; i++) {
         boxes[i] = (signal_box){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
         mu_request *request;
-        while (submit(&seq, 1, &boxes[i], -1, &request) == MU_ERR_BUSY) {
+        while (submit(&seq, 1, &boxes[i], &request) == MU_ERR_BUSY) {
             sched_yield();
         }
         for (volatile uint32_t spin = 0; spin < i * 1000; spin++) {}
@@ -201,7 +169,7 @@ static void stopping_ends_what_runs(void **state) {
     signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
     mu_request *request;
     mu_request_seq seq = usual(120);
-    assert_int_equal(submit(&seq, 1, &box, -1, &request), MU_OK);
+    assert_int_equal(submit(&seq, 1, &box, &request), MU_OK);
     mu_executor_cancel_all(ex);
     wait_done(&box, request);
     mu_request_free(request);
@@ -216,7 +184,7 @@ static void failed_submit_leaks_nothing(void **state) {
     for (int n = 0;; n++) {
         mu_request *request = NULL;
         mu_alloc_fail_after(n);
-        mu_status status = submit(&seq, 1, &box, -1, &request);
+        mu_status status = submit(&seq, 1, &box, &request);
         mu_alloc_fail_after(-1);
         if (status == MU_OK) {
             wait_done(&box, request);
@@ -234,8 +202,7 @@ static void text_of(mu_resident *of, uint32_t n_output, mu_buf *out) {
     signal_box box = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
     mu_request_seq seq = usual(n_output);
     seq.options.sampling.n_logprobs = 0;
-    mu_request_options o = {
-        .seqs = &seq, .n_seqs = 1, .peer_fd = -1, .notify = on_news, .ctx = &box};
+    mu_request_options o = {.seqs = &seq, .n_seqs = 1, .notify = on_news, .ctx = &box};
     o.client = (uint64_t)(uintptr_t)&box; /* each its own, so that all may wait */
     mu_request *request;
     assert_int_equal(mu_resident_submit(of, &o, &request, NULL), MU_OK);
@@ -337,7 +304,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH(request_gives_all_tokens_of_all_sequences),
         WITH(queue_is_bounded_and_empties),
-        WITH(peer_that_leaves_cancels),
         WITH(request_freed_at_any_time_is_never_told),
         WITH(stopping_ends_what_runs),
         WITH(failed_submit_leaks_nothing),

@@ -3,7 +3,6 @@
  */
 #include "router/request_state.h"
 
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -45,7 +44,6 @@ mu_request_facts mu_request_get_facts(mu_request *r) {
     pthread_mutex_lock(&r->lock);
     mu_request_facts facts = r->facts;
     pthread_mutex_unlock(&r->lock);
-    facts.is_peer_gone = atomic_load(&r->is_peer_gone);
     return facts;
 }
 
@@ -58,7 +56,6 @@ void mu_request_cancel(mu_request *r) {
 
 void mu_request_free(mu_request *r) {
     if (!r) return;
-    if (r->peer_fd >= 0) epoll_ctl(r->watch_fd, EPOLL_CTL_DEL, r->peer_fd, NULL);
     pthread_mutex_lock(&r->lock);
     r->notify = NULL;
     bool is_done = r->facts.is_done;
@@ -72,7 +69,6 @@ mu_status mu_request_open(mu_engine *engine, const mu_request_options *o, mu_req
     mu_request *r = mu_alloc(sizeof(*r) + o->n_seqs * sizeof(r->seqs[0]));
     if (!r) return mu_fail(err, MU_ERR_NOMEM, "request of %u sequences", o->n_seqs);
     r->entry = (mu_queue_entry){.fair.client = o->client, .n_seqs = o->n_seqs};
-    r->peer_fd = o->peer_fd;
     r->is_streaming = o->is_streaming;
     r->notify = o->notify;
     r->ctx = o->ctx;
@@ -95,7 +91,7 @@ mu_status mu_request_open(mu_engine *engine, const mu_request_options *o, mu_req
 }
 
 bool mu_request_is_urgent(const mu_request *r) {
-    return atomic_load(&r->is_canceled) || atomic_load(&r->is_peer_gone);
+    return atomic_load(&r->is_canceled);
 }
 
 /* The first sequence that may start; n_seqs: none. */

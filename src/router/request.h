@@ -5,8 +5,7 @@
  *                                          └──▶ notify(), then mu_request_take() on any thread
  *
  * mu_resident_submit() of executor.h makes one. The executor keeps what the sequences have
- * generated as their news until the submitter takes it; a socket can be watched: when its peer
- * leaves, the request is canceled within one step, whatever it was doing.
+ * generated as their news until the submitter takes it.
  *
  * Threads: every function may be called from any thread. notify() runs on the executor with the
  * request's lock held: it may wake somebody, and must not call back into the request.
@@ -29,7 +28,6 @@ typedef struct mu_request_options {
     const mu_request_seq *seqs; /* [n_seqs] */
     uint32_t n_seqs;
     uint64_t client;   /* who asks, for fair shares */
-    int peer_fd;       /* canceled when the peer of this socket leaves; -1: none */
     bool is_streaming; /* news for every token, not only at the end */
     void (*notify)(void *ctx);
     void *ctx;
@@ -45,8 +43,7 @@ typedef struct mu_request_news {
 } mu_request_news;
 
 typedef struct mu_request_facts {
-    bool is_done; /* every sequence is finished */
-    bool is_peer_gone;
+    bool is_done;      /* every sequence is finished */
     uint32_t n_cached; /* prompt tokens from the prefix cache, of all sequences that lead */
     uint64_t submitted_ns, started_ns, first_ns, end_ns; /* mu_now_ns(); 0: not yet */
 } mu_request_facts;

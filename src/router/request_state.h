@@ -23,11 +23,10 @@ typedef struct mu_request_seq_state {
 } mu_request_seq_state;
 
 struct mu_request {
-    mu_queue_entry entry;           /* first: a queue's pointers are ours */
-    uint64_t id;                    /* of its peer's socket among the executor's */
-    int peer_fd, watch_fd, wake_fd; /* the latter two the executor's */
+    mu_queue_entry entry; /* first: a queue's pointers are ours */
+    int wake_fd;          /* the executor's */
     bool is_streaming;
-    atomic_bool is_canceled, is_peer_gone;
+    atomic_bool is_canceled;
     atomic_int n_owners;
     pthread_mutex_t lock;
     void (*notify)(void *ctx); /* NULL once freed by the submitter */
@@ -47,7 +46,7 @@ void mu_request_release(mu_request *request);
 
 /* The rest is the executor's thread's. */
 
-bool mu_request_is_urgent(const mu_request *request); /* it was canceled, or its peer left */
+bool mu_request_is_urgent(const mu_request *request); /* it was canceled */
 /* It has a sequence that may be handed to the engine now. */
 bool mu_request_has_start(const mu_request *request);
 /* Hand one more sequence to the engine: a follower when the first token of its leader is there.

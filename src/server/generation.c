@@ -148,7 +148,6 @@ static bool submit(mu_generation *g, mu_api_error *error) {
         .seqs = seqs,
         .n_seqs = g->n_seqs,
         .client = mu_exchange_client(g->answer.call->x),
-        .peer_fd = -1, /* the connection is watched where it is read */
         .is_streaming = p->stream,
         .notify = on_news,
         .ctx = g->answer.call->x,

@@ -166,10 +166,6 @@ void mu_generation_resume(mu_answer *answer) {
     mu_call *call = answer->call;
     mu_request_facts facts = mu_request_get_facts(g->request);
     if (!facts.is_done) return;
-    if (facts.is_peer_gone) {
-        mu_exchange_drop(call->x);
-        return;
-    }
     for (uint32_t i = 0; i < g->n_seqs; i++) {
         mu_request_take(g->request, i, &g->news[i]);
         g->choices[i].n_tokens = g->news[i].n_tokens;
@@ -259,9 +255,6 @@ static void append_end(mu_generation *g, mu_buf *out) {
 
 mu_stream mu_generation_source(mu_answer *answer, mu_buf *out) {
     mu_generation *g = (mu_generation *)answer;
-    mu_request_facts facts =
-        mu_request_get_facts(g->request); /* before the news: they are whole then */
-    if (facts.is_done && facts.is_peer_gone) return MU_STREAM_ABORT;
     if (!g->has_role) append_prelude(g, out);
     bool is_over = true;
     mu_api_error error;

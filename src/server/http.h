@@ -30,7 +30,7 @@
 typedef struct mu_http mu_http;
 typedef struct mu_exchange mu_exchange;
 
-typedef enum mu_stream { MU_STREAM_MORE, MU_STREAM_END, MU_STREAM_ABORT } mu_stream;
+typedef enum mu_stream { MU_STREAM_MORE, MU_STREAM_END } mu_stream;
 
 typedef struct mu_http_callbacks {
     void *ctx;

@@ -76,7 +76,6 @@ static bool park(mu_exchange *x) {
 
 static void end_stream(mu_exchange *x) {
     if (x->stream == MU_STREAM_END && x->head.is_11) mu_buf_append_str(&x->out, "0\r\n\r\n");
-    if (x->stream == MU_STREAM_ABORT) x->is_dropped = true;
     x->is_over = x->stream != MU_STREAM_MORE;
 }
 
