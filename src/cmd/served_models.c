@@ -48,12 +48,51 @@ static mu_status read_aliases(mu_served_models *m, const mu_texts *aliases, mu_e
     return status;
 }
 
+static bool is_path(const mu_ref *ref) {
+    bool is_file = ref->kind == MU_REF_FOLDER || ref->kind == MU_REF_GGUF;
+    return is_file && strncmp(ref->name, ref->path, strlen(ref->path)) == 0;
+}
+
+/* What the model is called: of a path its last part, without ".gguf". */
+static void make_short_name(const mu_ref *ref, char *out, size_t cap) {
+    const char *end = ref->name + strlen(ref->name), *start;
+    while (is_path(ref) && end > ref->name + 1 && end[-1] == '/') {
+        end--;
+    }
+    for (start = end; is_path(ref) && start > ref->name && start[-1] != '/';) {
+        start--;
+    }
+    if (!is_path(ref)) start = ref->name;
+    size_t n = (size_t)(end - start);
+    if (ref->kind == MU_REF_GGUF && n > 5 && strncmp(end - 5, ".gguf", 5) == 0) n -= 5;
+    if (n == 0) { /* "/" */
+        start = ref->name;
+        n = strlen(start);
+    }
+    snprintf(out, cap, "%.*s", (int)n, start);
+}
+
 static bool short_name_is_unique(const mu_served_models *m, uint32_t i) {
     uint32_t n = 0;
     for (uint32_t j = 0; j < m->n; j++) {
-        n += strcmp(m->refs[i].name, m->refs[j].name) == 0;
+        n += strcmp(m->short_names[i], m->short_names[j]) == 0;
     }
     return n == 1;
+}
+
+/* The short name and the reference as it was given; a path is this machine's business, and not
+ * shown where there is another name. */
+static mu_status add_own_names(mu_served_models *m, uint32_t i, mu_err *err) {
+    mu_server_model *to = &m->names[i];
+    bool is_short = short_name_is_unique(m, i);
+    mu_status status = is_short ? add_name(to, m->short_names[i], err) : MU_OK;
+    to->n_listed = to->n_names;
+    if (status != MU_OK || (is_short && strcmp(m->short_names[i], m->references[i]) == 0)) {
+        return status;
+    }
+    status = add_name(to, m->references[i], err);
+    if (!is_path(&m->refs[i]) || to->n_listed == 0) to->n_listed = to->n_names;
+    return status;
 }
 
 static mu_status check_names(const mu_served_models *m, mu_err *err) {
@@ -89,15 +128,12 @@ mu_status mu_served_models_read(mu_served_models *m, const mu_served_models_opti
     for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
         status = mu_ref_resolve(m->references[i], &env, &m->refs[i], err);
         m->names[i] = (mu_server_model){0};
+        if (status != MU_OK) continue;
+        make_short_name(&m->refs[i], m->short_names[i], sizeof(m->short_names[i]));
     }
     if (status == MU_OK) status = read_aliases(m, o->aliases, err);
     for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
-        bool is_short = short_name_is_unique(m, i);
-        if (is_short) status = add_name(&m->names[i], m->refs[i].name, err);
-        if (status != MU_OK || (is_short && strcmp(m->refs[i].name, m->references[i]) == 0)) {
-            continue;
-        }
-        status = add_name(&m->names[i], m->references[i], err);
+        status = add_own_names(m, i, err);
     }
     return status == MU_OK ? check_names(m, err) : status;
 }
@@ -107,7 +143,7 @@ void mu_served_models_list(const mu_served_models *m, char *out, size_t cap) {
     out[0] = '\0';
     for (uint32_t i = 0; i < m->n && n < cap; i++) {
         int wrote = snprintf(out + n, cap - n, "%s%s", i > 0 ? ", " : "",
-                             m->n == 1 ? m->refs[i].name : m->names[i].names[0]);
+                             m->n == 1 ? m->short_names[i] : m->names[i].names[0]);
         n += wrote > 0 ? (size_t)wrote : 0;
     }
 }

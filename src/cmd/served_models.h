@@ -1,8 +1,9 @@
 /* served_models.h - the models that a command line of `serve` names: what each is, under which
  * names it is asked for, and its share of the device's time.
  *
- * A model's names are its aliases, its short name where it is the only one of that name, and the
- * reference as it was given. No name stands for two models.
+ * A model's names are its aliases, its short name (of a path the last part, without ".gguf") where
+ * it is the only one of that name, and the reference as it was given. All are answered; a path is
+ * not listed where there is another name. No name stands for two models.
  *
  * Memory: texts are borrowed from the command line and the environment.
  */
@@ -16,6 +17,7 @@
 typedef struct mu_served_models {
     const char *references[MU_RESIDENTS_MAX]; /* [n] */
     mu_ref refs[MU_RESIDENTS_MAX];
+    char short_names[MU_RESIDENTS_MAX][sizeof(((mu_ref *)0)->name)];
     mu_server_model names[MU_RESIDENTS_MAX]; /* residents are not set here */
     mu_fleet_model loads[MU_RESIDENTS_MAX];
     uint32_t n;

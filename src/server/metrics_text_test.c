@@ -81,8 +81,11 @@ static mu_server *open_server(const char *pci_bus_id) {
 static mu_server *open_ready(const char *pci_bus_id) {
     mu_server *server = open_server(pci_bus_id);
     mu_err err = {0};
-    const mu_server_model one = {
-        .names = {"m"}, .n_names = 1, .conversation = conversation, .resident = resident};
+    const mu_server_model one = {.names = {"m"},
+                                 .n_names = 1,
+                                 .n_listed = 1,
+                                 .conversation = conversation,
+                                 .resident = resident};
     if (mu_server_ready(server, &one, 1, &err) != MU_OK) fail_msg("%s", err.text);
     return server;
 }

@@ -48,7 +48,7 @@ static void get_models(mu_call *call) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < server->n_served; i++) {
         const mu_served *served = &server->served[i];
-        for (uint32_t j = 0; j < served->of.n_names; j++) {
+        for (uint32_t j = 0; j < served->of.n_listed; j++) {
             json_array_append_new(list, model_json(server, served, served->of.names[j]));
         }
     }

@@ -265,6 +265,7 @@ int64_t mu_server_unix_time(const mu_server *server) {
 
 static mu_status serve_model(const mu_server_model *of, mu_served *served, mu_err *err) {
     MU_ASSERT(of->n_names > 0 && of->n_names <= MU_SERVER_LIST_MAX && of->conversation);
+    MU_ASSERT(of->n_listed > 0 && of->n_listed <= of->n_names);
     pthread_mutex_init(&served->trie_lock, NULL);
     served->of = *of;
     served->model = mu_resident_model(of->resident);

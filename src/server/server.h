@@ -46,6 +46,7 @@ typedef struct mu_server_options {
 typedef struct mu_server_model {
     const char *names[MU_SERVER_LIST_MAX]; /* [n_names], n_names > 0; the first is its own */
     uint32_t n_names;
+    uint32_t n_listed; /* > 0: the first of them, which /v1/models shows; all are answered */
     const mu_conversation_format *conversation;
     mu_resident *resident;
 } mu_server_model;

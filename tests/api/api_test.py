@@ -24,6 +24,17 @@ def idle(s):
     return m["muai_requests_running"] == 0 and m["muai_requests_waiting"] == 0
 
 
+def test_a_path_is_answered_and_not_shown():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "tiny.gguf")
+        subprocess.run([MUAI, "quantize", MODEL, "-o", path], check=True, capture_output=True)
+        with Server(model=path) as s:
+            names = [m["id"] for m in s.ask("/v1/models")[2]["data"]]
+            assert len(names) == 1 and folder not in names[0], names
+            for name in (names[0], path):
+                assert s.ask("/v1/completions", {**GREEDY, "model": name})[0] == 200, name
+
+
 def test_routes_and_shapes():
     with Server("--alias", "org/name") as s:
         for path in ("/health", "/v1/health", "/livez", "/readyz", "/healthz"):
