@@ -74,7 +74,7 @@ static mu_status check_options(const mu_engine_options *o, mu_err *err) {
         }
     }
     if (!mu_weight_type_name(o->weight_type)) {
-        return mu_fail(err, MU_ERR_INVALID, "weight type: must be f32, bf16, q8 or q4");
+        return mu_fail(err, MU_ERR_INVALID, "weight type: must be f32, bf16, q8, q4, q6_k or q4_k");
     }
     if (o->kv_type != MU_F32 && o->kv_type != MU_BF16 && o->kv_type != MU_F16) {
         return mu_fail(err, MU_ERR_INVALID, "KV type: must be f32, bf16 or f16");

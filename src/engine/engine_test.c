@@ -443,7 +443,7 @@ static void bad_engine_options_are_refused_and_named(void **state) {
         {"block", MU_ERR_INVALID, MEMBER(block_tokens), UINT32_MAX, SIZE(block_tokens)},
         {"context", MU_ERR_LIMIT, MEMBER(n_ctx), N_CTX + 1, SIZE(n_ctx)},
         {"KV cache", MU_ERR_LIMIT, MEMBER(kv_cache_bytes), 100, SIZE(kv_cache_bytes)},
-        {"weight type", MU_ERR_INVALID, MEMBER(weight_type), MU_Q6_K, SIZE(weight_type)},
+        {"weight type", MU_ERR_INVALID, MEMBER(weight_type), MU_Q5_K, SIZE(weight_type)},
         {"KV type", MU_ERR_INVALID, MEMBER(kv_type), MU_Q8_0, SIZE(kv_type)},
     };
     int64_t before = mu_alloc_n_alive();

@@ -37,10 +37,10 @@ double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens) {
 }
 
 double mu_peak_gops(const mu_machine_rates *rates, mu_dtype weight_type) {
-    double gops = weight_type == MU_Q8_0   ? rates->int8_gop_s
-                  : weight_type == MU_Q4_0 ? rates->int4_gop_s
+    double gops = weight_type == MU_Q4_0   ? rates->int4_gop_s
                   : weight_type == MU_BF16 ? rates->bf16_gflop_s
-                                           : rates->f32_gflop_s;
+                  : weight_type == MU_F32  ? rates->f32_gflop_s
+                                           : rates->int8_gop_s;
     return gops > 0.0 ? gops : rates->f32_gflop_s;
 }
 

@@ -346,7 +346,7 @@ mu_dtype mu_model_weight_type(const mu_model *model) {
     for (int i = 0; i < MU_N_DTYPES; i++) {
         if (values.n[i] > 0 && i != (int)type) return MU_AS_FILE;
     }
-    return type;
+    return mu_weight_type_name(type) ? type : MU_AS_FILE;
 }
 
 double mu_model_matrix_bytes(const mu_model *model, mu_dtype wanted) {

@@ -12,7 +12,6 @@
 enum {
     BLOCK = 256, /* elements: the largest quantization block, so that a run is whole blocks */
     TURN_ROWS = 32,
-    QUANT_BLOCK = 32, /* elements of a MU_Q8_0 or MU_Q4_0 block */
 };
 
 /* Synthetic values: four 16-bit uniform pieces of one hash; their sum is close to normal
@@ -50,7 +49,10 @@ static void read_run(const mu_tensor *tensor, uint64_t first, uint32_t n, float 
 
 mu_dtype mu_weight_type_of(const mu_weight *w, mu_dtype wanted) {
     if (wanted != MU_AS_FILE) return wanted;
-    return w->tensor ? mu_dtype_get(w->tensor->dtype)->packed_as : MU_F32;
+    if (!w->tensor) return MU_F32;
+    mu_dtype type = mu_dtype_get(w->tensor->dtype)->packed_as;
+    bool is_whole = !w->is_transposed && w->n_in % mu_dtype_get(type)->block_elems == 0;
+    return is_whole || mu_weight_type_name(type) ? type : MU_Q8_0; /* nothing rounds to the rest */
 }
 
 uint32_t mu_interleaved_row(uint32_t interleaved_dim, uint32_t out) {
@@ -164,10 +166,11 @@ static void widen_q4_0(const uint8_t *src, size_t n_blocks, uint8_t *dst) {
 /* n rows as the file holds them, if it can be done without rounding. */
 static bool copy_blocks(const mu_weight *w, mu_dtype dtype, uint32_t first_out, uint32_t n,
                         uint8_t *dst) {
-    if (!w->tensor || w->is_transposed || w->n_in % QUANT_BLOCK != 0) return false;
+    uint32_t elems = mu_dtype_get(dtype)->block_elems;
+    if (!w->tensor || w->is_transposed || w->n_in % elems != 0) return false;
     mu_dtype held = w->tensor->dtype;
     if (held != dtype && !(held == MU_Q4_0 && dtype == MU_Q8_0)) return false;
-    size_t row_blocks = w->n_in / QUANT_BLOCK, held_bytes = mu_dtype_get(held)->block_bytes;
+    size_t row_blocks = w->n_in / elems, held_bytes = mu_dtype_get(held)->block_bytes;
     for (uint32_t j = 0; j < n; j++) {
         size_t block = (size_t)row_of(w, first_out + j) * row_blocks;
         const uint8_t *src = (const uint8_t *)w->tensor->data + block * held_bytes;
@@ -185,22 +188,22 @@ void mu_weight_read_blocks(const mu_weight *w, mu_dtype dtype, uint32_t first_ou
                            float *panel, void *dst) {
     MU_ASSERT(first_out < w->n_out);
     uint32_t n = w->n_out - first_out < width ? w->n_out - first_out : width;
-    uint32_t row_blocks = (w->n_in + QUANT_BLOCK - 1) / QUANT_BLOCK;
+    uint32_t elems = mu_dtype_get(dtype)->block_elems, row_blocks = (w->n_in + elems - 1) / elems;
     size_t block_bytes = mu_dtype_get(dtype)->block_bytes;
     uint8_t *to = dst;
     memset(to + n * row_blocks * block_bytes, 0, (width - n) * row_blocks * block_bytes);
     if (copy_blocks(w, dtype, first_out, n, to)) return;
     mu_weight_read_panel(w, first_out, width, panel);
     memset(panel + (size_t)w->n_in * width, 0,
-           ((size_t)row_blocks * QUANT_BLOCK - w->n_in) * width * sizeof(*panel));
+           ((size_t)row_blocks * elems - w->n_in) * width * sizeof(*panel));
     for (uint32_t block = 0; block < row_blocks; block++) {
-        const float *from = panel + (size_t)block * QUANT_BLOCK * width;
+        const float *from = panel + (size_t)block * elems * width;
         for (uint32_t j = 0; j < n; j++) {
-            float x[QUANT_BLOCK];
-            for (uint32_t i = 0; i < QUANT_BLOCK; i++) {
+            float x[BLOCK];
+            for (uint32_t i = 0; i < elems; i++) {
                 x[i] = from[i * width + j];
             }
-            mu_quantize(dtype, x, QUANT_BLOCK, to + (j * row_blocks + block) * block_bytes);
+            mu_quantize(dtype, x, elems, to + (j * row_blocks + block) * block_bytes);
         }
     }
 }

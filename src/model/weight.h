@@ -41,10 +41,11 @@ void mu_weight_read_panel(const mu_weight *w, uint32_t first_out, uint32_t width
 /* dst[j][i] = w[first_out + j][i].  dst: [n, n_in] f32, first_out + n <= n_out. */
 void mu_weight_read_rows(const mu_weight *w, uint32_t first_out, uint32_t n, float *dst);
 
-/* The rows [first_out, first_out + width) as blocks of MU_Q8_0 or MU_Q4_0: dst is [width][ceil(n_in
- * / 32)] blocks, padded with zeros. Blocks that the file already holds in that type are copied, and
- * MU_Q4_0 becomes MU_Q8_0, without a change of value; anything else is rounded from f32. Rows past
- * n_out are zero. panel: [ceil(n_in / 32) * 32, width] f32 scratch. */
+/* The rows [first_out, first_out + width) as blocks of a quantized type: dst is [width][ceil(n_in /
+ * elements of a block)] blocks, padded with zeros. Blocks that the file already holds in that type
+ * are copied, and MU_Q4_0 becomes MU_Q8_0, without a change of value; anything else is rounded from
+ * f32, to what mu_quantize() knows. Rows past n_out are zero. panel: [n_in filled up to whole
+ * blocks, width] f32 scratch. */
 void mu_weight_read_blocks(const mu_weight *w, mu_dtype dtype, uint32_t first_out, uint32_t width,
                            float *panel, void *dst);
 

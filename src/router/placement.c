@@ -53,8 +53,8 @@ mu_status mu_device_settle(const char *option, const mu_cpu_level *isa_max, mu_p
 
 mu_status mu_parse_weight_type(const char *what, const char *name, mu_dtype *out, mu_err *err) {
     if (mu_weight_type_parse(name, out)) return MU_OK;
-    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of f32, bf16, q8, q4", what,
-                   name);
+    return mu_fail(err, MU_ERR_INVALID, "%s: \"%.40s\" is not one of f32, bf16, q8, q4, q6_k, q4_k",
+                   what, name);
 }
 
 static mu_status settle_named_type(const mu_model *model, const mu_ref *ref, const char *option,

@@ -1,12 +1,9 @@
 /* The layouts of ggml's blocks, written to be read. Blocks may sit at any address in a file, so
- * each is copied before it is used.
- *
- * These have caused bugs elsewhere: the nibbles of a q4 block are not neighbours (element i and
- * element i + 16 share a byte); q4_k has 8 groups of 32 whose scales and mins are 6 bits packed in
- * 12 bytes; q6_k has 16 groups of 16.
+ * each is copied before it is used. block_fields.c has those that are levels, steps and mins.
  */
 #include <string.h>
 
+#include "tensor/block_fields.h"
 #include "tensor/dequantize_iq.h"
 #include "tensor/dtype.h"
 #include "tensor/half.h"
@@ -30,129 +27,37 @@ static void q4_0(const void *src, float *dst) {
     }
 }
 
-static void q4_1(const void *src, float *dst) {
-    mu_block_q4_1 b;
-    memcpy(&b, src, sizeof(b));
-    float scale = mu_f16_to_f32(b.scale), min = mu_f16_to_f32(b.min);
-    for (int i = 0; i < 16; i++) {
-        dst[i] = (float)(b.quants[i] & 15) * scale + min;
-        dst[i + 16] = (float)(b.quants[i] >> 4) * scale + min;
-    }
-}
-
-/* Scale and min of group g < 8: the first four have their 6 bits in one byte each, of the others
- * the upper 2 bits are above those of the first four. */
-static void q4_k_scale_min(const uint8_t *scales, int g, int *scale, int *min) {
-    if (g < 4) {
-        *scale = scales[g] & 63;
-        *min = scales[g + 4] & 63;
-    } else {
-        *scale = (scales[g + 4] & 15) | ((scales[g - 4] >> 6) << 4);
-        *min = (scales[g + 4] >> 4) | ((scales[g] >> 6) << 4);
-    }
-}
-
-static void q4_k(const void *src, float *dst) {
-    mu_block_q4_k b;
-    memcpy(&b, src, sizeof(b));
-    float scale_of_scales = mu_f16_to_f32(b.scale), scale_of_mins = mu_f16_to_f32(b.scale_min);
-    for (int g = 0; g < 8;
-         g++) { /* groups 2i and 2i + 1 are the low and high nibbles of 32 bytes */
-        int scale, min;
-        q4_k_scale_min(b.scales, g, &scale, &min);
-        const uint8_t *quants = b.quants + g / 2 * 32;
-        for (int i = 0; i < 32; i++) {
-            int q = g % 2 == 0 ? quants[i] & 15 : quants[i] >> 4;
-            dst[g * 32 + i] =
-                scale_of_scales * (float)scale * (float)q - scale_of_mins * (float)min;
-        }
-    }
-}
-
-static void q6_k(const void *src, float *dst) {
-    mu_block_q6_k b;
-    memcpy(&b, src, sizeof(b));
-    float scale = mu_f16_to_f32(b.scale);
-    for (int i = 0; i < 256;
-         i++) { /* halves of 128; in each, four runs of 32 share 32 high bytes */
-        int half = i / 128, run = i % 128 / 32, at = i % 32;
-        int low = b.quants_low[half * 64 + run % 2 * 32 + at] >> (run / 2 * 4) & 15;
-        int high = b.quants_high[half * 32 + at] >> (run * 2) & 3;
-        dst[i] = scale * (float)b.scales[i / 16] * (float)((low | high << 4) - 32);
-    }
-}
-
 static float f16_at(const uint8_t *data) {
     uint16_t bits;
     memcpy(&bits, data, sizeof(bits));
     return mu_f16_to_f32(bits);
 }
 
-/* The fifth bits of 32 weights are a word; without a min the levels are -16 to 15. */
-static void put_q5(const uint8_t *high, const uint8_t *quants, float scale, int offset, float min,
-                   float *dst) {
-    uint32_t bits;
-    memcpy(&bits, high, sizeof(bits));
-    for (int i = 0; i < 16; i++) {
-        int low = (quants[i] & 15) | (int)(bits >> i & 1) << 4;
-        int upper = quants[i] >> 4 | (int)(bits >> (i + 16) & 1) << 4;
-        dst[i] = scale * (float)(low - offset) + min;
-        dst[i + 16] = scale * (float)(upper - offset) + min;
+/* Levels times a scale, and a min or an offset. Without one, adding zero leaves no -0. */
+static void put_levels(mu_dtype dtype, const void *src, float *dst) {
+    const mu_block_rule *rule = mu_block_rule_of(dtype);
+    mu_block_fields b;
+    rule->read(src, &b);
+    float d = mu_f16_to_f32(b.scale), m = rule->sign * mu_f16_to_f32(b.min);
+    for (uint32_t i = 0; i < mu_dtype_get(dtype)->block_elems; i++) {
+        uint32_t group = i / rule->sub;
+        float scale = d * (float)b.steps[group], min = m * (float)b.mins[group];
+        dst[i] = scale * (float)(b.levels[i] - rule->offset) + min;
     }
 }
 
-static void q5_0(const void *src, float *dst) {
-    const uint8_t *b = src;
-    put_q5(b + 2, b + 6, f16_at(b), 16, 0.0f, dst);
-}
-
-static void q5_1(const void *src, float *dst) {
-    const uint8_t *b = src;
-    put_q5(b + 4, b + 8, f16_at(b), 0, f16_at(b + 2), dst);
-}
-
-/* q2_k, q3_k: halves of 128; in each, four runs of 32 share 32 bytes, 2 bits each. */
-static int two_bits(const uint8_t *quants, int i) {
-    return quants[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
-}
-
-static void q2_k(const void *src, float *dst) {
-    const uint8_t *b = src;
-    float d = f16_at(b + 80), dmin = f16_at(b + 82);
-    for (int i = 0; i < 256; i++) {
-        uint8_t group = b[i / 16];
-        float scale = d * (float)(group & 15), min = dmin * (float)(group >> 4);
-        dst[i] = scale * (float)two_bits(b + 16, i) - min;
+#define LEVELS(name, dtype)                         \
+    static void name(const void *src, float *dst) { \
+        put_levels(dtype, src, dst);                \
     }
-}
-
-/* The 6-bit scale of group g < 16: four bits in one of 8 bytes, two in one of the next 4. */
-static int q3_k_scale(const uint8_t *scales, int g) {
-    int low = g < 8 ? scales[g] & 15 : scales[g - 8] >> 4;
-    return (low | (scales[8 + g % 4] >> (g / 4 * 2) & 3) << 4) - 32;
-}
-
-static void q3_k(const void *src, float *dst) {
-    const uint8_t *b = src;
-    float d = f16_at(b + 108);
-    for (int i = 0; i < 256; i++) { /* the third bit, inverted, is one of 32 bytes */
-        int high = b[i % 32] >> (i / 32) & 1;
-        float scale = d * (float)q3_k_scale(b + 96, i / 16);
-        dst[i] = scale * (float)(two_bits(b + 32, i) - (high ? 0 : 4));
-    }
-}
-
-static void q5_k(const void *src, float *dst) {
-    const uint8_t *b = src;
-    float d = f16_at(b), dmin = f16_at(b + 2);
-    for (int i = 0; i < 256; i++) {
-        int g = i / 32, scale, min;
-        q4_k_scale_min(b + 4, g, &scale, &min);
-        int low = b[48 + g / 2 * 32 + i % 32] >> (g % 2 * 4) & 15;
-        int q = low | (b[16 + i % 32] >> g & 1) << 4;
-        dst[i] = d * (float)scale * (float)q - dmin * (float)min;
-    }
-}
+LEVELS(q4_1, MU_Q4_1)
+LEVELS(q5_0, MU_Q5_0)
+LEVELS(q5_1, MU_Q5_1)
+LEVELS(q2_k, MU_Q2_K)
+LEVELS(q3_k, MU_Q3_K)
+LEVELS(q4_k, MU_Q4_K)
+LEVELS(q5_k, MU_Q5_K)
+LEVELS(q6_k, MU_Q6_K)
 
 static void q1_0(const void *src, float *dst) {
     const uint8_t *b = src;

@@ -10,15 +10,15 @@ static const mu_dtype_info dtypes[] = {
     [MU_BF16] = {"bf16", 1, 2, MU_BF16, "bf16"},
     [MU_Q8_0] = {"q8_0", 32, sizeof(mu_block_q8_0), MU_Q8_0, "q8"},
     [MU_Q4_0] = {"q4_0", 32, sizeof(mu_block_q4_0), MU_Q4_0, "q4"},
-    [MU_Q4_1] = {"q4_1", 32, sizeof(mu_block_q4_1), MU_Q8_0, NULL},
-    [MU_Q4_K] = {"q4_k", 256, sizeof(mu_block_q4_k), MU_Q8_0, NULL},
-    [MU_Q6_K] = {"q6_k", 256, sizeof(mu_block_q6_k), MU_Q8_0, NULL},
+    [MU_Q4_1] = {"q4_1", 32, sizeof(mu_block_q4_1), MU_Q4_1, NULL},
+    [MU_Q4_K] = {"q4_k", 256, sizeof(mu_block_q4_k), MU_Q4_K, "q4_k"},
+    [MU_Q6_K] = {"q6_k", 256, sizeof(mu_block_q6_k), MU_Q6_K, "q6_k"},
     /* Those that no kernel reads have no struct: dequantize.c is their layout. */
-    [MU_Q5_0] = {"q5_0", 32, 22, MU_Q8_0, NULL},
-    [MU_Q5_1] = {"q5_1", 32, 24, MU_Q8_0, NULL},
-    [MU_Q2_K] = {"q2_k", 256, 84, MU_Q8_0, NULL},
-    [MU_Q3_K] = {"q3_k", 256, 110, MU_Q8_0, NULL},
-    [MU_Q5_K] = {"q5_k", 256, 176, MU_Q8_0, NULL},
+    [MU_Q5_0] = {"q5_0", 32, 22, MU_Q5_0, NULL},
+    [MU_Q5_1] = {"q5_1", 32, 24, MU_Q5_1, NULL},
+    [MU_Q2_K] = {"q2_k", 256, 84, MU_Q2_K, NULL},
+    [MU_Q3_K] = {"q3_k", 256, 110, MU_Q3_K, NULL},
+    [MU_Q5_K] = {"q5_k", 256, 176, MU_Q5_K, NULL},
     [MU_IQ1_S] = {"iq1_s", 256, 50, MU_Q8_0, NULL},
     [MU_IQ1_M] = {"iq1_m", 256, 56, MU_Q8_0, NULL},
     [MU_IQ2_XXS] = {"iq2_xxs", 256, 66, MU_Q8_0, NULL},
@@ -52,10 +52,10 @@ const mu_dtype_info *mu_dtype_get(mu_dtype dtype) {
     return &dtypes[dtype];
 }
 
-static const mu_dtype weight_types[] = {MU_F32, MU_BF16, MU_Q8_0,
-                                        MU_Q4_0}; /* as people list them */
+/* As people list them; tables of a model's types show the first MU_N_WEIGHT_TYPES. */
+static const mu_dtype weight_types[] = {MU_F32, MU_BF16, MU_Q8_0, MU_Q4_0, MU_Q6_K, MU_Q4_K};
 
-_Static_assert(MU_COUNTOF(weight_types) == MU_N_WEIGHT_TYPES, "the count in the header");
+_Static_assert(MU_COUNTOF(weight_types) >= MU_N_WEIGHT_TYPES, "the count in the header");
 
 const char *mu_weight_type_name(mu_dtype dtype) {
     return dtype == MU_AS_FILE ? "mixed" : mu_dtype_get(dtype)->weight_name;

@@ -82,8 +82,9 @@ typedef struct mu_dtype_info {
 
 const mu_dtype_info *mu_dtype_get(mu_dtype dtype);
 
-/* The types that weights may be packed as, by the names people give them: f32, bf16, q8, q4 (the
- * last two hold the blocks of MU_Q8_0 and MU_Q4_0); MU_AS_FILE is "mixed". */
+/* The types that weights may be rounded to, by the names people give them: f32, bf16, q8, q4 (the
+ * blocks of MU_Q8_0 and MU_Q4_0), and q6_k and q4_k, which tables of types leave out; MU_AS_FILE is
+ * "mixed". Types that are packed only where a file holds them are none of these. */
 enum { MU_N_WEIGHT_TYPES = 4 };
 const char *mu_weight_type_name(mu_dtype dtype); /* NULL: not one of them */
 bool mu_weight_type_parse(const char *name, mu_dtype *out) MU_MUST_USE;
@@ -96,8 +97,9 @@ bool mu_dtype_bytes(mu_dtype dtype, uint64_t n_elems, uint64_t *out_bytes) MU_MU
  * dtype, whole blocks, any alignment. dst: [n_elems] f32. */
 void mu_dequantize(mu_dtype dtype, const void *src, size_t n_elems, float *dst);
 
-/* Round to MU_Q8_0 or MU_Q4_0. src: [n_elems] f32, whole blocks. dst: any alignment. A q4_0 block's
- * squared error is at most that of ggml's own choice of scale. Not-a-number becomes some level. */
+/* Round to MU_Q8_0, MU_Q4_0, MU_Q6_K or MU_Q4_K. src: [n_elems] f32, whole blocks. dst: any
+ * alignment. A q4_0 block's squared error is at most that of ggml's own choice of scale.
+ * Not-a-number becomes some level. */
 void mu_quantize(mu_dtype dtype, const float *src, size_t n_elems, void *dst);
 
 #endif

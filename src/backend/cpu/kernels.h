@@ -12,6 +12,7 @@
  *     bf16  [ceil(n_in / 2)][MU_PANEL][2]  activations: bf16 [n_in rounded up to 2]
  *     q8    [ceil(n_in / 32)] mu_q8_group  activations: [ceil(n_in / 32)] mu_act_group
  *     q4    [ceil(n_in / 32)] mu_q4_group  activations: [ceil(n_in / 32)] mu_act_group
+ *     Q4_1, Q5_0, Q5_1, Q2_K to Q6_K: planes.h; the same activations
  *
  * A row's result depends on that row and the panel only: each output is one sum over the inputs in
  * index order, whatever the number of rows.
@@ -75,11 +76,18 @@ typedef struct mu_act_group {
     int32_t exponent;              /* times 2^23: where an f32 has its exponent */
     /* Minus the sum of quants times what is added to stored weights: the products' first terms. */
     int32_t offset_q8, offset_q4;
+    int16_t minus_sums[2]; /* minus the sums of the first and of the last 16 quants */
+    float sum;             /* of what the quants stand for */
 } mu_act_group;
 
-static inline void mu_act_group_sum(mu_act_group *group, int32_t sum) {
-    group->offset_q8 = -MU_Q8_OFFSET * sum;
-    group->offset_q4 = -MU_Q4_OFFSET * sum;
+/* The exponent is set already. */
+static inline void mu_act_group_sum(mu_act_group *group, int32_t first, int32_t last) {
+    group->offset_q8 = -MU_Q8_OFFSET * (first + last);
+    group->offset_q4 = -MU_Q4_OFFSET * (first + last);
+    group->minus_sums[0] = (int16_t)-first;
+    group->minus_sums[1] = (int16_t)-last;
+    group->sum =
+        (float)(first + last) * mu_f32_from_bits((uint32_t)(group->exponent + (127 << 23)));
 }
 
 /* Inputs 4 k to 4 k + 3 of a group, as what the byte products broadcast. */
@@ -129,8 +137,8 @@ typedef struct mu_act_packing {
 typedef struct mu_matmul {
     size_t (*panel_bytes)(size_t n_in);
     mu_act_form acts;
-    mu_dtype source; /* what pack_panel() takes: MU_F32, MU_Q8_0 or MU_Q4_0 */
-    /* src: f32 [n_in][MU_PANEL], or rows of blocks [MU_PANEL][ceil(n_in / 32)]. */
+    mu_dtype source; /* what pack_panel() takes: MU_F32 or the type's own blocks */
+    /* src: f32 [n_in][MU_PANEL], or rows of blocks [MU_PANEL][ceil(n_in / elements of one)]. */
     void (*pack_panel)(void *dst, const void *src, size_t n_in);
     /* One column of a panel back as f32 [n_in]: an embedding row. */
     void (*unpack_column)(float *dst, const void *panel, size_t n_in, uint32_t column);

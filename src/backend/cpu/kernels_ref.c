@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "backend/cpu/planes.h"
 #include "tensor/half.h"
 
 /* f32 weights */
@@ -210,16 +211,16 @@ static void pack_act_group(mu_act_group *dst, const float *x, size_t n) {
         most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
     }
     mu_act_scale scale = mu_act_scale_of(most);
-    int sum = 0;
+    int sums[2] = {0, 0};
     *dst = (mu_act_group){.exponent = scale.exponent};
     for (size_t i = 0; i < n; i++) {
         float v = x[i] * scale.inverse;
         v = v < 127.0f ? v : 127.0f; /* not-a-number too: whatever it touches is lost anyway */
         v = v > -127.0f ? v : -127.0f;
         dst->quants[i] = (int8_t)rintf(v);
-        sum += dst->quants[i];
+        sums[i / (MU_QUANT_GROUP / 2)] += dst->quants[i];
     }
-    mu_act_group_sum(dst, sum);
+    mu_act_group_sum(dst, sums[0], sums[1]);
 }
 
 static void q8_pack_acts(void *dst, const float *x, size_t n_in) {
@@ -473,4 +474,5 @@ void mu_kernels_init_ref(mu_kernels *k) {
         .multiply = multiply,
         .softmax = softmax,
     };
+    mu_kernels_init_planes(k);
 }

@@ -26,13 +26,15 @@ void mu_packed_layout(mu_packed *packed, const mu_matmul *matmul, uint32_t n_out
     };
 }
 
-static size_t whole_groups(size_t n_in) {
-    return (n_in + MU_QUANT_GROUP - 1) / MU_QUANT_GROUP * MU_QUANT_GROUP;
+/* The largest block that inputs are filled up to, and the bytes that no block exceeds. */
+static size_t whole_blocks(size_t n_in) {
+    enum { BLOCK = 256 };
+    return (n_in + BLOCK - 1) / BLOCK * BLOCK;
 }
 
 size_t mu_packed_scratch_floats(uint32_t n_in) {
-    size_t n_blocks = whole_groups(n_in) / MU_QUANT_GROUP * MU_PANEL;
-    return whole_groups(n_in) * MU_PANEL + n_blocks * sizeof(mu_block_q8_0) / sizeof(float);
+    size_t n_blocks = whole_blocks(n_in) / MU_QUANT_GROUP * MU_PANEL;
+    return whole_blocks(n_in) * MU_PANEL + n_blocks * sizeof(mu_block_q8_0) / sizeof(float);
 }
 
 typedef struct fill_job {
@@ -52,7 +54,7 @@ static void pack_panel(const fill_job *job, uint32_t panel, float *scratch) {
         matmul->pack_panel(dst, scratch, packed->n_in);
         return;
     }
-    void *blocks = scratch + whole_groups(packed->n_in) * MU_PANEL;
+    void *blocks = scratch + whole_blocks(packed->n_in) * MU_PANEL;
     mu_weight_read_blocks(job->w, matmul->source, panel * MU_PANEL, MU_PANEL, scratch, blocks);
     matmul->pack_panel(dst, blocks, packed->n_in);
 }

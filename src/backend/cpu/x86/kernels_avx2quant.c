@@ -170,23 +170,24 @@ MU_INLINE void pack_act_group(mu_act_group *dst, const float *x) {
     four = _mm_max_ss(four, _mm_movehdup_ps(four));
     mu_act_scale scale = mu_act_scale_of(_mm_cvtss_f32(four));
     __m256 inverse = _mm256_set1_ps(scale.inverse), limit = _mm256_set1_ps(127.0f);
-    __m256i whole[4], sum = _mm256_setzero_si256();
+    __m256i whole[4];
     for (int i = 0; i < 4; i++) {
         __m256 scaled = _mm256_min_ps(_mm256_mul_ps(v[i], inverse), limit);
         scaled = _mm256_max_ps(scaled, _mm256_xor_ps(limit, sign));
         whole[i] = _mm256_cvtps_epi32(scaled);
-        sum = _mm256_add_epi32(sum, whole[i]);
     }
     __m256i low = _mm256_packs_epi32(whole[0], whole[1]);
     __m256i high = _mm256_packs_epi32(whole[2], whole[3]);
     __m256i bytes = _mm256_packs_epi16(low, high); /* by 128-bit halves: put in order */
     bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
     _mm256_storeu_si256((__m256i *)(void *)dst->quants, bytes);
-    __m128i halves = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    halves = _mm_add_epi32(halves, _mm_shuffle_epi32(halves, 0x4e));
-    halves = _mm_add_epi32(halves, _mm_shuffle_epi32(halves, 0xb1));
+    __m256i sums = _mm256_hadd_epi32(_mm256_add_epi32(whole[0], whole[1]),
+                                     _mm256_add_epi32(whole[2], whole[3]));
+    __m128i four_sums = /* a first, a first, a last, a last */
+        _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    four_sums = _mm_hadd_epi32(four_sums, four_sums);
     dst->exponent = scale.exponent;
-    mu_act_group_sum(dst, _mm_cvtsi128_si32(halves));
+    mu_act_group_sum(dst, _mm_cvtsi128_si32(four_sums), _mm_extract_epi32(four_sums, 1));
 }
 
 static void q8_pack_acts(void *dst, const float *x, size_t n_in) {

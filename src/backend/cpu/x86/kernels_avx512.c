@@ -312,7 +312,7 @@ MU_INLINE void pack_act_group(mu_act_group *dst, __m512 lo, __m512 hi) {
     _mm_storeu_si128((__m128i *)(void *)dst->quants, _mm512_cvtepi32_epi8(q_lo));
     _mm_storeu_si128((__m128i *)(void *)(dst->quants + 16), _mm512_cvtepi32_epi8(q_hi));
     dst->exponent = scale.exponent;
-    mu_act_group_sum(dst, _mm512_reduce_add_epi32(_mm512_add_epi32(q_lo, q_hi)));
+    mu_act_group_sum(dst, _mm512_reduce_add_epi32(q_lo), _mm512_reduce_add_epi32(q_hi));
 }
 
 static void q8_pack_acts(void *dst, const float *x, size_t n_in) {

@@ -31,8 +31,10 @@ static const struct {
     {MU_X86_AVX2, has_avx2, mu_kernels_init_avx2, mu_rate_loops_avx2},
     {MU_X86_AVX2, has_avx2, mu_kernels_init_avx2quant, NULL},
     {MU_X86_AVX2, has_avx2, mu_kernels_init_avx2kv, NULL},
+    {MU_X86_AVX2, has_avx2, mu_kernels_init_avx2planes, NULL},
     {MU_X86_AVX512, has_avx512, mu_kernels_init_avx512, mu_rate_loops_avx512},
     {MU_X86_AVX512, has_vnni, mu_kernels_init_avx512vnni, NULL},
+    {MU_X86_AVX512, has_vnni, mu_kernels_init_avx512planes, NULL},
     {MU_X86_AVX512, has_bf16, mu_kernels_init_avx512bf16, NULL},
     {MU_X86_AVX512, has_vnni_and_bf16, NULL, mu_rate_loops_avx512bf16},
 };

@@ -19,9 +19,11 @@ void mu_x86_rate_loops(mu_rate_loops *loops, uint32_t max);
 void mu_kernels_init_avx2(mu_kernels *k);
 void mu_kernels_init_avx2quant(mu_kernels *k);
 void mu_kernels_init_avx2kv(mu_kernels *k);
+void mu_kernels_init_avx2planes(mu_kernels *k);
 void mu_kernels_init_avx512(mu_kernels *k);
 void mu_kernels_init_avx512vnni(mu_kernels *k);
 void mu_kernels_init_avx512bf16(mu_kernels *k);
+void mu_kernels_init_avx512planes(mu_kernels *k);
 void mu_rate_loops_avx2(mu_rate_loops *loops);
 void mu_rate_loops_avx512(mu_rate_loops *loops);
 void mu_rate_loops_avx512bf16(mu_rate_loops *loops); /* with VNNI */
