@@ -108,7 +108,7 @@ int mu_cmd_bench_engine(int argc, char **argv) {
         {"model", 'm', MU_OPTION_TEXT, &b.model, 0, 0, "MODEL", "model reference"},
         MU_DEVICE_OPTION(&b.device),
         {"dtype", 0, MU_OPTION_TEXT, &b.dtype, 0, 0, "TYPE",
-         "weights as f32, bf16, q8 or q4; auto: as the file, on a GPU bf16"},
+         "f32, bf16, q8, q6_k, q4 or q4_k weights; auto: as the file, on a GPU bf16"},
         {"kv", 0, MU_OPTION_TEXT, &b.kv, 0, 0, "TYPE",
          "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
         {"threads", 't', MU_OPTION_U32, &b.threads, 0, 1024, "N",

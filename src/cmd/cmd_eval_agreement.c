@@ -146,7 +146,7 @@ int mu_cmd_eval_agreement(int argc, char **argv) {
         MU_MODEL_OPTION(&o.model),
         MU_DEVICE_OPTION(&o.device),
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
-         "weights as f32, bf16, q8 or q4; auto: as the file, on a GPU bf16"},
+         "f32, bf16, q8, q6_k, q4 or q4_k weights; auto: as the file, on a GPU bf16"},
         {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE",
          "KV cache as f32, bf16 or f16; auto: f32 beside f32 weights, else 16 bits"},
         {"reference", 0, MU_OPTION_TEXT, &o.reference, 0, 0, "MODEL",

@@ -97,7 +97,7 @@ int mu_cmd_eval_perplexity(int argc, char **argv) {
         MU_MODEL_OPTION(&o.model),
         MU_DEVICE_OPTION(&o.device),
         {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
-         "weights as f32, bf16, q8 or q4; auto: as the file, on a GPU bf16"},
+         "f32, bf16, q8, q6_k, q4 or q4_k weights; auto: as the file, on a GPU bf16"},
         MU_EVAL_TEXT_OPTIONS(&o.text),
         {"json", 0, MU_OPTION_FLAG, &o.json, 0, 0, NULL,
          "one JSON object, schema muai.perplexity/1"},

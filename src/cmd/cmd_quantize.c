@@ -15,8 +15,8 @@ static mu_status quantize(const char *reference, const char *dtype, const char *
     mu_export_report report;
     if (isatty(STDERR_FILENO)) o.progress = mu_show_progress;
     mu_status status = mu_parse_weight_type("--dtype", dtype, &o.dtype, err);
-    if (status == MU_OK && o.dtype != MU_Q8_0 && o.dtype != MU_Q4_0) {
-        status = mu_fail(err, MU_ERR_INVALID, "--dtype: q8 or q4, not %s", dtype);
+    if (status == MU_OK && (o.dtype == MU_F32 || o.dtype == MU_BF16)) {
+        status = mu_fail(err, MU_ERR_INVALID, "--dtype: q8, q6_k, q4 or q4_k, not %s", dtype);
     }
     if (status == MU_OK) status = mu_open_model(reference, &ref, &model, err);
     if (status == MU_OK) {
@@ -34,13 +34,14 @@ static mu_status quantize(const char *reference, const char *dtype, const char *
 int mu_cmd_quantize(int argc, char **argv) {
     const char *dtype = "q8", *output = NULL;
     const mu_option options[] = {
-        {"dtype", 0, MU_OPTION_TEXT, &dtype, 0, 0, "TYPE", "q8 (GGUF Q8_0) or q4 (GGUF Q4_0)"},
+        {"dtype", 0, MU_OPTION_TEXT, &dtype, 0, 0, "TYPE",
+         "q8 (GGUF Q8_0), q4 (Q4_0), q6_k or q4_k"},
         {"output", 'o', MU_OPTION_TEXT, &output, 0, 0, "FILE", "the .gguf file to write"},
     };
     const mu_command_line line = {
         .command = "quantize",
         .usage = "MODEL -o FILE.gguf",
-        .about = "Write a model as GGUF with its matrices in 8 or 4 bits. Vectors and position\n"
+        .about = "Write a model as GGUF with its matrices in 8, 6 or 4 bits. Vectors and position\n"
                  "embeddings stay f32. An existing file is replaced when the new one is whole.",
         .examples = "  muai quantize gpt2 --dtype q8 -o gpt2-q8.gguf\n"
                     "  muai quantize ./gpt2-f16.gguf --dtype q4 -o gpt2-q4.gguf\n",

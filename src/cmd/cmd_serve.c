@@ -431,7 +431,7 @@ static const mu_option options[] = {
      "parts of the computing time for each of several models; else all alike"},
     MU_DEVICE_OPTION(&o.device),
     {"dtype", 0, MU_OPTION_TEXT, &o.dtype, 0, 0, "TYPE",
-     "weights as f32, bf16, q8 or q4; auto: as the file, on a GPU bf16"},
+     "f32, bf16, q8, q6_k, q4 or q4_k weights; auto: as the file, on a GPU bf16"},
     {"kv", 0, MU_OPTION_TEXT, &o.kv, 0, 0, "TYPE", "KV cache as f32, bf16 or f16, or auto"},
     {"kv-cache-bytes", 0, MU_OPTION_U64, &o.kv_cache_bytes, 0, 1e15, "N",
      "bytes of KV cache of each model; 0: room for all sequences, as memory allows"},

@@ -15,7 +15,7 @@ enum { TYPE_U32 = 4, TYPE_I32 = 5, TYPE_F32 = 6, TYPE_BOOL = 7, TYPE_STRING = 8,
 static const struct {
     mu_dtype dtype;
     uint32_t type;
-} ggml_types[] = {{MU_F32, 0}, {MU_Q4_0, 2}, {MU_Q8_0, 8}};
+} ggml_types[] = {{MU_F32, 0}, {MU_Q4_0, 2}, {MU_Q8_0, 8}, {MU_Q4_K, 12}, {MU_Q6_K, 14}};
 
 struct mu_gguf_writer {
     char path[PATH_BYTES], part[PATH_BYTES + 8];

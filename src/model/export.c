@@ -8,7 +8,7 @@
 #include "format/gguf_writer.h"
 #include "model/family.h"
 
-enum { ROWS = 32, BLOCK = 32 };
+enum { ROWS = 32, BLOCK_MAX = 256 };
 
 /* Weights that share a tensor follow each other: Q, K and V. */
 typedef struct export_tensor {
@@ -33,6 +33,19 @@ typedef struct exporter {
     mu_err *err;
 } exporter;
 
+/* Rows that are not whole blocks of the type wanted: Q8_0, and f32 where not even that fits. */
+static mu_dtype type_of(mu_dtype wanted, uint32_t n_in) {
+    if (n_in % mu_dtype_get(wanted)->block_elems == 0) return wanted;
+    return n_in % mu_dtype_get(MU_Q8_0)->block_elems == 0 ? MU_Q8_0 : MU_F32;
+}
+
+/* general.file_type, as GGUF numbers what most matrices are. */
+static uint32_t file_type(mu_dtype dtype) {
+    static const uint32_t types[MU_N_DTYPES] = {
+        [MU_Q4_0] = 2, [MU_Q8_0] = 7, [MU_Q4_K] = 14, [MU_Q6_K] = 18};
+    return types[dtype];
+}
+
 /* interleaved_dim: of the rows as they are written. */
 static void add_weight(exporter *e, const char *name, const mu_weight *w, bool may_quantize,
                        uint32_t interleaved_dim) {
@@ -43,9 +56,8 @@ static void add_weight(exporter *e, const char *name, const mu_weight *w, bool m
         return;
     }
     export_tensor *t = &e->tensors[e->n_tensors++];
-    bool is_quantized = may_quantize && w->n_in % BLOCK == 0;
     *t = (export_tensor){.parts = {w}, .n_parts = 1, .interleaved_dim = interleaved_dim};
-    t->dtype = is_quantized ? e->options->dtype : MU_F32;
+    t->dtype = may_quantize ? type_of(e->options->dtype, w->n_in) : MU_F32;
     snprintf(t->name, sizeof(t->name), "%s", name);
 }
 
@@ -95,7 +107,7 @@ static void declare(exporter *e) {
     const char *slash = strrchr(mu_model_name(e->model), '/'); /* a path is nobody's business */
     mu_gguf_writer_string(w, "general.name", slash ? slash + 1 : mu_model_name(e->model));
     mu_gguf_writer_u32(w, "general.quantization_version", 2);
-    mu_gguf_writer_u32(w, "general.file_type", e->options->dtype == MU_Q8_0 ? 7 : 2);
+    mu_gguf_writer_u32(w, "general.file_type", file_type(e->options->dtype));
     for (uint32_t i = 0; i < e->n_tensors; i++) {
         const export_tensor *t = &e->tensors[i];
         uint64_t n_out = 0;
@@ -196,7 +208,7 @@ mu_status mu_model_export_gguf(const mu_model *model, const char *path,
                                mu_err *err) {
     const mu_decoder_spec *spec = mu_model_spec(model);
     size_t widest = mu_decoder_row_max(spec);
-    widest = (widest + BLOCK - 1) / BLOCK * BLOCK;
+    widest = (widest + BLOCK_MAX - 1) / BLOCK_MAX * BLOCK_MAX;
     *out = (mu_export_report){0};
     if (spec->n_kinds > 1) { /* GGUF's keys for them differ from family to family */
         return mu_fail(err, MU_ERR_UNSUPPORTED,
@@ -207,7 +219,9 @@ mu_status mu_model_export_gguf(const mu_model *model, const char *path,
     e.tensors =
         MU_ALLOC(export_tensor, MU_N_MODEL_SLOTS + (size_t)spec->n_layers * MU_N_LAYER_SLOTS);
     e.panel = MU_ALLOC(float, widest *ROWS);
-    e.rows = mu_alloc(widest / BLOCK * ROWS * sizeof(mu_block_q8_0));
+    uint64_t row_bytes; /* Q8_0 takes most */
+    bool has_size = mu_dtype_bytes(MU_Q8_0, widest, &row_bytes);
+    e.rows = has_size ? mu_alloc(row_bytes * ROWS) : NULL;
     bool is_whole = e.tensors && e.panel && e.rows && make_factors(&e);
     mu_status status = is_whole ? mu_gguf_writer_open(path, &e.writer, err)
                                 : mu_fail(err, MU_ERR_NOMEM, "%s", path);

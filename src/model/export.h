@@ -11,7 +11,7 @@
 #include "model/model.h"
 
 typedef struct mu_export_options {
-    mu_dtype dtype; /* MU_Q8_0 or MU_Q4_0 */
+    mu_dtype dtype; /* MU_Q8_0, MU_Q4_0, MU_Q6_K or MU_Q4_K */
     void (*progress)(void *ctx, uint32_t n_done, uint32_t n_total, const char *what);
     void *progress_ctx;
     bool (*is_canceled)(void);

@@ -58,7 +58,8 @@ static void assert_same_blocks(const mu_weight *a, const mu_weight *b, mu_dtype 
     for (uint32_t row = 0; row < a->n_out; row += 32) {
         mu_weight_read_blocks(a, dtype, row, 32, panel, from_a);
         mu_weight_read_blocks(b, dtype, row, 32, panel, from_b);
-        assert_memory_equal(from_a, from_b, 32 * a->n_in / 32 * mu_dtype_get(dtype)->block_bytes);
+        const mu_dtype_info *type = mu_dtype_get(dtype);
+        assert_memory_equal(from_a, from_b, 32 * a->n_in / type->block_elems * type->block_bytes);
     }
 }
 
@@ -95,13 +96,18 @@ static void assert_same_model(const mu_model *a, const mu_model *b, mu_dtype dty
 
 static void what_was_written_is_what_was_there(void **state) {
     (void)state;
-    static const char *const models[] = {
-        "synthetic:gpt2-test", "synthetic:llama-test", "tests/golden/models/wide-f16",
-        "tests/golden/models/plain", "tests/golden/models/gguf-q8_0/model.gguf"};
+    static const char *const models[] = {"synthetic:gpt2-test",
+                                         "synthetic:llama-test",
+                                         "tests/golden/models/wide-f16",
+                                         "tests/golden/models/plain",
+                                         "tests/golden/models/gguf-q8_0/model.gguf",
+                                         "synthetic:gpt2-mini"};
     uint32_t n = 0;
+    static const mu_dtype types[2][2] = {{MU_Q8_0, MU_Q4_0}, {MU_Q6_K, MU_Q4_K}};
     for (size_t i = 0; i < MU_COUNTOF(models); i++) {
+        bool is_wide = strcmp(models[i], "synthetic:gpt2-mini") == 0; /* rows of whole K blocks */
         for (int bits = 0; bits < 2; bits++, n++) {
-            mu_export_options o = {.dtype = bits == 0 ? MU_Q8_0 : MU_Q4_0};
+            mu_export_options o = {.dtype = types[is_wide][bits]};
             mu_model *from = open_model(models[i]);
             mu_export_report report;
             mu_err err;

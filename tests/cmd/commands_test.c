@@ -118,7 +118,7 @@ static const struct {
     {"eval agreement synthetic:gpt2-test --reference synthetic:gpt2", 1, "vocabulary"},
     {"quantize --help", 0, "examples:"},
     {"quantize synthetic:gpt2-test", 2, "-o FILE.gguf"},
-    {"quantize synthetic:gpt2-test --dtype bf16 -o /tmp/x.gguf", 1, "q8 or q4"},
+    {"quantize synthetic:gpt2-test --dtype bf16 -o /tmp/x.gguf", 1, "q4 or q4_k"},
     {"quantize synthetic:gpt2-test -o /nonexistent/x.gguf", 1, "/nonexistent/x.gguf"},
     {"doctor --quick", 0, "verdict"},
 };
