@@ -48,7 +48,7 @@ static json_t *document(void) {
 
 static void show_output(void) {
     char command[160];
-    snprintf(command, sizeof(command), "tail -20 %s/stdout %s/out/server.log", folder, folder);
+    snprintf(command, sizeof(command), "tail -n 20 %s/stdout %s/out/server.log", folder, folder);
     if (system(command) != 0) print_message("no output\n");
 }
 
@@ -260,8 +260,11 @@ static void targets_decide_the_exit_code(void **state) {
         fclose(file);
         int code = run("latency -m synthetic:gpt2-test --shape 16/8 -n 400 --targets %s", path);
         json_t *doc = document();
-        int expected =
-            is_valid(json_array_get(json_object_get(doc, "cells"), 0)) ? rows[r].code : 2;
+        const json_t *cell = json_array_get(json_object_get(doc, "cells"), 0);
+        const json_t *target = json_array_get(json_object_get(doc, "targets"), 0);
+        int expected = is_valid(cell) ? rows[r].code : 2;
+        /* On a disturbed machine 400 requests may not be enough to decide; never the other way. */
+        if (expected < 2 && strcmp(text(target, "verdict"), "inconclusive") == 0) expected = 3;
         json_decref(doc);
         if (code != expected) show_output();
         assert_int_equal(code, expected);
