@@ -71,8 +71,8 @@ static void adopt(mu_backend_options *o, mu_device *device) {
     o->isa_max = device->options.isa_max;
 }
 
-mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
-                          mu_backend **out, mu_err *err) {
+mu_status mu_backend_start(const mu_model *model, const mu_backend_options *options,
+                           mu_backend **out, mu_err *err) {
     mu_backend_options o = *options;
     mu_device *own = NULL;
     if (o.shared) adopt(&o, o.shared);
@@ -87,6 +87,19 @@ mu_status mu_backend_open(const mu_model *model, const mu_backend_options *optio
         (*out)->own = own;
     } else {
         mu_device_close(own);
+    }
+    return status;
+}
+
+bool mu_backend_load(mu_backend *backend) {
+    return backend->ops->load && backend->ops->load(backend);
+}
+
+mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
+                          mu_backend **out, mu_err *err) {
+    mu_status status = mu_backend_start(model, options, out, err);
+    if (status == MU_OK) {
+        while (mu_backend_load(*out)) {}
     }
     return status;
 }

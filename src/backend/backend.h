@@ -105,7 +105,13 @@ mu_backend_bytes mu_backend_plan(const mu_model *model, const mu_backend_options
 /* Packs the weights and lets go of the file pages behind them; model may be closed afterwards. */
 mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
                           mu_backend **out, mu_err *err) MU_MUST_USE;
-void mu_backend_close(mu_backend *backend); /* NULL is allowed */
+/* open() in pieces, between which other back ends of the device may compute: start() allocates, and
+ * each load() packs what takes some milliseconds, a matrix mostly. False: it has packed the last
+ * one; before, no step may run, and model must live. A GPU does all of it in start(). */
+mu_status mu_backend_start(const mu_model *model, const mu_backend_options *options,
+                           mu_backend **out, mu_err *err) MU_MUST_USE;
+bool mu_backend_load(mu_backend *backend);
+void mu_backend_close(mu_backend *backend); /* loaded or not; NULL is allowed */
 
 /* Run one step. */
 mu_status mu_backend_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,

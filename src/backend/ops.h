@@ -17,6 +17,7 @@ typedef struct mu_backend_ops {
     /* options->shared is the device, of the same ops. */
     mu_status (*open)(const mu_model *model, const mu_backend_options *options, mu_backend **out,
                       mu_err *err);
+    bool (*load)(mu_backend *backend); /* NULL: open() did it all */
     void (*close)(mu_backend *backend);
     mu_status (*forward)(mu_backend *backend, const mu_step *step, mu_step_result *out,
                          mu_err *err);

@@ -15,7 +15,8 @@ enum { DRAFTING_SEQS_MAX = 2 }; /* with more of them a step is no longer bound b
 struct mu_engine {
     const mu_model *model; /* borrowed */
     mu_engine_options options;
-    mu_backend *backend;
+    mu_backend *backend; /* NULL: not loaded, not even in part */
+    bool is_loaded;
     mu_arena arena;
     mu_kv_blocks *kv;
     mu_sampler *sampler;
@@ -181,8 +182,8 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     return MU_OK;
 }
 
-mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options, mu_engine **out,
-                         mu_err *err) {
+mu_status mu_engine_prepare(const mu_model *model, const mu_engine_options *options,
+                            mu_engine **out, mu_err *err) {
     mu_engine *e = mu_alloc(sizeof(*e));
     if (!e) return mu_fail(err, MU_ERR_NOMEM, "engine");
     e->model = model;
@@ -190,9 +191,41 @@ mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options
     uint32_t n_blocks = 0;
     mu_status status = settle_options(model, &e->options, &n_blocks, err);
     if (status == MU_OK) status = open_accounting(e, n_blocks, err);
-    if (status == MU_OK) {
-        const mu_backend_options backend = backend_options(&e->options, n_blocks);
-        status = mu_backend_open(model, &backend, &e->backend, err);
+    if (status != MU_OK) {
+        mu_engine_close(e);
+        return status;
+    }
+    *out = e;
+    return MU_OK;
+}
+
+mu_status mu_engine_load(mu_engine *e, bool *out_is_loaded, mu_err *err) {
+    mu_status status = MU_OK;
+    if (!e->backend) {
+        const mu_backend_options backend = backend_options(&e->options, mu_kv_blocks_n(e->kv));
+        status = mu_backend_start(e->model, &backend, &e->backend, err);
+    } else if (!e->is_loaded) {
+        e->is_loaded = !mu_backend_load(e->backend);
+    }
+    *out_is_loaded = e->is_loaded;
+    return status;
+}
+
+void mu_engine_unload(mu_engine *e) {
+    MU_ASSERT(e->scheduler.running.n == 0 && e->scheduler.waiting.n == 0);
+    mu_kv_blocks_forget(e->kv);
+    mu_backend_close(e->backend);
+    e->backend = NULL;
+    e->is_loaded = false;
+}
+
+mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options, mu_engine **out,
+                         mu_err *err) {
+    mu_engine *e = NULL;
+    bool is_loaded = false;
+    mu_status status = mu_engine_prepare(model, options, &e, err);
+    while (status == MU_OK && !is_loaded) {
+        status = mu_engine_load(e, &is_loaded, err);
     }
     if (status != MU_OK) {
         mu_engine_close(e);
@@ -261,7 +294,7 @@ mu_status mu_seq_open(mu_engine *e, const mu_seq_options *options, mu_seq **out,
 }
 
 mu_status mu_engine_add(mu_engine *e, mu_seq *seq, mu_err *err) {
-    MU_ASSERT(seq->engine == e && !seq->is_added);
+    MU_ASSERT(seq->engine == e && !seq->is_added && e->is_loaded);
     if (e->scheduler.waiting.n >= e->options.n_waiting_max) {
         return mu_fail(err, MU_ERR_BUSY, "%u sequences are waiting", e->scheduler.waiting.n);
     }

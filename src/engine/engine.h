@@ -150,6 +150,15 @@ mu_status mu_engine_plan(const mu_model *model, const mu_engine_options *options
 /* model must outlive the engine (its tokenizer makes the text). */
 mu_status mu_engine_open(const mu_model *model, const mu_engine_options *options, mu_engine **out,
                          mu_err *err) MU_MUST_USE;
+/* open() without what is on the device: sequences may be opened, and none added. */
+mu_status mu_engine_prepare(const mu_model *model, const mu_engine_options *options,
+                            mu_engine **out, mu_err *err) MU_MUST_USE;
+/* The next piece of what is on the device, weights and KV cache, some milliseconds long; the first
+ * one allocates. Between pieces other engines of the device may step. After an error nothing of it
+ * is there, and the next call begins anew. */
+mu_status mu_engine_load(mu_engine *engine, bool *out_is_loaded, mu_err *err) MU_MUST_USE;
+/* Lets go of it again, loaded or half-way, and of the prefix cache. No sequence is in the engine. */
+void mu_engine_unload(mu_engine *engine);
 void mu_engine_close(mu_engine *engine); /* frees its sequences; NULL is allowed */
 
 /* MU_ERR_BUSY when too many wait, MU_ERR_LIMIT (with the numbers) when prompt + n_output_max does
@@ -173,7 +182,7 @@ mu_engine_stats mu_engine_get_stats(const mu_engine *engine);
 mu_status mu_engine_open_trie(const mu_engine *engine, mu_token_trie **out,
                               mu_err *err) MU_MUST_USE;
 uint32_t mu_engine_n_ctx(const mu_engine *engine);
-const mu_backend *mu_engine_backend(const mu_engine *engine);
+const mu_backend *mu_engine_backend(const mu_engine *engine); /* NULL: it is not loaded */
 
 /* Take what was generated since the last read: at most cap outputs into out (NULL: skip them), text
  * appended to text (NULL: none). Text lags tokens while a character or a possible stop string is

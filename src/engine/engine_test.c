@@ -621,6 +621,66 @@ static void a_plan_is_what_open_takes(void **state) {
     }
 }
 
+enum { N_OUTPUTS = 16 };
+
+static uint32_t load(void) {
+    bool is_loaded = false;
+    uint32_t n_pieces = 0;
+    for (; !is_loaded; n_pieces++) {
+        assert_int_equal(mu_engine_load(engine, &is_loaded, NULL), MU_OK);
+    }
+    return n_pieces;
+}
+
+/* What the prompt becomes; the prefix cache had n_cached tokens of it. */
+static void run_prompt(mu_seq *seq, uint32_t n_cached, mu_output *out) {
+    assert_int_equal(mu_engine_add(engine, seq, NULL), MU_OK);
+    run_all();
+    assert_int_equal(mu_seq_n_cached(seq), n_cached);
+    assert_int_equal(mu_seq_read(seq, out, N_OUTPUTS, NULL), N_OUTPUTS);
+    mu_seq_free(seq);
+}
+
+static mu_seq *open_usual(void) {
+    mu_seq_options o = usual_seq();
+    mu_seq *seq = NULL;
+    assert_int_equal(mu_seq_open(engine, &o, &seq, NULL), MU_OK);
+    return seq;
+}
+
+static void engine_is_loaded_in_pieces_and_again_after_an_unload(void **state) {
+    (void)state;
+    mu_output expected[N_OUTPUTS], got[N_OUTPUTS];
+    mu_engine_options options = small_options();
+    assert_int_equal(mu_engine_open(model, &options, &engine, NULL), MU_OK);
+    run_prompt(open_usual(), 0, expected);
+    mu_engine_close(engine);
+
+    int64_t before = mu_alloc_n_alive();
+    assert_int_equal(mu_engine_prepare(model, &options, &engine, NULL), MU_OK);
+    int64_t prepared = mu_alloc_n_alive();
+    assert_null(mu_engine_backend(engine));
+    mu_seq *early = open_usual(); /* before anything is there */
+    assert_true(load() > mu_model_spec(model)->n_layers);
+    run_prompt(early, 0, got);
+    assert_memory_equal(got, expected, sizeof(got));
+    run_prompt(open_usual(), 16, got);
+    for (int i = 0; i < 2; i++) { /* whole, then half-way */
+        mu_engine_unload(engine);
+        assert_null(mu_engine_backend(engine));
+        assert_int_equal(mu_alloc_n_alive(), prepared);
+        bool is_loaded;
+        assert_int_equal(mu_engine_load(engine, &is_loaded, NULL), MU_OK);
+        assert_false(is_loaded);
+    }
+    load();
+    run_prompt(open_usual(), 0, got); /* the cache was let go of with the rest */
+    assert_memory_equal(got, expected, sizeof(got));
+    mu_engine_close(engine);
+    engine = NULL;
+    assert_int_equal(mu_alloc_n_alive(), before);
+}
+
 static void failed_open_and_submit_leak_nothing(void **state) {
     (void)state;
     static const char *const strings[] = {"stop"};
@@ -749,6 +809,7 @@ int main(void) {
         WITH_ENGINE(steps_allocate_nothing),
         WITH_ENGINE(text_is_read_whole_after_memory_ran_out),
         cmocka_unit_test(a_plan_is_what_open_takes),
+        cmocka_unit_test(engine_is_loaded_in_pieces_and_again_after_an_unload),
         cmocka_unit_test(failed_open_and_submit_leak_nothing),
         cmocka_unit_test(weights_that_are_no_numbers_end_sequences_only),
         WITH_ENGINE(idle_engine_steps_and_says_so),

@@ -167,6 +167,12 @@ uint32_t mu_kv_blocks_n_refs(const mu_kv_blocks *kv, mu_kv_block_id id) {
     return kv->n_refs[id];
 }
 
+void mu_kv_blocks_forget(mu_kv_blocks *kv) {
+    for (mu_kv_block_id id = 0; id < kv->n_blocks; id++) {
+        forget(kv, id);
+    }
+}
+
 bool mu_kv_blocks_find(const mu_kv_blocks *kv, uint64_t parent_serial, const mu_token *tokens,
                        mu_kv_block_id *out_id, uint64_t *out_serial) {
     mu_kv_block_id id = *bucket_of(kv, parent_serial, tokens);

@@ -42,6 +42,9 @@ uint64_t mu_kv_blocks_register(mu_kv_blocks *kv, mu_kv_block_id id, uint64_t par
 bool mu_kv_blocks_find(const mu_kv_blocks *kv, uint64_t parent_serial, const mu_token *tokens,
                        mu_kv_block_id *out_id, uint64_t *out_serial);
 
+/* No content is known any more. */
+void mu_kv_blocks_forget(mu_kv_blocks *kv);
+
 /* Walk every invariant; asserts. O(n_blocks). */
 void mu_kv_blocks_check(const mu_kv_blocks *kv);
 

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 
-enum { N_BLOCKS = 8, BLOCK = 2, N_WALK = 100000, SEED = 20260101 };
+enum { N_BLOCKS = 8, BLOCK = 2, N_WALK = 100000, N_FORGET = 2000, SEED = 20260101 };
 
 static mu_arena arena;
 
@@ -234,6 +234,12 @@ static void random_walk_matches_the_model(void **state) {
         } else {
             mu_kv_blocks_unref(kv, id);
             if (--model[id].n_refs == 0) n_live--;
+        }
+        if (mu_rng_below(&rng, N_FORGET) == 0) {
+            mu_kv_blocks_forget(kv);
+            for (uint32_t i = 0; i < N_BLOCKS; i++) {
+                model[i].serial = 0;
+            }
         }
         walk_content(kv, model, &rng, id, &n_found);
         assert_int_equal(mu_kv_blocks_n_free(kv), N_BLOCKS - n_live);

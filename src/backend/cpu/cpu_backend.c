@@ -244,20 +244,20 @@ static void pack_vector(float *dst, const mu_weight *w) {
     if (w->n_out > 0) mu_weight_read_rows(w, 0, w->n_out, dst);
 }
 
-static void pack_layer(mu_cpu_backend *b, const mu_model *model, uint32_t index) {
+static void pack_layer_vectors(mu_cpu_backend *b, uint32_t index) {
     const mu_cpu_layer *layer = &b->weights.layers[index];
-    mu_matrix matrices[MU_LAYER_MATRICES_MAX];
-    uint32_t n = mu_layer_matrices(&b->spec, index, matrices);
     for (int slot = 0; slot < MU_N_LAYER_SLOTS; slot++) {
         if (!layer->vector[slot]) continue;
-        pack_vector(layer->vector[slot], mu_model_layer_weight(model, index, (mu_layer_slot)slot));
+        pack_vector(layer->vector[slot],
+                    mu_model_layer_weight(b->source, index, (mu_layer_slot)slot));
     }
-    for (uint32_t i = 0; i < n; i++) {
-        mu_packed_fill(&layer->matrix[matrices[i].weight],
-                       mu_model_layer_weight(model, index, matrices[i].weight),
-                       mu_model_layer_weight(model, index, matrices[i].bias), b->pool,
-                       b->scratch.packing);
-    }
+}
+
+static void pack_layer_matrix(mu_cpu_backend *b, uint32_t index, const mu_matrix *matrix) {
+    mu_packed_fill(&b->weights.layers[index].matrix[matrix->weight],
+                   mu_model_layer_weight(b->source, index, matrix->weight),
+                   mu_model_layer_weight(b->source, index, matrix->bias), b->pool,
+                   b->scratch.packing);
 }
 
 /* The factors of the file, or none. */
@@ -272,11 +272,10 @@ static void pack_ropes(mu_cpu_backend *b, const mu_model *model) {
     }
 }
 
-static void pack(mu_cpu_backend *b, const mu_model *model) {
+/* What belongs to no layer. */
+static void pack_rest(mu_cpu_backend *b) {
+    const mu_model *model = b->source;
     mu_cpu_weights *w = &b->weights;
-    for (uint32_t i = 0; i < b->spec.n_layers; i++) {
-        pack_layer(b, model, i);
-    }
     if (w->positions) {
         const mu_weight *positions = mu_model_weight(model, MU_POSITIONS);
         mu_weight_read_rows(positions, 0, positions->n_out, w->positions);
@@ -292,6 +291,27 @@ static void pack(mu_cpu_backend *b, const mu_model *model) {
                        b->scratch.packing);
     }
     mu_model_drop_pages(model);
+}
+
+/* A matrix of a layer, its vectors with the first one; after the last layer the rest. */
+static bool load(mu_backend *backend) {
+    mu_cpu_backend *b = (mu_cpu_backend *)backend;
+    mu_matrix matrices[MU_LAYER_MATRICES_MAX];
+    if (!b->source) return false;
+    mu_cpu_scratch_enter(b);
+    if (b->next_layer == b->spec.n_layers) {
+        pack_rest(b);
+        b->source = NULL;
+        return false;
+    }
+    uint32_t n = mu_layer_matrices(&b->spec, b->next_layer, matrices);
+    if (b->next_matrix == 0) pack_layer_vectors(b, b->next_layer);
+    pack_layer_matrix(b, b->next_layer, &matrices[b->next_matrix]);
+    if (++b->next_matrix == n) {
+        b->next_matrix = 0;
+        b->next_layer++;
+    }
+    return true;
 }
 
 static void check(const mu_cpu_backend *b) {
@@ -345,7 +365,7 @@ static mu_status open_backend(const mu_model *model, const mu_backend_options *o
     MU_ASSERT(b->weights_region.used == bytes.weights);
     MU_ASSERT(b->kv_region.used == bytes.kv);
     MU_ASSERT(b->scratch_bytes == bytes.scratch);
-    pack(b, model);
+    b->source = model;
     *out = &b->base;
     return MU_OK;
 
@@ -381,6 +401,7 @@ const mu_backend_ops mu_cpu_ops = {
     .reserve_scratch = mu_cpu_device_reserve_scratch,
     .plan = plan,
     .open = open_backend,
+    .load = load,
     .close = close_backend,
     .forward = mu_cpu_forward,
     .isa = isa,

@@ -128,6 +128,8 @@ typedef struct mu_cpu_backend {
     mu_scratch scratch;
     mu_region weights_region, kv_region; /* owned pages */
     size_t scratch_bytes;                /* that its layout takes of the device's */
+    const mu_model *source;              /* borrowed while it is packed; NULL: all is there */
+    uint32_t next_layer, next_matrix;    /* to be packed */
 } mu_cpu_backend;
 
 /* What attention and FFN give is not simply added to the residual stream. */
