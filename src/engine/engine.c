@@ -211,6 +211,10 @@ mu_status mu_engine_load(mu_engine *e, bool *out_is_loaded, mu_err *err) {
     return status;
 }
 
+bool mu_engine_is_loaded(const mu_engine *e) {
+    return e->is_loaded;
+}
+
 void mu_engine_unload(mu_engine *e) {
     MU_ASSERT(e->scheduler.running.n == 0 && e->scheduler.waiting.n == 0);
     mu_kv_blocks_forget(e->kv);

@@ -1,10 +1,6 @@
-/* The loop: hear (wake-ups), end what was canceled, admit, step one engine, tell.
- *
- * Locks, in this order: executor (queues, published statistics), request (news, facts), whatever
- * notify() takes. What runs is touched by the executor's thread alone; what waits is under the
- * lock.
- */
-#include "router/executor.h"
+/* The loop: hear (wake-ups), end what was canceled, decide what is loaded, admit, step or load one
+ * engine, tell. */
+#include "router/executor_state.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,36 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "router/pacer.h"
-#include "router/queue.h"
-#include "router/request_state.h"
-
-struct mu_resident {
-    mu_executor *ex;
-    mu_resident_options options;
-    mu_queue queue;
-    mu_resident_stats published; /* under the executor's lock */
-
-    /* the thread's own */
-    mu_pacer pacer;
-    uint32_t n_decoding; /* sequences with a token */
-    bool has_changed;    /* since stats were published */
-    mu_request **givers; /* scratch of hand_out(), as many as the queue lets run; owned */
-    mu_resident_stats stats;
-};
-
-struct mu_executor {
-    pthread_t thread;
-    bool is_started;
-    int wake_fd;
-    atomic_bool is_stopping, cancels_all;
-
-    pthread_mutex_t lock;
-    mu_resident *residents[MU_RESIDENTS_MAX]; /* [n_residents], owned */
-    atomic_uint n_residents;                  /* grows with the lock, when the entry is there */
-
-    mu_shares shares; /* the thread's own, in the order of residents */
-};
+#include "router/loading.h"
 
 static const double batch_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
 
@@ -65,7 +32,10 @@ static mu_status enqueue(mu_resident *resident, mu_request *request, mu_err *err
     } else {
         status = mu_queue_add(&resident->queue, &request->entry, err);
     }
-    if (status == MU_OK) atomic_fetch_add(&request->n_owners, 1); /* the executor */
+    if (status == MU_OK) {
+        atomic_fetch_add(&request->n_owners, 1); /* the executor */
+        resident->n_submitted++;
+    }
     pthread_mutex_unlock(&ex->lock);
     return status;
 }
@@ -113,35 +83,30 @@ const mu_engine *mu_resident_engine(const mu_resident *resident) {
 
 /* The thread: one resident */
 
-static mu_request *running(const mu_resident *resident, uint32_t i) {
-    return (mu_request *)resident->queue.running[i];
-}
-
-static mu_request *waiting(const mu_resident *resident, uint32_t i) {
-    return (mu_request *)resident->queue.waiting[i];
-}
-
 /* The next waiting request that was canceled, or that runs from now on; NULL: none. */
 static mu_request *next_request(mu_resident *resident, uint64_t now_ns, bool *is_canceled) {
     mu_queue *queue = &resident->queue;
     mu_request *request = NULL;
     pthread_mutex_lock(&resident->ex->lock);
     for (uint32_t i = 0; i < queue->n_waiting && !request; i++) {
-        if (mu_request_is_urgent(waiting(resident, i))) {
+        if (mu_request_is_urgent(mu_resident_waiting(resident, i))) {
             request = (mu_request *)mu_queue_leave(queue, i);
         }
     }
     *is_canceled = request != NULL;
-    if (!request) request = (mu_request *)mu_queue_start(queue, now_ns);
+    bool may_start = mu_residency_is_ready(&resident->ex->residency, resident->index);
+    if (!request && may_start) request = (mu_request *)mu_queue_start(queue, now_ns);
     pthread_mutex_unlock(&resident->ex->lock);
     return request;
 }
 
-static void admit(mu_resident *resident, uint64_t now_ns) {
+/* True: something has left the queue. */
+static bool admit(mu_resident *resident, uint64_t now_ns) {
+    bool has_changed = false;
     mu_request_stats *stats = &resident->stats.requests;
     bool is_canceled;
     for (mu_request *r; (r = next_request(resident, now_ns, &is_canceled));) {
-        resident->has_changed = true;
+        resident->has_changed = has_changed = true;
         if (is_canceled) {
             mu_request_cancel_seqs(r);
             mu_request_end(r, stats, now_ns);
@@ -152,12 +117,13 @@ static void admit(mu_resident *resident, uint64_t now_ns) {
         pthread_mutex_unlock(&r->lock);
         mu_request_stats_started(stats, r->facts.submitted_ns, now_ns);
     }
+    return has_changed;
 }
 
 static uint32_t n_in_engine(const mu_resident *resident, uint64_t client) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-        const mu_request *r = running(resident, i);
+        const mu_request *r = mu_resident_running(resident, i);
         if (r->entry.fair.client == client) n += r->n_in_engine;
     }
     return n;
@@ -169,7 +135,7 @@ static uint32_t n_in_engine(const mu_resident *resident, uint64_t client) {
 static uint32_t find_givers(mu_resident *resident, uint32_t *n_free) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-        mu_request *r = running(resident, i);
+        mu_request *r = mu_resident_running(resident, i);
         *n_free -= r->n_in_engine;
         if (mu_request_is_urgent(r) || !mu_request_has_start(r)) continue;
         resident->givers[n++] = r;
@@ -206,7 +172,7 @@ static void hand_out(mu_resident *resident) {
 /* Sequences into the engine and out of it. */
 static void prepare(mu_resident *resident) {
     for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-        mu_request *r = running(resident, i);
+        mu_request *r = mu_resident_running(resident, i);
         if (mu_request_is_urgent(r)) {
             mu_queue_seqs_ended(&resident->queue, mu_request_cancel_seqs(r));
         }
@@ -218,7 +184,7 @@ static void collect(mu_resident *resident, uint64_t now_ns) {
     mu_request_stats *stats = &resident->stats.requests;
     resident->n_decoding = 0;
     for (uint32_t i = 0; i < resident->queue.n_running;) {
-        mu_request *r = running(resident, i);
+        mu_request *r = mu_resident_running(resident, i);
         mu_request_progress progress = mu_request_collect(r, stats, now_ns);
         mu_queue_seqs_ended(&resident->queue, progress.n_ended);
         resident->n_decoding += progress.n_decoding;
@@ -236,7 +202,35 @@ static void collect(mu_resident *resident, uint64_t now_ns) {
 /* A step that the device refused: every request of the engine ends with that error. */
 static void fail_all(mu_resident *resident, const mu_err *err) {
     for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-        mu_queue_seqs_ended(&resident->queue, mu_request_fail_seqs(running(resident, i), err));
+        mu_queue_seqs_ended(&resident->queue,
+                            mu_request_fail_seqs(mu_resident_running(resident, i), err));
+    }
+}
+
+void mu_resident_fail_running(mu_resident *resident, const mu_err *err, uint64_t now_ns) {
+    fail_all(resident, err);
+    collect(resident, now_ns);
+    resident->has_changed = true;
+}
+
+/* The next waiting request that came at until_ns or before, out of the queue; NULL: none. They are
+ * in the order in which they came. */
+static mu_request *leave_early(mu_resident *resident, uint64_t until_ns) {
+    mu_request *r = NULL;
+    pthread_mutex_lock(&resident->ex->lock);
+    if (resident->queue.n_waiting > 0) r = mu_resident_waiting(resident, 0);
+    if (r && r->facts.submitted_ns > until_ns) r = NULL;
+    if (r) mu_queue_leave(&resident->queue, 0);
+    pthread_mutex_unlock(&resident->ex->lock);
+    return r;
+}
+
+void mu_resident_fail_waiting(mu_resident *resident, const mu_err *err, uint64_t until_ns,
+                              uint64_t now_ns) {
+    for (mu_request *r; (r = leave_early(resident, until_ns));) {
+        mu_request_fail_seqs(r, err);
+        mu_request_end(r, &resident->stats.requests, now_ns);
+        resident->has_changed = true;
     }
 }
 
@@ -270,11 +264,11 @@ static uint64_t step(mu_resident *resident) {
 
 /* The thread: all of them */
 
-/* Sleeps until somebody wakes it, if it may. */
-static void hear(mu_executor *ex, bool may_sleep) {
+/* Sleeps until somebody wakes it, for timeout_ms at most; -1: for ever. */
+static void hear(mu_executor *ex, int timeout_ms) {
     struct pollfd wakeups = {.fd = ex->wake_fd, .events = POLLIN};
     uint64_t count;
-    if (!may_sleep || poll(&wakeups, 1, -1) != 1) return;
+    if (timeout_ms == 0 || poll(&wakeups, 1, timeout_ms) != 1) return;
     ssize_t n_read = read(ex->wake_fd, &count, sizeof(count));
     (void)n_read;
 }
@@ -284,16 +278,16 @@ static void cancel_everything(mu_executor *ex, uint32_t n) {
     for (uint32_t at = 0; at < n; at++) {
         mu_resident *resident = ex->residents[at];
         for (uint32_t i = 0; i < resident->queue.n_running; i++) {
-            atomic_store(&running(resident, i)->is_canceled, true);
+            atomic_store(&mu_resident_running(resident, i)->is_canceled, true);
         }
         for (uint32_t i = 0; i < resident->queue.n_waiting; i++) {
-            atomic_store(&waiting(resident, i)->is_canceled, true);
+            atomic_store(&mu_resident_waiting(resident, i)->is_canceled, true);
         }
     }
     pthread_mutex_unlock(&ex->lock);
 }
 
-/* True: there is nothing to do for anybody. */
+/* True: nothing runs or waits anywhere. */
 static bool publish(mu_executor *ex, uint32_t n) {
     bool is_idle = true;
     pthread_mutex_lock(&ex->lock);
@@ -301,6 +295,7 @@ static bool publish(mu_executor *ex, uint32_t n) {
         mu_resident *resident = ex->residents[i];
         is_idle &= resident->queue.n_running == 0 && resident->queue.n_waiting == 0;
         if (!resident->has_changed) continue;
+        resident->stats.residency = ex->residency.models[i];
         resident->has_changed = false;
         resident->stats.engine = mu_engine_get_stats(resident->options.engine);
         resident->stats.n_running = resident->queue.n_running;
@@ -310,41 +305,56 @@ static bool publish(mu_executor *ex, uint32_t n) {
     return is_idle;
 }
 
-static void step_next(mu_executor *ex, uint32_t n) {
-    uint64_t now_ns = mu_now_ns();
+static void meet(mu_executor *ex, uint32_t n) {
     while (ex->shares.n < n) {
-        mu_shares_add(&ex->shares, ex->residents[ex->shares.n]->options.weight);
+        mu_resident *resident = ex->residents[ex->shares.n];
+        mu_shares_add(&ex->shares, resident->options.weight);
+        mu_loading_add(resident);
     }
+}
+
+/* True: something was done, and there may be more. */
+static bool step_next(mu_executor *ex, uint32_t n) {
+    uint64_t now_ns = mu_now_ns();
+    bool has_changed = mu_loading_decide(ex, n, now_ns);
     for (uint32_t i = 0; i < n; i++) {
-        admit(ex->residents[i], now_ns);
-        prepare(ex->residents[i]);
-        mu_shares_set_work(&ex->shares, i, ex->residents[i]->queue.n_running > 0);
+        mu_resident *resident = ex->residents[i];
+        has_changed |= admit(resident, now_ns);
+        prepare(resident);
+        bool has_work = resident->queue.n_running > 0 || mu_loading_is_on(resident);
+        mu_shares_set_work(&ex->shares, i, has_work);
     }
     uint32_t next = mu_shares_next(&ex->shares);
-    if (next != MU_SHARES_NONE) {
-        mu_shares_charge(&ex->shares, next, step(ex->residents[next]));
-    }
+    if (next == MU_SHARES_NONE) return has_changed;
+    mu_resident *resident = ex->residents[next];
+    uint64_t took_ns = mu_loading_is_on(resident) ? mu_loading_piece(resident) : step(resident);
+    mu_shares_charge(&ex->shares, next, took_ns);
+    return true;
 }
 
 static void *run(void *arg) {
     mu_executor *ex = arg;
-    bool may_sleep = true;
+    int timeout_ms = -1;
     for (;;) {
-        hear(ex, may_sleep);
+        hear(ex, timeout_ms);
         uint32_t n = atomic_load(&ex->n_residents);
         bool is_stopping = atomic_load(&ex->is_stopping);
+        meet(ex, n);
         if (is_stopping || atomic_exchange(&ex->cancels_all, false)) cancel_everything(ex, n);
-        step_next(ex, n);
-        may_sleep = publish(ex, n);
-        if (is_stopping && may_sleep) return NULL;
+        bool has_changed = step_next(ex, n);
+        bool is_idle = publish(ex, n);
+        if (is_stopping && is_idle) return NULL;
+        timeout_ms = has_changed ? 0 : mu_loading_sleep_ms(ex, n);
     }
 }
 
 /* Opening, growing, closing */
 
-mu_status mu_executor_open(mu_executor **out, mu_err *err) {
+mu_status mu_executor_open(const mu_executor_options *options, mu_executor **out, mu_err *err) {
     mu_executor *ex = mu_alloc(sizeof(*ex));
     if (!ex) return mu_fail(err, MU_ERR_NOMEM, "executor");
+    if (options) ex->options = *options;
+    mu_loading_init(ex);
     pthread_mutex_init(&ex->lock, NULL);
     ex->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     mu_status status = MU_OK;
@@ -385,6 +395,15 @@ void mu_executor_close(mu_executor *ex) {
     mu_free(ex);
 }
 
+void mu_resident_ask(mu_resident *resident, mu_residency_wish wish, bool is_forced) {
+    pthread_mutex_lock(&resident->ex->lock);
+    resident->wishes &= ~(1u << (wish ^ 1)); /* the opposite one */
+    resident->wishes |= 1u << wish;
+    resident->is_forced |= is_forced;
+    pthread_mutex_unlock(&resident->ex->lock);
+    wake(resident->ex);
+}
+
 void mu_executor_cancel_all(mu_executor *ex) {
     atomic_store(&ex->cancels_all, true);
     wake(ex);
@@ -394,12 +413,18 @@ static void init_stats(mu_resident *resident) {
     mu_request_stats_init(&resident->stats.requests);
     mu_histogram_init(&resident->stats.batch, batch_bounds, MU_COUNTOF(batch_bounds));
     resident->stats.engine = mu_engine_get_stats(resident->options.engine);
+    resident->stats.residency = (mu_residency_model){
+        .bytes = resident->options.loaded_bytes,
+        .phase = mu_engine_is_loaded(resident->options.engine) ? MU_READY : MU_ABSENT,
+        .is_pinned = resident->options.is_pinned,
+    };
     resident->published = resident->stats;
 }
 
 mu_status mu_executor_add(mu_executor *ex, const mu_resident_options *options, mu_resident **out,
                           mu_err *err) {
     MU_ASSERT(options->weight > 0 && options->weight <= MU_SHARE_WEIGHT_MAX);
+    MU_ASSERT(options->loaded_bytes > 0);
     mu_resident *resident = mu_alloc(sizeof(*resident));
     if (!resident) return mu_fail(err, MU_ERR_NOMEM, "executor");
     resident->ex = ex;
@@ -420,6 +445,7 @@ mu_status mu_executor_add(mu_executor *ex, const mu_resident_options *options, m
             status =
                 mu_fail(err, MU_ERR_LIMIT, "more than %d models on a device", MU_RESIDENTS_MAX);
         } else {
+            resident->index = n;
             ex->residents[n] = resident;
             atomic_store(&ex->n_residents, n + 1);
         }
@@ -430,5 +456,6 @@ mu_status mu_executor_add(mu_executor *ex, const mu_resident_options *options, m
         return status;
     }
     *out = resident;
+    wake(ex);
     return MU_OK;
 }

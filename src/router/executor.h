@@ -11,6 +11,10 @@
  * A queue is bounded in requests and in prompt tokens. Beside running streams a step takes only as
  * much prefill as pacer.h allows.
  *
+ * Which residents are loaded is decided by residency.h. Loading one is cut into pieces of some
+ * milliseconds, which are its steps: they are its part of the device's time, and the others go on
+ * beside it. Its requests wait in its queue.
+ *
  * Threads: every function may be called from any thread, open() and close() by one.
  */
 #ifndef MU_ROUTER_EXECUTOR_H
@@ -18,6 +22,7 @@
 
 #include "router/request.h"
 #include "router/request_stats.h"
+#include "router/residency.h"
 #include "router/shares.h"
 
 typedef struct mu_executor mu_executor;
@@ -25,9 +30,20 @@ typedef struct mu_resident mu_resident;
 
 enum { MU_RESIDENTS_MAX = MU_SHARES_MAX };
 
+typedef struct mu_executor_options {
+    uint64_t loaded_bytes_max; /* of residents that are loaded, together; 0: no limit */
+    uint64_t idle_ns;          /* what had no request for longer is unloaded; 0: nothing is */
+    uint64_t wait_ns; /* a request that waits for longer, on a resident that is not loaded, ends
+                         with MU_ERR_TIMEOUT; 0: none does */
+} mu_executor_options;
+
 typedef struct mu_resident_options {
+    const char *name;              /* for errors; borrowed as the model; NULL: "the model" */
     const mu_model *model;         /* borrowed until the executor is closed, as is the engine */
-    mu_engine *engine;             /* nobody else's */
+    mu_engine *engine;             /* nobody else's; loaded, or prepared: then it is when it is
+                                      asked for */
+    uint64_t loaded_bytes;         /* what of it loading takes, > 0 */
+    bool is_pinned;                /* once loaded it stays */
     uint32_t n_seqs_max;           /* as the engine's: more are not handed to it */
     uint32_t n_waiting_max;        /* requests, > 0 */
     uint64_t n_waiting_tokens_max; /* prompt tokens of waiting requests */
@@ -43,10 +59,13 @@ typedef struct mu_resident_stats {
     uint64_t n_waiting_tokens;
     uint32_t prefill_beside; /* of the last step */
     double step_s;           /* all its steps together */
+    mu_residency_model residency;
     mu_engine_stats engine;
 } mu_resident_stats;
 
-mu_status mu_executor_open(mu_executor **out, mu_err *err) MU_MUST_USE;
+/* options NULL: no limits. */
+mu_status mu_executor_open(const mu_executor_options *options, mu_executor **out,
+                           mu_err *err) MU_MUST_USE;
 /* Cancels what is left, with notice. Requests must have been freed. NULL is allowed. */
 void mu_executor_close(mu_executor *ex);
 /* Cancel every request, with notice. */
@@ -54,6 +73,10 @@ void mu_executor_cancel_all(mu_executor *ex);
 /* From now on the engine is stepped. It lives until close(). MU_ERR_LIMIT: MU_RESIDENTS_MAX. */
 mu_status mu_executor_add(mu_executor *ex, const mu_resident_options *options, mu_resident **out,
                           mu_err *err) MU_MUST_USE;
+
+/* Soon, and seen in the statistics. An unload lets what runs finish, unless it is forced: then all
+ * its requests end with MU_ERR_CANCELED. */
+void mu_resident_ask(mu_resident *resident, mu_residency_wish wish, bool is_forced);
 
 const mu_model *mu_resident_model(const mu_resident *resident);
 const mu_engine *mu_resident_engine(const mu_resident *resident);

@@ -61,11 +61,13 @@ static int open_all(void **state) {
     e.n_seqs_max = N_SEQS_MAX;
     if (mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) != MU_OK ||
         mu_model_open(&ref, &env, &model, NULL) != MU_OK ||
-        mu_engine_open(model, &e, &engine, NULL) != MU_OK || mu_executor_open(&ex, NULL) != MU_OK) {
+        mu_engine_open(model, &e, &engine, NULL) != MU_OK ||
+        mu_executor_open(NULL, &ex, NULL) != MU_OK) {
         return 1;
     }
     mu_resident_options o = {.model = model,
                              .engine = engine,
+                             .loaded_bytes = 1,
                              .n_seqs_max = N_SEQS_MAX,
                              .n_waiting_max = N_WAITING_MAX,
                              .n_waiting_tokens_max = 1000,
@@ -265,6 +267,7 @@ static void two_engines_answer_as_each_alone(void **state) {
     }
     mu_resident_options o = {.model = other_model,
                              .engine = other_engine,
+                             .loaded_bytes = 1,
                              .n_seqs_max = N_SEQS_MAX,
                              .n_waiting_max = N_WAITING_MAX,
                              .n_waiting_tokens_max = 1000,

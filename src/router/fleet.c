@@ -1,13 +1,18 @@
 #include "router/fleet.h"
 
+#include <stdio.h>
+
 #include "backend/device.h"
 #include "base/alloc.h"
+#include "base/cpu.h"
 
 typedef struct member {
     const mu_ref *ref; /* borrowed while the fleet opens */
     mu_model *model;
     mu_engine_options engine_options;
+    char name[sizeof(((mu_ref *)0)->name)];
     mu_fleet_kv kv;
+    uint64_t loaded_bytes;
     mu_engine *engine;
     mu_resident *resident; /* the executor's */
 } member;
@@ -38,11 +43,11 @@ static mu_status open_member(const mu_fleet_options *o, member *m, mu_err *err) 
     return status;
 }
 
-static mu_status plan(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
+static mu_status plan(mu_fleet *fleet, const mu_fleet_options *o, uint64_t taken, mu_err *err) {
     mu_status status = MU_OK;
     mu_memory_need *needs = MU_ALLOC(mu_memory_need, fleet->n);
-    uint64_t *kv = MU_ALLOC(uint64_t, fleet->n);
-    if (!needs || !kv) status = mu_fail(err, MU_ERR_NOMEM, "plan of memory");
+    mu_memory_part *parts = MU_ALLOC(mu_memory_part, fleet->n);
+    if (!needs || !parts) status = mu_fail(err, MU_ERR_NOMEM, "plan of memory");
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
         member *m = &fleet->members[i];
         needs[i].name = m->ref->name;
@@ -52,14 +57,17 @@ static mu_status plan(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
         name_model(fleet, m->ref, status, err);
     }
     if (status == MU_OK) {
-        status = mu_memory_plan_make(needs, fleet->n, o->memory_bytes_max, &fleet->memory, kv, err);
+        status = mu_memory_plan_make(needs, fleet->n, o->memory_bytes_max, taken, &fleet->memory,
+                                     parts, err);
     }
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
-        fleet->members[i].kv = (mu_fleet_kv){kv[i], needs[i].bytes.kv};
-        fleet->members[i].engine_options.kv_cache_bytes = kv[i];
+        member *m = &fleet->members[i];
+        m->kv = (mu_fleet_kv){parts[i].kv, needs[i].bytes.kv};
+        m->loaded_bytes = parts[i].loaded;
+        m->engine_options.kv_cache_bytes = parts[i].kv;
     }
     mu_free(needs);
-    mu_free(kv);
+    mu_free(parts);
     return status;
 }
 
@@ -75,21 +83,56 @@ static mu_status open_device(mu_fleet *fleet, const mu_fleet_options *o, mu_err 
                            : status;
 }
 
-static mu_status load(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
-    mu_status status = open_device(fleet, o, err);
+/* Bytes that loaded models may have together; 0: no limit. */
+static uint64_t loaded_bytes_max(const mu_fleet *fleet) {
+    return fleet->memory.limit > 0 ? fleet->memory.limit - fleet->memory.fixed : 0;
+}
+
+static mu_status load_now(member *m, mu_err *err) {
+    bool is_loaded = false;
+    mu_status status = MU_OK;
+    while (status == MU_OK && !is_loaded) {
+        status = mu_engine_load(m->engine, &is_loaded, err);
+    }
+    return status;
+}
+
+/* Every engine, and on the device those that there is room for at once. */
+static mu_status open_engines(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
+    uint64_t room = loaded_bytes_max(fleet);
+    mu_status status = MU_OK;
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
         member *m = &fleet->members[i];
         m->engine_options.shared = fleet->device;
-        status = mu_engine_open(m->model, &m->engine_options, &m->engine, err);
+        status = mu_engine_prepare(m->model, &m->engine_options, &m->engine, err);
+        bool fits = fleet->memory.limit == 0 || m->loaded_bytes <= room;
+        if (status == MU_OK && fits && !o->is_lazy) {
+            if (fleet->memory.limit > 0) room -= m->loaded_bytes;
+            status = load_now(m, err);
+        }
         name_model(fleet, m->ref, status, err);
     }
-    if (status == MU_OK) status = mu_executor_open(&fleet->executor, err);
+    return status;
+}
+
+static mu_status load(mu_fleet *fleet, const mu_fleet_options *o, mu_err *err) {
+    mu_status status = open_device(fleet, o, err);
+    if (status == MU_OK) status = open_engines(fleet, o, err);
+    const mu_executor_options executor = {
+        .loaded_bytes_max = loaded_bytes_max(fleet),
+        .idle_ns = o->idle_ns,
+        .wait_ns = o->wait_ns,
+    };
+    if (status == MU_OK) status = mu_executor_open(&executor, &fleet->executor, err);
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
         member *m = &fleet->members[i];
         mu_resident_options resident = o->resident;
+        resident.name = m->name;
         resident.model = m->model;
         resident.engine = m->engine;
         resident.weight = o->models[i].weight;
+        resident.is_pinned = o->models[i].is_pinned;
+        resident.loaded_bytes = m->loaded_bytes;
         status = mu_executor_add(fleet->executor, &resident, &m->resident, err);
     }
     return status;
@@ -101,12 +144,16 @@ mu_status mu_fleet_open(const mu_fleet_options *o, mu_fleet **out, mu_err *err) 
     if (!fleet) return mu_fail(err, MU_ERR_NOMEM, "models");
     fleet->n = o->n_models;
     mu_status status = MU_OK;
+    uint64_t before = mu_memory_resident_bytes();
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
         member *m = &fleet->members[i];
         m->ref = o->models[i].ref;
+        snprintf(m->name, sizeof(m->name), "%s", m->ref->name);
         status = name_model(fleet, m->ref, open_member(o, m, err), err);
     }
-    if (status == MU_OK) status = plan(fleet, o, err);
+    uint64_t after = mu_memory_resident_bytes();
+    uint64_t taken = after > before ? after - before : 0; /* headers, tokenizers */
+    if (status == MU_OK) status = plan(fleet, o, taken, err);
     if (status == MU_OK) status = load(fleet, o, err);
     if (status == MU_OK) {
         *out = fleet;

@@ -5,6 +5,9 @@
  * be used, and only then is a weight read. A model that cannot be loaded ends it: what came before
  * is let go, and the error names the model where there are several.
  *
+ * Where not all of them fit, those that do are loaded, in the order given, and the rest when they
+ * are asked for (residency.h).
+ *
  * Threads: open and close by one; residents may be used from any.
  * Memory: the fleet owns models, engines, their device and the executor.
  */
@@ -20,6 +23,7 @@ typedef struct mu_fleet mu_fleet;
 typedef struct mu_fleet_model {
     const mu_ref *ref; /* borrowed during open() */
     uint32_t weight;   /* of its share of the device's time, > 0 */
+    bool is_pinned;    /* once loaded it stays */
 } mu_fleet_model;
 
 typedef struct mu_fleet_options {
@@ -31,6 +35,8 @@ typedef struct mu_fleet_options {
     mu_engine_options engine;      /* of each; device and types come from the placement */
     mu_resident_options resident;  /* of each; model, engine and weight are the fleet's */
     uint64_t memory_bytes_max;     /* of everything; 0: no limit */
+    bool is_lazy;                  /* no model is loaded before it is asked for */
+    uint64_t idle_ns, wait_ns;     /* as in mu_executor_options */
 } mu_fleet_options;
 
 mu_status mu_fleet_open(const mu_fleet_options *options, mu_fleet **out, mu_err *err) MU_MUST_USE;

@@ -45,7 +45,40 @@ static const struct {
      true,
      {10, 20},
      337},
-    {"less than the least", 2, {100, 200}, {500, 600}, {10, 20}, {5, 7}, {0}, 336, false, {0}, 0},
+    {"less than the least: by turns, half of the weights",
+     2,
+     {100, 200},
+     {500, 600},
+     {10, 20},
+     {5, 7},
+     {0},
+     336,
+     true,
+     {50, 100},
+     457},
+    {"by turns, what the largest has room for",
+     2,
+     {100, 200},
+     {500, 600},
+     {10, 20},
+     {5, 7},
+     {0},
+     237,
+     true,
+     {50, 30},
+     387},
+    {"by turns, no less than a sequence needs",
+     2,
+     {10, 200},
+     {500, 600},
+     {10, 20},
+     {5, 7},
+     {0},
+     230,
+     true,
+     {10, 23},
+     250},
+    {"not even by turns", 2, {100, 200}, {500, 600}, {10, 20}, {5, 7}, {0}, 226, false, {0}, 0},
     {"a fixed one stays",
      2,
      {100, 200},
@@ -84,32 +117,53 @@ static void kv_is_divided(void **state) {
                                                   .scratch = rows[r].scratch[i] * MIB},
                                         .kv_is_fixed = rows[r].is_fixed[i]};
         }
-        uint64_t kv[N] = {0};
+        mu_memory_part parts[N] = {{0}};
         mu_memory_plan plan = {0};
         mu_err err = {0};
         mu_status status =
-            mu_memory_plan_make(needs, rows[r].n, rows[r].limit * MIB, &plan, kv, &err);
+            mu_memory_plan_make(needs, rows[r].n, rows[r].limit * MIB, 0, &plan, parts, &err);
         bool is_as_wanted = (status == MU_OK) == rows[r].is_ok;
-        for (uint32_t i = 0; i < rows[r].n; i++) {
-            is_as_wanted &= kv[i] == rows[r].wanted[i] * MIB;
+        for (uint32_t i = 0; i < rows[r].n && rows[r].is_ok; i++) {
+            is_as_wanted &= parts[i].kv == rows[r].wanted[i] * MIB;
+            is_as_wanted &= parts[i].loaded == (rows[r].wanted[i] + rows[r].weights[i]) * MIB;
+            is_as_wanted &= rows[r].limit == 0 || plan.fixed + parts[i].loaded <= plan.limit;
         }
         is_as_wanted &= plan.total == rows[r].total * MIB;
+        is_as_wanted &= plan.is_by_turns == (plan.total > plan.limit && plan.limit > 0);
         if (!is_as_wanted) fail_msg("%s: %s", rows[r].what, err.text);
     }
 }
 
-static void scratch_that_is_not_shared_adds_up(void **state) {
+static void scratch_that_is_not_shared_is_loaded_with_its_model(void **state) {
     (void)state;
     const mu_memory_need needs[] = {
         {.name = "a", .bytes = {.weights = MIB, .scratch = 3 * MIB}, .scratch_is_own = true},
         {.name = "b", .bytes = {.weights = MIB, .scratch = 4 * MIB}, .scratch_is_own = true},
     };
-    uint64_t kv[2];
+    mu_memory_part parts[2];
     mu_memory_plan plan;
-    assert_int_equal(mu_memory_plan_make(needs, 2, 9 * MIB, &plan, kv, NULL), MU_OK);
-    assert_int_equal(plan.scratch, 7 * MIB);
+    assert_int_equal(mu_memory_plan_make(needs, 2, 9 * MIB, 0, &plan, parts, NULL), MU_OK);
+    assert_int_equal(plan.scratch, 0);
+    assert_int_equal(parts[0].loaded, 4 * MIB);
     assert_int_equal(plan.total, 9 * MIB);
-    assert_int_equal(mu_memory_plan_make(needs, 2, 9 * MIB - 1, &plan, kv, NULL), MU_ERR_LIMIT);
+    assert_false(plan.is_by_turns);
+    assert_int_equal(mu_memory_plan_make(needs, 2, 9 * MIB - 1, 0, &plan, parts, NULL), MU_OK);
+    assert_true(plan.is_by_turns);
+    assert_int_equal(mu_memory_plan_make(needs, 2, 5 * MIB - 1, 0, &plan, parts, NULL),
+                     MU_ERR_LIMIT);
+}
+
+static void what_is_taken_is_not_there(void **state) {
+    (void)state;
+    const mu_memory_need need = {.name = "a",
+                                 .bytes = {.weights = MIB, .kv = MIB, .kv_least = MIB}};
+    mu_memory_part part;
+    mu_memory_plan plan;
+    assert_int_equal(mu_memory_plan_make(&need, 1, 3 * MIB, MIB, &plan, &part, NULL), MU_OK);
+    assert_int_equal(plan.fixed, MIB);
+    assert_int_equal(plan.total, 3 * MIB);
+    assert_int_equal(mu_memory_plan_make(&need, 1, 3 * MIB, MIB + 1, &plan, &part, NULL),
+                     MU_ERR_LIMIT);
 }
 
 static void the_sum_is_spelled_out(void **state) {
@@ -117,21 +171,26 @@ static void the_sum_is_spelled_out(void **state) {
     const mu_memory_need needs[] = {
         {.name = "gpt2", .bytes = {.weights = 150 * MIB, .kv = 900 * MIB, .kv_least = 36 * MIB}},
         {.name = "gpt2-xl",
-         .bytes = {.weights = 1700 * MIB, .kv = 99 * MIB, .kv_least = 90 * MIB, .scratch = MIB}},
+         .bytes = {.weights = 1700 * MIB,
+                   .kv = 99 * MIB,
+                   .kv_least = 90 * MIB,
+                   .scratch = MIB,
+                   .accounting = 2 * MIB}},
     };
-    uint64_t kv[2];
+    mu_memory_part parts[2];
     mu_memory_plan plan;
     mu_err err;
-    assert_int_equal(mu_memory_plan_make(needs, 2, 1000 * MIB, &plan, kv, &err), MU_ERR_LIMIT);
-    assert_string_equal(err.text,
-                        "1977 MiB are needed and 1000 MiB may be used: gpt2: weights 150, "
-                        "KV 36; gpt2-xl: weights 1700, KV 90; scratch 1");
+    assert_int_equal(mu_memory_plan_make(needs, 2, 1000 * MIB, 0, &plan, parts, &err),
+                     MU_ERR_LIMIT);
+    assert_string_equal(err.text, "gpt2-xl: 1793 MiB are needed and 1000 MiB may be used: weights "
+                                  "1700, KV 90, scratch 1, the rest 2");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kv_is_divided),
-        cmocka_unit_test(scratch_that_is_not_shared_adds_up),
+        cmocka_unit_test(scratch_that_is_not_shared_is_loaded_with_its_model),
+        cmocka_unit_test(what_is_taken_is_not_there),
         cmocka_unit_test(the_sum_is_spelled_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

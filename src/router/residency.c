@@ -21,9 +21,15 @@ static uint64_t guess_load_ns(uint64_t bytes) {
     return bytes; /* 1 GB/s */
 }
 
-uint32_t mu_residency_add(mu_residency *r, uint64_t bytes) {
+uint32_t mu_residency_add(mu_residency *r, uint64_t bytes, bool is_ready, uint64_t now_ns) {
     MU_ASSERT(r->n < MU_RESIDENCY_MAX && bytes > 0);
-    r->models[r->n] = (mu_residency_model){.bytes = bytes, .load_ns = guess_load_ns(bytes)};
+    r->models[r->n] = (mu_residency_model){
+        .bytes = bytes,
+        .phase = is_ready ? MU_READY : MU_ABSENT,
+        .since_ns = now_ns,
+        .used_ns = now_ns,
+        .load_ns = guess_load_ns(bytes),
+    };
     return r->n++;
 }
 
@@ -74,6 +80,8 @@ void mu_residency_ask(mu_residency *r, uint32_t i, mu_residency_wish wish, uint6
     case MU_WISH_PIN:
     case MU_WISH_UNPIN:
         m->is_pinned = wish == MU_WISH_PIN;
+        break;
+    case MU_N_WISHES:
         break;
     }
     if (!was_in_line && is_in_line(m)) m->since_ns = now_ns;

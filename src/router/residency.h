@@ -88,10 +88,11 @@ typedef enum mu_residency_wish {
     MU_WISH_UNLOAD,
     MU_WISH_PIN,
     MU_WISH_UNPIN,
+    MU_N_WISHES, /* one and its opposite differ in the lowest bit */
 } mu_residency_wish;
 
-/* An absent model. Returns its index; there must be room. */
-uint32_t mu_residency_add(mu_residency *r, uint64_t bytes);
+/* A model that is ready, or absent. Returns its index; there must be room. */
+uint32_t mu_residency_add(mu_residency *r, uint64_t bytes, bool is_ready, uint64_t now_ns);
 void mu_residency_observe(mu_residency *r, uint32_t i, const mu_residency_load *load,
                           uint64_t now_ns);
 void mu_residency_ask(mu_residency *r, uint32_t i, mu_residency_wish wish, uint64_t now_ns);

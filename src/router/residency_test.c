@@ -307,7 +307,7 @@ static world small_world(uint64_t budget, uint64_t idle_ns) {
                .n_wishes = 1};
     w.r = (mu_residency){.budget = budget, .idle_ns = idle_ns};
     for (uint32_t i = 0; i < N_SMALL; i++) {
-        mu_residency_add(&w.r, bytes[i]);
+        mu_residency_add(&w.r, bytes[i], false, w.now_ns);
     }
     return w;
 }
@@ -341,7 +341,7 @@ static world large_world(mu_rng *rng) {
     uint64_t all = 0, most = 0;
     for (uint32_t i = 0; i < N_LARGE; i++) {
         uint64_t bytes = 1 + mu_rng_below(rng, 1000);
-        mu_residency_add(&w.r, bytes);
+        mu_residency_add(&w.r, bytes, false, w.now_ns);
         all += bytes;
         if (bytes > most) most = bytes;
     }
@@ -481,7 +481,7 @@ static void cheapest_idle_models_make_room(void **state) {
     w.r = (mu_residency){.budget = 10};
     static const uint64_t bytes[] = {3, 3, 4, 6};
     for (uint32_t i = 0; i < 4; i++) {
-        mu_residency_add(&w.r, bytes[i]);
+        mu_residency_add(&w.r, bytes[i], false, w.now_ns);
     }
     for (uint32_t i = 0; i < 3; i++) { /* model 1 is used most, 2 took longest to load */
         for (uint32_t n = 0; n < (i == 1 ? 5 : 1); n++) {

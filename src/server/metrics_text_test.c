@@ -29,11 +29,12 @@ static int open_engine(void **state) {
     if (mu_ref_resolve("synthetic:gpt2-test", &env, &ref, NULL) != MU_OK ||
         mu_model_open(&ref, &env, &model, NULL) != MU_OK ||
         mu_engine_open(model, &e, &engine, NULL) != MU_OK ||
-        mu_executor_open(&executor, NULL) != MU_OK) {
+        mu_executor_open(NULL, &executor, NULL) != MU_OK) {
         return 1;
     }
     mu_resident_options o = {.model = model,
                              .engine = engine,
+                             .loaded_bytes = 1,
                              .n_seqs_max = 1,
                              .n_waiting_max = 1,
                              .n_waiting_tokens_max = 100,
