@@ -26,12 +26,14 @@ typedef struct serve_options {
     const char *model, *host, *device, *dtype, *kv, *chat_template, *api_key_file, *tls_key,
         *tls_cert, *log_file, *log_format, *metrics_compat;
     mu_list shares;
-    mu_texts alias, api_key, allowed_hosts, cors_origins;
+    const char *admin_key_file;
+    mu_texts alias, pin, api_key, admin_key, allowed_hosts, cors_origins;
+    uint32_t unload_after, load_timeout;
     uint32_t port, threads, ctx, parallel, max_queued, prefill_beside, shutdown_timeout, ping;
     uint64_t kv_cache_bytes, memory_budget, max_queued_tokens, max_body, request_memory;
     uint32_t max_connections, max_connections_per_ip, max_request_line, max_header, max_headers,
         header_timeout, body_timeout, keep_alive;
-    bool insecure_no_auth, no_prefix_cache, no_prompt_lookup, metrics_public, print_api;
+    bool insecure_no_auth, no_prefix_cache, no_prompt_lookup, lazy, metrics_public, print_api;
 } serve_options;
 
 typedef struct serve {
@@ -67,16 +69,21 @@ static void hide(const char *argument) {
     memset((char *)(uintptr_t)argument, 'x', strlen(argument));
 }
 
+static mu_status read_keys(const mu_texts *keys, const char *file, mu_auth *out, mu_err *err) {
+    mu_status status = MU_OK;
+    for (uint32_t i = 0; i < keys->n && status == MU_OK; i++) {
+        status = mu_auth_add(out, keys->items[i], err);
+        hide(keys->items[i]);
+    }
+    return status == MU_OK && file ? mu_auth_add_file(out, file, err) : status;
+}
+
 static mu_status read_access(serve *s, mu_err *err) {
     const serve_options *o = s->o;
     mu_server_options *to = &s->server_options;
-    mu_status status = MU_OK;
-    for (uint32_t i = 0; i < o->api_key.n && status == MU_OK; i++) {
-        status = mu_auth_add(&to->auth, o->api_key.items[i], err);
-        hide(o->api_key.items[i]);
-    }
-    if (status == MU_OK && o->api_key_file) {
-        status = mu_auth_add_file(&to->auth, o->api_key_file, err);
+    mu_status status = read_keys(&o->api_key, o->api_key_file, &to->auth, err);
+    if (status == MU_OK) {
+        status = read_keys(&o->admin_key, o->admin_key_file, &to->operators, err);
     }
     if (status != MU_OK) return status;
     if (!mu_listen_is_loopback(o->host) && to->auth.n == 0 && !o->insecure_no_auth) {
@@ -168,7 +175,8 @@ static uint32_t connections_max(uint32_t wanted) {
 }
 
 static mu_status read_names(serve *s, mu_err *err) {
-    const mu_served_models_options options = {.aliases = &s->o->alias, .shares = &s->o->shares};
+    const mu_served_models_options options = {
+        .aliases = &s->o->alias, .shares = &s->o->shares, .pinned = &s->o->pin};
     mu_status status = mu_served_models_read(s->models, &options, err);
     if (status != MU_OK) return status;
     if (s->o->metrics_compat && strcmp(s->o->metrics_compat, "vllm") != 0) {
@@ -260,6 +268,9 @@ static mu_status load(serve *s, mu_err *err) {
                      .n_waiting_tokens_max = o->max_queued_tokens,
                      .prefill_beside = o->prefill_beside},
         .memory_bytes_max = memory_bytes_max(s),
+        .is_lazy = o->lazy,
+        .idle_ns = o->unload_after * UINT64_C(1000000000),
+        .wait_ns = o->load_timeout * UINT64_C(1000000000),
     };
     options.engine.n_seqs_max = o->parallel;
     options.engine.n_waiting_max = 1 << 20; /* the resident's queue is the bounded one */
@@ -315,7 +326,13 @@ static bool drain(serve *s) {
 }
 
 static void tell_memory(const serve *s) {
-    uint64_t limit = mu_fleet_memory(s->fleet)->limit;
+    const mu_memory_plan *plan = mu_fleet_memory(s->fleet);
+    uint64_t limit = plan->limit;
+    if (plan->is_by_turns) {
+        say("muai serve: all models need %llu MiB and may have %llu MiB: they are loaded by "
+            "turns\n",
+            (unsigned long long)(plan->total >> 20), (unsigned long long)(limit >> 20));
+    }
     for (uint32_t i = 0; i < s->models->n; i++) {
         mu_fleet_kv kv = mu_fleet_get_kv(s->fleet, i);
         if (kv.bytes == kv.wanted_bytes) continue;
@@ -410,6 +427,7 @@ static serve_options o = {
     .max_queued = 512,
     .max_queued_tokens = 1 << 20,
     .shutdown_timeout = 30,
+    .load_timeout = 300,
     .ping = 15,
     .max_connections = 4096,
     .max_body = 32 << 20,
@@ -436,7 +454,16 @@ static const mu_option options[] = {
     {"kv-cache-bytes", 0, MU_OPTION_U64, &o.kv_cache_bytes, 0, 1e15, "N",
      "bytes of KV cache of each model; 0: room for all sequences, as memory allows"},
     {"memory-budget", 0, MU_OPTION_U64, &o.memory_budget, 0, 1e15, "BYTES",
-     "for all models together; 0: what the process may use now"},
+     "for all models together, which are loaded by turns where it is not enough; 0: what the "
+     "process may use now"},
+    {"lazy", 0, MU_OPTION_FLAG, &o.lazy, 0, 0, NULL,
+     "load a model when it is first asked for, not at the start"},
+    {"pin", 0, MU_OPTION_TEXTS, &o.pin, 0, 0, "NAME",
+     "a model that stays once it is loaded; may be repeated"},
+    {"unload-after", 0, MU_OPTION_U32, &o.unload_after, 0, 31536000, "S",
+     "unload a model that had no request for S seconds; 0: keep it"},
+    {"load-timeout", 0, MU_OPTION_U32, &o.load_timeout, 0, 86400, "S",
+     "seconds a request may wait until its model is loaded; 0: for ever"},
     {"threads", 't', MU_OPTION_U32, &o.threads, 0, 1024, "N", "0: what affinity and quota allow"},
     {"ctx", 'c', MU_OPTION_U32, &o.ctx, 0, 1 << 20, "N", "context in tokens; 0: the model's"},
     {"parallel", 0, MU_OPTION_U32, &o.parallel, 1, 4096, "N", "sequences running at once"},
@@ -455,6 +482,9 @@ static const mu_option options[] = {
     {"api-key", 0, MU_OPTION_TEXTS, &o.api_key, 0, 0, "KEY",
      "ask for KEY (or its \"sha256:...\"); may be repeated"},
     {"api-key-file", 0, MU_OPTION_TEXT, &o.api_key_file, 0, 0, "FILE", "one key per line"},
+    {"admin-key", 0, MU_OPTION_TEXTS, &o.admin_key, 0, 0, "KEY",
+     "as --api-key, and it may load and unload models; may be repeated"},
+    {"admin-key-file", 0, MU_OPTION_TEXT, &o.admin_key_file, 0, 0, "FILE", "one key per line"},
     {"insecure-no-auth", 0, MU_OPTION_FLAG, &o.insecure_no_auth, 0, 0, NULL,
      "listen beyond this machine without a key"},
     {"tls-key", 0, MU_OPTION_TEXT, &o.tls_key, 0, 0, "FILE", "private key, PEM"},
@@ -497,12 +527,14 @@ int mu_cmd_serve(int argc, char **argv) {
         .command = "serve",
         .usage = "[MODEL...]",
         .about = "Serve models over an OpenAI-compatible HTTP API. Without MODEL, muai-tiny.",
-        .examples = "  muai serve\n"
-                    "  muai serve gpt2\n"
-                    "  muai serve gpt2 gpt2-medium:q8 --alias small=gpt2 --shares 1,2\n"
-                    "  muai serve synthetic:gpt2:q8 --port 9000 --log-format json\n"
-                    "  muai serve ./gpt2.gguf --host 0.0.0.0 --api-key-file keys.txt\n"
-                    "  curl http://127.0.0.1:8686/v1/completions -d '{\"prompt\": \"Hello\"}'\n",
+        .examples =
+            "  muai serve\n"
+            "  muai serve gpt2\n"
+            "  muai serve gpt2 gpt2-medium:q8 --alias small=gpt2 --shares 1,2\n"
+            "  muai serve gpt2 gpt2-medium gpt2-large --memory-budget 3000000000 --pin gpt2\n"
+            "  muai serve synthetic:gpt2:q8 --port 9000 --log-format json\n"
+            "  muai serve ./gpt2.gguf --host 0.0.0.0 --api-key-file keys.txt\n"
+            "  curl http://127.0.0.1:8686/v1/completions -d '{\"prompt\": \"Hello\"}'\n",
         .options = options,
         .n_options = MU_COUNTOF(options),
         .n_positional_max = MU_RESIDENTS_MAX,

@@ -121,6 +121,27 @@ static mu_status read_shares(mu_served_models *m, const mu_list *shares, mu_err 
     return MU_OK;
 }
 
+static uint32_t find(const mu_served_models *m, const char *name) {
+    for (uint32_t i = 0; i < m->n; i++) {
+        for (uint32_t j = 0; j < m->names[i].n_names; j++) {
+            if (strcmp(m->names[i].names[j], name) == 0) return i;
+        }
+    }
+    return m->n;
+}
+
+static mu_status read_pins(mu_served_models *m, const mu_texts *pinned, mu_err *err) {
+    for (uint32_t i = 0; i < pinned->n; i++) {
+        uint32_t at = find(m, pinned->items[i]);
+        if (at == m->n) {
+            return mu_fail(err, MU_ERR_INVALID, "--pin: \"%.60s\" is not one of the served models",
+                           pinned->items[i]);
+        }
+        m->loads[at].is_pinned = true;
+    }
+    return MU_OK;
+}
+
 mu_status mu_served_models_read(mu_served_models *m, const mu_served_models_options *o,
                                 mu_err *err) {
     mu_hub_env env = mu_hub_env_read();
@@ -135,7 +156,8 @@ mu_status mu_served_models_read(mu_served_models *m, const mu_served_models_opti
     for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
         status = add_own_names(m, i, err);
     }
-    return status == MU_OK ? check_names(m, err) : status;
+    if (status == MU_OK) status = check_names(m, err);
+    return status == MU_OK ? read_pins(m, o->pinned, err) : status;
 }
 
 void mu_served_models_list(const mu_served_models *m, char *out, size_t cap) {

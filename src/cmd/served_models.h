@@ -26,6 +26,7 @@ typedef struct mu_served_models {
 
 typedef struct mu_served_models_options {
     const mu_texts *aliases; /* --alias: NAME of the only model, or NAME=MODEL */
+    const mu_texts *pinned;  /* --pin: names of models */
     const mu_list *shares;   /* --shares: [n] or fewer, in the order of the models; else 1 */
 } mu_served_models_options;
 

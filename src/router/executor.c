@@ -64,6 +64,14 @@ uint32_t mu_resident_wait_s(mu_resident *resident) {
     return s;
 }
 
+mu_loaded_bytes mu_resident_loaded_bytes(mu_resident *resident) {
+    mu_executor *ex = resident->ex;
+    pthread_mutex_lock(&ex->lock);
+    mu_loaded_bytes bytes = {.now = ex->loaded_bytes, .max = ex->options.loaded_bytes_max};
+    pthread_mutex_unlock(&ex->lock);
+    return bytes;
+}
+
 void mu_resident_get_stats(mu_resident *resident, mu_resident_stats *out) {
     pthread_mutex_lock(&resident->ex->lock);
     *out = resident->published;
@@ -301,6 +309,7 @@ static bool publish(mu_executor *ex, uint32_t n) {
         resident->stats.n_running = resident->queue.n_running;
         resident->published = resident->stats;
     }
+    ex->loaded_bytes = mu_residency_bytes(&ex->residency);
     pthread_mutex_unlock(&ex->lock);
     return is_idle;
 }

@@ -85,6 +85,12 @@ mu_status mu_resident_submit(mu_resident *resident, const mu_request_options *op
                              mu_request **out, mu_err *err) MU_MUST_USE;
 /* Seconds until a request that came now would start, from the measured rate; 1 to 120. */
 uint32_t mu_resident_wait_s(mu_resident *resident);
+
+typedef struct mu_loaded_bytes { /* of all residents of the executor */
+    uint64_t now, max;           /* max 0: no limit */
+} mu_loaded_bytes;
+
+mu_loaded_bytes mu_resident_loaded_bytes(mu_resident *resident);
 void mu_resident_get_stats(mu_resident *resident, mu_resident_stats *out);
 
 #endif

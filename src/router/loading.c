@@ -143,7 +143,9 @@ bool mu_loading_is_on(const mu_resident *resident) {
 static void fail(mu_resident *resident, const mu_err *why, uint64_t now_ns) {
     mu_err err;
     mu_residency_failed(&resident->ex->residency, resident->index);
-    mu_fail(&err, why->status, "%.60s could not be loaded: %s", name_of(resident), why->text);
+    /* Nothing that its client did: out of memory, or a fault of this machine. */
+    mu_status status = why->status == MU_ERR_NOMEM ? MU_ERR_NOMEM : MU_ERR_DEVICE;
+    mu_fail(&err, status, "%.60s could not be loaded: %s", name_of(resident), why->text);
     mu_resident_fail_waiting(resident, &err, UINT64_MAX, now_ns);
     see(resident, now_ns);
 }

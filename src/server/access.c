@@ -50,10 +50,14 @@ static bool key_is_right(mu_call *call) {
     const mu_server_options *o = &call->server->options;
     mu_route_needs needs = call->route->needs;
     bool is_open = needs == MU_ROUTE_OPEN || (needs == MU_ROUTE_METRICS && o->metrics_public);
-    if (o->auth.n == 0 || is_open) return true;
-    call->key = mu_auth_check(&o->auth, mu_exchange_header(call->x, "Authorization"),
-                              mu_exchange_header(call->x, "x-api-key"));
-    return call->key != 0;
+    if ((o->auth.n == 0 && o->operators.n == 0) || is_open) return true;
+    const char *authorization = mu_exchange_header(call->x, "Authorization");
+    const char *api_key = mu_exchange_header(call->x, "x-api-key");
+    uint32_t as_operator = mu_auth_check(&o->operators, authorization, api_key);
+    call->key = mu_auth_check(&o->auth, authorization, api_key);
+    if (as_operator > 0) call->key = MU_KEYS_MAX + as_operator;
+    if (needs == MU_ROUTE_ADMIN) return as_operator > 0;
+    return call->key > 0 || o->auth.n == 0;
 }
 
 static void add_methods(mu_call *call, const char *header) {
@@ -110,5 +114,9 @@ bool mu_access_check(mu_call *call, bool path_is_known) {
     }
     if (!call->route) return refuse_path(call);
     if (key_is_right(call)) return true;
+    if (call->route->needs == MU_ROUTE_ADMIN) {
+        return refuse(call, call->key > 0 ? MU_API_NO_OPERATOR : MU_API_KEY,
+                      "an operator's key is needed, one of --admin-key or --admin-key-file");
+    }
     return refuse(call, MU_API_KEY, "a valid API key is needed, as Authorization: Bearer KEY");
 }

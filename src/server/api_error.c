@@ -15,6 +15,7 @@ static const struct {
     [MU_API_CONTEXT_LENGTH] = {400, "invalid_request_error", "context_length_exceeded"},
     [MU_API_BAD_REQUEST] = {400, "invalid_request_error", "bad_request"},
     [MU_API_KEY] = {401, "authentication_error", "invalid_api_key"},
+    [MU_API_NO_OPERATOR] = {403, "permission_error", "not_an_operator"},
     [MU_API_ORIGIN] = {403, "permission_error", "origin_not_allowed"},
     [MU_API_HOST] = {403, "permission_error", "host_not_allowed"},
     [MU_API_MODEL_NOT_FOUND] = {404, "invalid_request_error", "model_not_found"},

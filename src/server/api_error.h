@@ -15,6 +15,7 @@ typedef enum mu_api_code {
     MU_API_CONTEXT_LENGTH,
     MU_API_BAD_REQUEST,
     MU_API_KEY,
+    MU_API_NO_OPERATOR,
     MU_API_ORIGIN,
     MU_API_HOST,
     MU_API_MODEL_NOT_FOUND,

@@ -15,7 +15,9 @@
 typedef struct facts {
     char label[600], vllm_label[600]; /* model="gpt2", model_name="gpt2" */
     mu_resident_stats of;
-    double kv_usage, kv_blocks_used;
+    double kv_usage, kv_blocks_used, load_s;
+    uint32_t is_loaded, is_pinned;
+    uint64_t loaded_bytes;
 } facts;
 
 /* Of all models. */
@@ -79,6 +81,15 @@ static const struct {
      AT(of.engine.n_accepted_tokens), "Drafted tokens that were right."},
     {"muai_requests_refused_total", NULL, COUNTER, AT(of.n_refused),
      "Requests refused because the queue was full."},
+    {"muai_model_loaded", NULL, GAUGE_U32, AT(is_loaded), "1 while requests may run on it."},
+    {"muai_model_pinned", NULL, GAUGE_U32, AT(is_pinned), "1: once loaded it stays."},
+    {"muai_model_loaded_bytes", NULL, GAUGE_U64, AT(loaded_bytes),
+     "Weights, KV cache and own scratch of a model that is loaded."},
+    {"muai_model_loads_total", NULL, COUNTER, AT(of.residency.n_loads),
+     "Loads since the start, that one left out."},
+    {"muai_model_load_failures_total", NULL, COUNTER, AT(of.residency.n_failures),
+     "Loads that failed."},
+    {"muai_model_load_seconds", NULL, GAUGE_F64, AT(load_s), "What its last load took."},
 #undef AT
 };
 
@@ -139,6 +150,18 @@ static void write_outcomes(mu_buf *out, bool is_vllm, const facts_list *models) 
     }
 }
 
+static void write_evictions(mu_buf *out, const facts_list *models) {
+    head(out, "muai_model_evictions_total", COUNTER, "Unloads of a model, by what led to them.");
+    for (uint32_t m = 0; m < models->n; m++) {
+        const facts *f = &models->items[m];
+        for (uint32_t i = 0; i < MU_N_EVICTIONS; i++) {
+            mu_buf_printf(out, "muai_model_evictions_total{%s,reason=\"%s\"} %llu\n", f->label,
+                          mu_eviction_name((mu_eviction)i),
+                          (unsigned long long)f->of.residency.n_evictions[i]);
+        }
+    }
+}
+
 static void write_http(mu_buf *out, mu_server *server) {
     head(out, "http_requests_total", COUNTER, "HTTP requests by route and class of status.");
     for (uint32_t i = 0;; i++) {
@@ -173,6 +196,11 @@ static void read_model(const mu_served *served, facts *out) {
     mu_resident_get_stats(served->of.resident, &out->of);
     const mu_engine_stats *e = &out->of.engine;
     out->kv_blocks_used = (double)e->n_kv_blocks - e->n_kv_blocks_free;
+    const mu_residency_model *r = &out->of.residency;
+    out->is_loaded = r->phase == MU_READY || r->phase == MU_CLOSING;
+    out->is_pinned = r->is_pinned;
+    out->loaded_bytes = r->phase == MU_ABSENT ? 0 : r->bytes;
+    out->load_s = r->n_loads > 0 ? (double)r->load_ns * 1e-9 : 0.0;
     out->kv_usage = e->n_kv_blocks > 0 ? out->kv_blocks_used / e->n_kv_blocks : 0.0;
 }
 
@@ -191,6 +219,12 @@ static void write_models(mu_buf *out, mu_server *server) {
     }
     write_outcomes(out, false, &models);
     if (server->options.metrics_vllm) write_outcomes(out, true, &models);
+    write_evictions(out, &models);
+    mu_loaded_bytes bytes = mu_resident_loaded_bytes(server->served[0].of.resident);
+    head(out, "muai_loaded_bytes", GAUGE_U64, "Of the models that are loaded, together.");
+    mu_buf_printf(out, "muai_loaded_bytes %llu\n", (unsigned long long)bytes.now);
+    head(out, "muai_loaded_bytes_max", GAUGE_U64, "What they may have; 0: no limit.");
+    mu_buf_printf(out, "muai_loaded_bytes_max %llu\n", (unsigned long long)bytes.max);
     mu_free(models.items);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "server/admin.h"
 #include "server/generation.h"
 #include "server/generation_params.h"
 #include "server/messages.h"
@@ -33,14 +34,22 @@ static void get_version(mu_call *call) {
     mu_call_json(call, 200, json_pack("{s:s}", "version", MUAI_VERSION));
 }
 
+/* As llama-server says it. */
+static const char *status_of(const mu_served *served) {
+    mu_resident_stats stats;
+    mu_resident_get_stats(served->of.resident, &stats);
+    bool is_closing = stats.residency.phase == MU_CLOSING; /* it still answers */
+    return mu_phase_name(is_closing ? MU_READY : stats.residency.phase);
+}
+
 static json_t *model_json(const mu_server *server, const mu_served *served, const char *name) {
     const mu_decoder_spec *spec = mu_model_spec(served->model);
-    return json_pack("{s:s, s:s, s:I, s:s, s:i, s:s, s:{s:i, s:I, s:I}, s:{s:s}}", "id", name,
-                     "object", "model", "created", (json_int_t)server->opened_at, "owned_by",
-                     "muai", "max_model_len", (int)mu_engine_n_ctx(served->engine), "root",
-                     served->of.names[0], "meta", "n_ctx_train", (int)spec->n_ctx, "n_params",
-                     (json_int_t)mu_model_n_parameters(served->model), "size",
-                     (json_int_t)mu_model_file_bytes(served->model), "status", "value", "loaded");
+    return json_pack(
+        "{s:s, s:s, s:I, s:s, s:i, s:s, s:{s:i, s:I, s:I}, s:{s:s}}", "id", name, "object", "model",
+        "created", (json_int_t)server->opened_at, "owned_by", "muai", "max_model_len",
+        (int)mu_engine_n_ctx(served->engine), "root", served->of.names[0], "meta", "n_ctx_train",
+        (int)spec->n_ctx, "n_params", (json_int_t)mu_model_n_parameters(served->model), "size",
+        (json_int_t)mu_model_file_bytes(served->model), "status", "value", status_of(served));
 }
 
 static void get_models(mu_call *call) {
@@ -210,6 +219,18 @@ static const mu_route routes[] = {
     {"POST", "/detokenize", post_detokenize, MU_ROUTE_MODEL, "`tokens` to `content`"},
     {"POST", "/apply-template", post_apply_template, MU_ROUTE_MODEL,
      "`messages`, as of a chat completion, to `prompt` and its `tokens`"},
+    {"GET", "/admin/models", mu_admin_get_models, MU_ROUTE_ADMIN,
+     "what is loaded, what it takes, what it does"},
+    {"POST", "/admin/models/load", mu_admin_post_model, MU_ROUTE_ADMIN,
+     "load `model` though nobody asks for it yet; answered at once, `GET` shows the rest"},
+    {"POST", "/admin/models/unload", mu_admin_post_model, MU_ROUTE_ADMIN,
+     "unload `model` when what runs on it has finished; `force`: at once, its requests end with "
+     "503"},
+    {"POST", "/admin/models/pin", mu_admin_post_model, MU_ROUTE_ADMIN,
+     "once loaded, `model` stays"},
+    {"POST", "/admin/models/unpin", mu_admin_post_model, MU_ROUTE_ADMIN, "it may go again"},
+    {"POST", "/models/load", mu_admin_post_model, MU_ROUTE_ADMIN, "as `/admin/models/load`"},
+    {"POST", "/models/unload", mu_admin_post_model, MU_ROUTE_ADMIN, "as `/admin/models/unload`"},
     {"GET", "/health", get_ready, MU_ROUTE_OPEN, "200 when requests are taken, else 503"},
     {"GET", "/livez", get_live, MU_ROUTE_OPEN, "200 while the process runs"},
     {"GET", "/healthz", get_live, MU_ROUTE_OPEN, "the same"},

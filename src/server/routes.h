@@ -9,7 +9,8 @@ typedef enum mu_route_needs {
     MU_ROUTE_OPEN,    /* nothing */
     MU_ROUTE_METRICS, /* a key, where metrics are not public */
     MU_ROUTE_KEY,
-    MU_ROUTE_MODEL, /* a key, and that the models are loaded */
+    MU_ROUTE_MODEL, /* a key, and that the models are there */
+    MU_ROUTE_ADMIN, /* the same, and an operator's key where there are keys at all */
 } mu_route_needs;
 
 typedef struct mu_route {

@@ -136,7 +136,8 @@ static bool on_charge(void *ctx, mu_exchange *x, uint64_t n_bytes) {
 /* False: answered, the models are not there. */
 static bool enter(mu_call *call) {
     mu_server *server = call->server;
-    if (call->route->needs != MU_ROUTE_MODEL) return true;
+    mu_route_needs needs = call->route->needs;
+    if (needs != MU_ROUTE_MODEL && needs != MU_ROUTE_ADMIN) return true;
     if (atomic_load(&server->is_draining)) {
         mu_exchange_set_last(call->x);
         fail(call, MU_API_DRAINING, "the server is stopping");

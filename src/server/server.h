@@ -25,6 +25,7 @@ typedef enum mu_log_format { MU_LOG_NONE, MU_LOG_TEXT, MU_LOG_JSON } mu_log_form
 typedef struct mu_server_options {
     mu_http_options http;
     mu_auth auth;
+    mu_auth operators;                     /* who may load and unload; also their keys are keys */
     const char *hosts[MU_SERVER_LIST_MAX]; /* Host headers allowed besides loopback; borrowed */
     uint32_t n_hosts;
     bool checks_host;                        /* against DNS rebinding: refuse other Host headers */
