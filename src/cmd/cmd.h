@@ -12,6 +12,9 @@ enum {
 
 int mu_cmd_run(int argc, char **argv);
 int mu_cmd_serve(int argc, char **argv);
+int mu_cmd_ps(int argc, char **argv);
+int mu_cmd_load(int argc, char **argv);
+int mu_cmd_unload(int argc, char **argv);
 int mu_cmd_list(int argc, char **argv);
 int mu_cmd_show(int argc, char **argv);
 int mu_cmd_tokenize(int argc, char **argv);

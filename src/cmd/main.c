@@ -13,6 +13,9 @@ static const struct {
 } commands[] = {
     {"run", mu_cmd_run, "generate text, streaming; interactive without a prompt"},
     {"serve", mu_cmd_serve, "serve a model over an OpenAI-compatible HTTP API"},
+    {"ps", mu_cmd_ps, "the models of a running server: which are loaded, what they do"},
+    {"load", mu_cmd_load, "load a model of a running server"},
+    {"unload", mu_cmd_unload, "unload one"},
     {"list", mu_cmd_list, "the models that can be named: built-in, cached, synthetic"},
     {"show", mu_cmd_show, "what a model is: shape, bytes by type, memory it needs"},
     {"tokenize", mu_cmd_tokenize, "text to token ids and back"},

@@ -158,7 +158,7 @@ mu_status mu_engine_prepare(const mu_model *model, const mu_engine_options *opti
  * is there, and the next call begins anew. */
 mu_status mu_engine_load(mu_engine *engine, bool *out_is_loaded, mu_err *err) MU_MUST_USE;
 bool mu_engine_is_loaded(const mu_engine *engine);
-/* Lets go of it again, loaded or half-way, and of the prefix cache. No sequence is in the engine. */
+/* Lets go of it again, loaded or half-way, and of the prefix cache. No sequence is in it. */
 void mu_engine_unload(mu_engine *engine);
 void mu_engine_close(mu_engine *engine); /* frees its sequences; NULL is allowed */
 

@@ -60,6 +60,7 @@ typedef struct mu_resident_stats {
     uint32_t prefill_beside; /* of the last step */
     double step_s;           /* all its steps together */
     mu_residency_model residency;
+    mu_err load_err; /* why the last load failed; MU_OK: it did not */
     mu_engine_stats engine;
 } mu_resident_stats;
 

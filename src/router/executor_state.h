@@ -27,7 +27,8 @@ struct mu_resident {
     bool has_changed;    /* since stats were published */
     mu_request **givers; /* scratch of hand_out(), as many as the queue lets run; owned */
     mu_resident_stats stats;
-    uint32_t index; /* among the executor's residents, shares and residency */
+    uint64_t load_ns; /* of the load that is on */
+    uint32_t index;   /* among the executor's residents, shares and residency */
 };
 
 struct mu_executor {

@@ -113,7 +113,9 @@ static bool carry_out(mu_executor *ex, uint64_t now_ns) {
     case MU_RESIDENCY_REFUSE:
         refuse(resident, now_ns);
         break;
-    case MU_RESIDENCY_LOAD: /* its pieces are steps */
+    case MU_RESIDENCY_LOAD:
+        resident->load_ns = 0;
+        break; /* its pieces are steps */
     case MU_RESIDENCY_NOTHING:
         break;
     }
@@ -146,6 +148,7 @@ static void fail(mu_resident *resident, const mu_err *why, uint64_t now_ns) {
     /* Nothing that its client did: out of memory, or a fault of this machine. */
     mu_status status = why->status == MU_ERR_NOMEM ? MU_ERR_NOMEM : MU_ERR_DEVICE;
     mu_fail(&err, status, "%.60s could not be loaded: %s", name_of(resident), why->text);
+    resident->stats.load_err = err;
     mu_resident_fail_waiting(resident, &err, UINT64_MAX, now_ns);
     see(resident, now_ns);
 }
@@ -156,11 +159,13 @@ uint64_t mu_loading_piece(mu_resident *resident) {
     uint64_t start_ns = mu_now_ns();
     mu_status status = mu_engine_load(resident->options.engine, &is_loaded, &err);
     uint64_t now_ns = mu_now_ns();
+    resident->load_ns += now_ns - start_ns;
     resident->has_changed = true;
     if (status != MU_OK) {
         fail(resident, &err, now_ns);
     } else if (is_loaded) {
-        mu_residency_loaded(&resident->ex->residency, resident->index, now_ns);
+        resident->stats.load_err.status = MU_OK;
+        mu_residency_loaded(&resident->ex->residency, resident->index, resident->load_ns, now_ns);
     }
     return now_ns - start_ns;
 }

@@ -92,10 +92,10 @@ static void enter(mu_residency_model *m, mu_phase phase, uint64_t now_ns) {
     m->since_ns = now_ns;
 }
 
-void mu_residency_loaded(mu_residency *r, uint32_t i, uint64_t now_ns) {
+void mu_residency_loaded(mu_residency *r, uint32_t i, uint64_t load_ns, uint64_t now_ns) {
     MU_ASSERT(i < r->n && r->models[i].phase == MU_LOADING);
     mu_residency_model *m = &r->models[i];
-    m->load_ns = now_ns - m->since_ns;
+    m->load_ns = load_ns;
     m->n_loads++;
     m->used_ns = now_ns;
     enter(m, MU_READY, now_ns);

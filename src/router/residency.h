@@ -7,18 +7,18 @@
  * The caller says what it sees (observe, ask, loaded, failed, unloaded), and then carries out what
  * next() returns until that is nothing. A request runs on a model that is ready; else it waits.
  *
- * - Models that requests wait for stand in line, in the order in which they began to wait. One loads
- *   at a time, and its bytes are taken before it does.
+ * - Models that requests wait for stand in line, in the order in which they began to wait. One
+ *   loads at a time, and its bytes are taken before it does.
  * - Where they are not free, the first in line gets those of idle models: the cheapest set of them,
  *   by load time x recent use. No model with a running request is ever unloaded.
- * - Where idle ones are not enough, busy ones that have had their turn are closed: what runs on them
- *   finishes, what came later waits, and they go to the end of the line. A turn is MU_TURN_LOADS
- *   times as long as their load took, so that loads take a small part of the time, and within
- *   MU_TURN_LEAST_NS and MU_TURN_MOST_NS.
+ * - Where idle ones are not enough, busy ones that have had their turn are closed: what runs on
+ *   them finishes, what came later waits, and they go to the end of the line. A turn is
+ *   MU_TURN_LOADS times as long as their load took, so that loads take a sixth of the time at most,
+ *   and within MU_TURN_LEAST_NS and MU_TURN_MOST_NS.
  * - A pinned model stays. A model that can so never fit is refused.
  *
- * So the first in line begins to load no later than the longest turn and the longest of the requests
- * that run then; each one before it in line takes as long again, and its load.
+ * So the first in line begins to load no later than the longest turn and the longest of the
+ * requests that run then; each one before it in line takes as long again, and its load.
  *
  * Pure: no clock, no lock. Threads: one at a time. Times are mu_now_ns().
  */
@@ -28,10 +28,10 @@
 #include "base/base.h"
 #include "router/shares.h"
 
-enum { MU_RESIDENCY_MAX = MU_SHARES_MAX, MU_TURN_LOADS = 10 };
+enum { MU_RESIDENCY_MAX = MU_SHARES_MAX, MU_TURN_LOADS = 5 };
 
 #define MU_TURN_LEAST_NS UINT64_C(1000000000)
-#define MU_TURN_MOST_NS  UINT64_C(30000000000)
+#define MU_TURN_MOST_NS  UINT64_C(10000000000)
 
 typedef enum mu_phase { MU_ABSENT, MU_LOADING, MU_READY, MU_CLOSING, MU_N_PHASES } mu_phase;
 typedef enum mu_eviction {
@@ -58,7 +58,7 @@ typedef struct mu_residency_model {
     uint64_t uses_at_ns; /* when that was so */
     uint64_t since_ns;   /* in its phase; for an absent one: in line */
     uint64_t used_ns;    /* it had a request last */
-    uint64_t load_ns;    /* what its last load took; before the first one a guess */
+    uint64_t load_ns;    /* of the device's time that its last load took; at first a guess */
     uint64_t n_loads, n_failures;
     uint64_t n_evictions[MU_N_EVICTIONS];
 } mu_residency_model;
@@ -96,7 +96,8 @@ uint32_t mu_residency_add(mu_residency *r, uint64_t bytes, bool is_ready, uint64
 void mu_residency_observe(mu_residency *r, uint32_t i, const mu_residency_load *load,
                           uint64_t now_ns);
 void mu_residency_ask(mu_residency *r, uint32_t i, mu_residency_wish wish, uint64_t now_ns);
-void mu_residency_loaded(mu_residency *r, uint32_t i, uint64_t now_ns);
+/* load_ns: what it took of the device's time, beside others less than what passed. */
+void mu_residency_loaded(mu_residency *r, uint32_t i, uint64_t load_ns, uint64_t now_ns);
 /* Those that wait for it must be told before the next next(), or it tries again. */
 void mu_residency_failed(mu_residency *r, uint32_t i);
 mu_residency_action mu_residency_next(mu_residency *r, uint64_t now_ns);

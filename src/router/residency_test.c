@@ -111,7 +111,8 @@ static void begin_load(world *w, uint32_t i) {
         n_loading += w->is_loading[j];
     }
     require(w, ONE_LOADS, n_loading == 1);
-    if (w->canary == LOADS_ARE_SAID_TO_BE_OVER) mu_residency_loaded(&w->r, i, w->now_ns);
+    if (w->canary == LOADS_ARE_SAID_TO_BE_OVER)
+        mu_residency_loaded(&w->r, i, w->now_ns - w->r.models[i].since_ns, w->now_ns);
 }
 
 /* Carry out what is decided until nothing is. */
@@ -171,7 +172,7 @@ static bool finish_load(world *w, uint32_t i) {
     if (!w->is_loading[i] || w->canary == LOADS_NEVER_END) return false;
     w->is_loading[i] = false;
     if (w->canary == LOADS_ARE_SAID_TO_BE_OVER) return true;
-    mu_residency_loaded(&w->r, i, w->now_ns);
+    mu_residency_loaded(&w->r, i, w->now_ns - w->r.models[i].since_ns, w->now_ns);
     return true;
 }
 
@@ -438,7 +439,8 @@ static void steady_traffic_starves_nobody(void **state) {
     (void)state;
     enum { MS = 1000000, LOAD_MS = 300, REQUEST_MS = 700, RUN_MS = 120000 };
     world w = small_world(3, 0);
-    uint64_t ready_ms[N_SMALL] = {0}, from_ms[N_SMALL] = {0}, longest_ms = 0, started_ms[N_SMALL];
+    uint64_t ready_ms[N_SMALL] = {0}, from_ms[N_SMALL] = {0}, longest_ms = 0;
+    uint64_t started_ms[N_SMALL] = {0};
     uint32_t n_turns[N_SMALL] = {0};
     w.n_to_come = UINT32_MAX;
     for (uint64_t ms = 0; ms < RUN_MS; ms++, w.now_ns += MS) {

@@ -35,6 +35,9 @@ static json_t *model_json(const mu_served *served) {
     json_object_set_new(json, "needs_bytes", json_integer((json_int_t)r->bytes));
     json_object_set_new(json, "load_seconds",
                         r->n_loads > 0 ? json_real((double)r->load_ns * 1e-9) : json_null());
+    json_object_set_new(json, "load_error",
+                        stats.load_err.status == MU_OK ? json_null()
+                                                       : json_string(stats.load_err.text));
     json_object_set_new(json, "idle_seconds",
                         is_idle ? json_real(since_s(r->used_ns)) : json_null());
     return json;

@@ -89,7 +89,8 @@ static const struct {
      "Loads since the start, that one left out."},
     {"muai_model_load_failures_total", NULL, COUNTER, AT(of.residency.n_failures),
      "Loads that failed."},
-    {"muai_model_load_seconds", NULL, GAUGE_F64, AT(load_s), "What its last load took."},
+    {"muai_model_load_seconds", NULL, GAUGE_F64, AT(load_s),
+     "What its last load took of the computing time."},
 #undef AT
 };
 
