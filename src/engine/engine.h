@@ -192,7 +192,9 @@ uint32_t mu_seq_read(mu_seq *seq, mu_output *out, uint32_t cap, mu_buf *text);
 mu_seq_state mu_seq_get_state(const mu_seq *seq);
 mu_finish mu_seq_finish(const mu_seq *seq);
 const mu_err *mu_seq_error(const mu_seq *seq); /* why, for MU_FINISH_ERROR; else NULL */
-uint32_t mu_seq_n_cached(const mu_seq *seq);   /* prompt tokens that came from the prefix cache */
+/* The index of the stop string that ended it; -1: something else did. */
+int32_t mu_seq_stop_string(const mu_seq *seq);
+uint32_t mu_seq_n_cached(const mu_seq *seq); /* prompt tokens that came from the prefix cache */
 uint32_t mu_seq_n_output(const mu_seq *seq);
 void mu_seq_cancel(mu_seq *seq); /* ends it before the next step */
 void mu_seq_free(mu_seq *seq); /* cancels if still running, never added is fine; NULL is allowed */

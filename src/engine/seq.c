@@ -231,6 +231,11 @@ mu_finish mu_seq_finish(const mu_seq *seq) {
     return seq->finish;
 }
 
+int32_t mu_seq_stop_string(const mu_seq *seq) {
+    bool is_hit = seq->finish == MU_FINISH_STOP && seq->stop.is_hit;
+    return is_hit ? (int32_t)seq->stop.hit : -1;
+}
+
 const mu_err *mu_seq_error(const mu_seq *seq) {
     return seq->finish == MU_FINISH_ERROR ? &seq->error : NULL;
 }

@@ -75,8 +75,11 @@ bool mu_stop_push(mu_stop *stop, const char *text, size_t n, bool may_hit) {
         for (uint32_t i = 0; i < stop->n_strings; i++) {
             uint32_t k = stop->n_matched[i] = match_byte(stop, i, text[at]);
             bool is_whole = k == stop->lengths[i];
-            if (is_whole && may_hit && (!stop->is_hit || k > held)) held = k;
-            if (is_whole && may_hit) stop->is_hit = true;
+            if (is_whole && may_hit && (!stop->is_hit || k > held)) {
+                held = k;
+                stop->hit = i;
+                stop->is_hit = true;
+            }
             if (is_whole && !may_hit) k = stop->borders[stop->starts[i] + k - 1];
             if (!stop->is_hit && k > held) held = k;
         }

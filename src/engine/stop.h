@@ -27,6 +27,7 @@ typedef struct mu_stop {
     uint64_t n_seen;                         /* bytes of text */
     uint64_t n_visible;
     bool is_hit;
+    uint32_t hit; /* which string */
 } mu_stop;
 
 /* strings: [n], copied. MU_ERR_INVALID: empty, too long or too many. */

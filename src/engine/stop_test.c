@@ -36,6 +36,7 @@ static void assert_row(const row *r, size_t piece) {
     for (size_t at = 0; at < n; at += piece) {
         is_hit = mu_stop_push(&stop, r->text + at, n - at < piece ? n - at : piece, true);
     }
+    if (is_hit) assert_true(stop.hit < stop.n_strings);
     if (is_hit != r->is_hit || stop.n_visible != r->n_visible) {
         fail_msg("\"%s\" in pieces of %zu: hit %d, visible %llu", r->text, piece, is_hit,
                  (unsigned long long)stop.n_visible);

@@ -35,7 +35,10 @@ void mu_request_take(mu_request *r, uint32_t i, mu_request_news *news) {
     pthread_mutex_lock(&r->lock);
     mu_request_news *own = &r->seqs[i].news;
     mu_request_news taken = *own;
-    *own = (mu_request_news){.text = news->text, .outputs = news->outputs, .finish = taken.finish};
+    *own = (mu_request_news){.text = news->text,
+                             .outputs = news->outputs,
+                             .finish = taken.finish,
+                             .stop_string = taken.stop_string};
     pthread_mutex_unlock(&r->lock);
     *news = taken;
 }
@@ -168,6 +171,7 @@ static void read_news(mu_request_seq_state *s) {
         news->n_tokens += n;
     }
     news->finish = mu_seq_finish(s->seq);
+    news->stop_string = mu_seq_stop_string(s->seq);
     const mu_err *error = mu_seq_error(s->seq);
     if (error) news->err = *error;
     if (news->text.failed || news->outputs.failed) {

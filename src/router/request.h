@@ -38,8 +38,9 @@ typedef struct mu_request_news {
     mu_buf text;
     mu_buf outputs; /* mu_output[], when logprobs were asked for */
     uint32_t n_tokens;
-    mu_finish finish; /* MU_FINISH_NONE: goes on */
-    mu_err err;       /* why, for MU_FINISH_ERROR */
+    mu_finish finish;    /* MU_FINISH_NONE: goes on */
+    int32_t stop_string; /* index of the one that ended it; -1: none did, or it goes on */
+    mu_err err;          /* why, for MU_FINISH_ERROR */
 } mu_request_news;
 
 typedef struct mu_request_facts {

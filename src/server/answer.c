@@ -37,7 +37,8 @@ void mu_call_fail(mu_call *call, const mu_api_error *error) {
     if (http == 401) mu_exchange_add_header(call->x, "WWW-Authenticate", "Bearer");
     if (http == 429 || http == 503) mu_exchange_add_header(call->x, "Retry-After", seconds);
     if (http == 500) mu_exchange_add_header(call->x, "x-should-retry", "false");
-    mu_call_json(call, http, mu_api_error_json(error));
+    mu_api api = mu_api_of_path(mu_exchange_path(call->x));
+    mu_call_json(call, http, mu_api_error_json(api, error));
 }
 
 void mu_call_report_unknown(mu_call *call, const mu_buf *unknown) {
@@ -102,30 +103,45 @@ void mu_call_body_free(mu_call *call, json_t *body) {
     call->json_bytes = 0;
 }
 
-void mu_call_stream(mu_call *call) {
-    atomic_store(&call->sent_ns, mu_now_ns());
+void mu_call_stream(mu_call *call, mu_stream_kind kind) {
+    static const char *const types[] = {"text/event-stream; charset=utf-8", "application/x-ndjson"};
+    if (kind == MU_STREAM_EVENTS) atomic_store(&call->sent_ns, mu_now_ns());
     mu_exchange_add_header(call->x, "Cache-Control", "no-cache");
     mu_exchange_add_header(call->x, "X-Accel-Buffering", "no");
-    mu_exchange_stream(call->x, 200, "text/event-stream; charset=utf-8");
+    mu_exchange_stream(call->x, 200, types[kind]);
 }
 
 mu_stream mu_call_streamed(mu_call *call, mu_buf *out, bool is_over) {
     if (atomic_exchange(&call->wants_ping, false) && out->n == 0) {
         mu_buf_append_str(out, ": ping\n\n");
     }
-    if (out->n > 0) atomic_store(&call->sent_ns, mu_now_ns());
+    bool is_pinged = atomic_load(&call->sent_ns) > 0;
+    if (out->n > 0 && is_pinged) atomic_store(&call->sent_ns, mu_now_ns());
     return is_over ? MU_STREAM_END : MU_STREAM_MORE;
 }
 
-void mu_event_append(mu_buf *out, json_t *json) {
+static void append_json(mu_buf *out, json_t *json, const char *end) {
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (!text) {
         out->failed = true;
         return;
     }
-    mu_buf_append_str(out, "data: ");
     mu_buf_append_str(out, text);
-    mu_buf_append_str(out, "\n\n");
+    mu_buf_append_str(out, end);
     mu_free(text);
+}
+
+void mu_event_append(mu_buf *out, json_t *json) {
+    mu_buf_append_str(out, "data: ");
+    append_json(out, json, "\n\n");
+}
+
+void mu_named_event_append(mu_buf *out, const char *name, json_t *json) {
+    mu_buf_printf(out, "event: %s\n", name);
+    mu_event_append(out, json);
+}
+
+void mu_line_append(mu_buf *out, json_t *json) {
+    append_json(out, json, "\n");
 }

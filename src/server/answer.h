@@ -46,11 +46,15 @@ bool mu_call_body(mu_call *call, json_t **out);
 /* Frees what mu_call_body() gave, and gives its price back. */
 void mu_call_body_free(mu_call *call, json_t *body);
 void mu_call_report_unknown(mu_call *call, const mu_buf *unknown);
-/* The answer is a stream of server-sent events from now on, bytes from its source(). */
-void mu_call_stream(mu_call *call);
+/* The answer is a stream from now on, bytes from its source(): server-sent events, which comment
+ * lines keep alive, or a JSON object a line. */
+typedef enum mu_stream_kind { MU_STREAM_EVENTS, MU_STREAM_LINES } mu_stream_kind;
+void mu_call_stream(mu_call *call, mu_stream_kind kind);
 /* What source() returns: notes what was sent, and keeps a silent stream alive. */
 mu_stream mu_call_streamed(mu_call *call, mu_buf *out, bool is_over);
 /* "data: {...}\n\n"; takes over json, NULL: no memory. */
 void mu_event_append(mu_buf *out, json_t *json);
+void mu_named_event_append(mu_buf *out, const char *name, json_t *json); /* "event: NAME" first */
+void mu_line_append(mu_buf *out, json_t *json);                          /* "{...}\n" */
 
 #endif

@@ -95,7 +95,45 @@ bool mu_api_fail_status(mu_api_error *error, const mu_err *err) {
     return mu_api_fail(error, code, param, "%s", err->text);
 }
 
-json_t *mu_api_error_json(const mu_api_error *error) {
+mu_api mu_api_of_path(const char *path) {
+    static const struct {
+        const char *prefix;
+        mu_api api;
+    } prefixes[] = {
+        {"/v1/messages", MU_API_ANTHROPIC},
+        {"/messages", MU_API_ANTHROPIC},
+        {"/api/", MU_API_OLLAMA},
+    };
+    for (size_t i = 0; path && i < MU_COUNTOF(prefixes); i++) {
+        if (strncmp(path, prefixes[i].prefix, strlen(prefixes[i].prefix)) == 0) {
+            return prefixes[i].api;
+        }
+    }
+    return MU_API_OPENAI;
+}
+
+/* What Anthropic calls an error of an HTTP code. */
+static const char *anthropic_type(unsigned code) {
+    static const struct {
+        unsigned code;
+        const char *type;
+    } types[] = {
+        {401, "authentication_error"}, {403, "permission_error"}, {404, "not_found_error"},
+        {413, "request_too_large"},    {429, "rate_limit_error"}, {500, "api_error"},
+        {503, "overloaded_error"},
+    };
+    for (size_t i = 0; i < MU_COUNTOF(types); i++) {
+        if (types[i].code == code) return types[i].type;
+    }
+    return "invalid_request_error";
+}
+
+json_t *mu_api_error_json(mu_api api, const mu_api_error *error) {
+    if (api == MU_API_OLLAMA) return json_pack("{s:s}", "error", error->text);
+    if (api == MU_API_ANTHROPIC) {
+        return json_pack("{s:s, s:{s:s, s:s}}", "type", "error", "error", "type",
+                         anthropic_type(mu_api_http_code(error->code)), "message", error->text);
+    }
     return json_pack("{s:{s:s, s:s, s:s?, s:s}}", "error", "message", error->text, "type",
                      mu_api_code_type(error->code), "param", error->param[0] ? error->param : NULL,
                      "code", mu_api_code_name(error->code));

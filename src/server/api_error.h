@@ -1,6 +1,8 @@
-/* api_error.h - one error as the API tells it: HTTP code, type, code, the field, the text.
+/* api_error.h - one error as an API tells it: HTTP code, type, code, the field, the text.
  *
- *     {"error": {"message": "...", "type": "...", "param": "..." | null, "code": "..."}}
+ *     OpenAI     {"error": {"message": "...", "type": "...", "param": "..." | null, "code": "..."}}
+ *     Anthropic  {"type": "error", "error": {"type": "...", "message": "..."}}
+ *     Ollama     {"error": "..."}
  */
 #ifndef MU_SERVER_API_ERROR_H
 #define MU_SERVER_API_ERROR_H
@@ -42,6 +44,11 @@ typedef struct mu_api_error {
     char text[280];
 } mu_api_error;
 
+typedef enum mu_api { MU_API_OPENAI, MU_API_ANTHROPIC, MU_API_OLLAMA } mu_api;
+
+/* Whose path it is; NULL is nobody's, which is OpenAI's. */
+mu_api mu_api_of_path(const char *path);
+
 unsigned mu_api_http_code(mu_api_code code);
 const char *mu_api_code_name(mu_api_code code);
 const char *mu_api_code_type(mu_api_code code);
@@ -52,6 +59,6 @@ bool mu_api_fail(mu_api_error *error, mu_api_code code, const char *param, const
 /* From below: the one table from mu_status. A text "field: ..." names the param. */
 bool mu_api_fail_status(mu_api_error *error, const mu_err *err);
 
-json_t *mu_api_error_json(const mu_api_error *error); /* NULL: no memory */
+json_t *mu_api_error_json(mu_api api, const mu_api_error *error); /* NULL: no memory */
 
 #endif

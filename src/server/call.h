@@ -20,7 +20,7 @@
 #include "server/server.h"
 #include "text/encoder_pool.h"
 
-enum { MU_CALL_ID_MAX = 128, MU_ROUTES_MAX = 32, MU_STATUS_CLASSES = 6 };
+enum { MU_CALL_ID_MAX = 128, MU_ROUTES_MAX = 64, MU_STATUS_CLASSES = 6 };
 
 typedef struct mu_served {
     mu_server_model of;

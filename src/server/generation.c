@@ -209,6 +209,7 @@ static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
     mu_generation_params *p = &g->params;
     if (!mu_generation_params_read(g->body, g->is_chat, p, unknown, error)) return false;
     if (!choose_model(g, error)) return false;
+    g->stops = json_incref(p->stop);
     settle_sampling(g);
     if (!read_constraint(g, error)) return false;
     if (!(g->is_chat ? read_messages(g, error) : read_prompts(g, error))) return false;
@@ -261,6 +262,7 @@ static void close_generation(mu_answer *answer) {
     }
     mu_rendering_deinit(&g->rendering);
     json_decref(g->tools);
+    json_decref(g->stops);
     mu_prompts_free(g->prompts, g->n_prompts);
     mu_free(g->news);
     mu_free(g->choices);
@@ -277,11 +279,24 @@ static const mu_answer_kind kind = {
     .log = log_fields,
 };
 
-void mu_generation_start(mu_call *call, bool is_chat) {
+/* The body in OpenAI's terms. False: *error says why not; the body is still g's. */
+static bool translate(mu_generation *g, mu_api_error *error) {
+    json_t *body = NULL;
+    if (!g->form->translate) return true;
+    if (!g->form->translate(g->body, &body, error)) return false;
+    json_decref(g->body);
+    g->body = body;
+    return true;
+}
+
+void mu_generation_start(mu_call *call, const mu_generation_form *form) {
+    json_t *body;
+    if (mu_call_body(call, &body)) mu_generation_start_body(call, form, body);
+}
+
+void mu_generation_start_body(mu_call *call, const mu_generation_form *form, json_t *body) {
     static atomic_uint_fast64_t n_started;
     mu_api_error error = {0};
-    json_t *body;
-    if (!mu_call_body(call, &body)) return;
     mu_generation *g = mu_alloc(sizeof(*g));
     if (!g) {
         mu_call_body_free(call, body);
@@ -291,14 +306,15 @@ void mu_generation_start(mu_call *call, bool is_chat) {
     }
     g->answer = (mu_answer){.kind = &kind, .call = call};
     g->body = body;
-    g->is_chat = is_chat;
+    g->form = form;
+    g->is_chat = form->is_chat;
     g->created = mu_server_unix_time(call->server);
-    snprintf(g->id, sizeof(g->id), "%s-%llx%06llx", is_chat ? "chatcmpl" : "cmpl",
+    snprintf(g->id, sizeof(g->id), "%s%llx%06llx", form->id_prefix,
              (unsigned long long)call->server->opened_ns,
              (unsigned long long)(atomic_fetch_add(&n_started, 1) + 1));
     call->answer = &g->answer;
     mu_buf unknown = {0};
-    bool ok = prepare(g, &unknown, &error);
+    bool ok = translate(g, &error) && prepare(g, &unknown, &error);
     mu_call_body_free(call, g->body); /* nothing of it is needed while it waits and runs */
     g->body = NULL;
     mu_call_report_unknown(call, &unknown);
@@ -306,6 +322,6 @@ void mu_generation_start(mu_call *call, bool is_chat) {
     if (!ok) {
         mu_call_fail(call, &error);
     } else if (g->params.stream) {
-        mu_call_stream(call);
+        mu_call_stream(call, form->stream);
     }
 }

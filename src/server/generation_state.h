@@ -4,6 +4,7 @@
 #define MU_SERVER_GENERATION_STATE_H
 
 #include "chat/chat_template.h"
+#include "server/generation_form.h"
 #include "server/generation_params.h"
 #include "server/message_json.h"
 #include "server/prompts.h"
@@ -14,14 +15,17 @@ typedef struct mu_choice {
     bool is_over;           /* its finish was told */
     mu_answer_parts *parts; /* NULL: all of it is content */
     mu_parts_told told;
+    uint32_t n_blocks, block; /* of a form that cuts an answer into blocks */
 } mu_choice;
 
-typedef struct mu_generation {
+struct mu_generation {
     mu_answer answer; /* first: the server's pointer is ours */
     json_t *body;     /* until the request is submitted; params borrow from it */
     mu_generation_params params;
     mu_grammar *grammar; /* of the output; NULL: anything */
-    bool is_chat, has_role, shows_special;
+    const mu_generation_form *form;
+    json_t *stops; /* as they were asked for; NULL: none */
+    bool is_chat, has_begun, shows_special;
     char id[48], model[256]; /* the name it was asked under */
     int64_t created;
     mu_rendering rendering; /* of a chat */
@@ -31,7 +35,7 @@ typedef struct mu_generation {
     mu_request *request;
     mu_request_news *news; /* [n_seqs]; when not streamed all of it, else the latest */
     mu_choice *choices;    /* [n_seqs] */
-} mu_generation;
+};
 
 /* As in mu_answer_kind. */
 void mu_generation_resume(mu_answer *answer);

@@ -5,10 +5,12 @@
 
 #include "base/alloc.h"
 #include "server/admin.h"
+#include "server/anthropic.h"
 #include "server/generation.h"
 #include "server/generation_params.h"
 #include "server/messages.h"
 #include "server/metrics_text.h"
+#include "server/ollama.h"
 #include "server/prompts.h"
 
 enum { TOKENIZE_BYTES_MAX = 1 << 20 }; /* so that none takes longer than a second or two */
@@ -75,11 +77,11 @@ static void get_model(mu_call *call) {
 }
 
 static void post_completions(mu_call *call) {
-    mu_generation_start(call, false);
+    mu_generation_start(call, &mu_completion_form);
 }
 
 static void post_chat(mu_call *call) {
-    mu_generation_start(call, true);
+    mu_generation_start(call, &mu_chat_form);
 }
 
 /* The body, and the model that it names. False: answered with the error. */
@@ -211,6 +213,19 @@ static void get_metrics(mu_call *call) {
 static const mu_route routes[] = {
     {"POST", "/v1/completions", post_completions, MU_ROUTE_MODEL, "text from a prompt"},
     {"POST", "/v1/chat/completions", post_chat, MU_ROUTE_MODEL, "an answer to messages"},
+    {"POST", "/v1/messages", mu_anthropic_post_messages, MU_ROUTE_MODEL,
+     "Anthropic's Messages: the same chats in its terms"},
+    {"POST", "/v1/messages/count_tokens", mu_anthropic_post_count_tokens, MU_ROUTE_MODEL,
+     "`input_tokens` that such a body would have"},
+    {"POST", "/api/chat", mu_ollama_post_chat, MU_ROUTE_MODEL,
+     "Ollama's chats; without messages: load the model, or unload it (`keep_alive` 0)"},
+    {"POST", "/api/generate", mu_ollama_post_generate, MU_ROUTE_MODEL,
+     "Ollama's prompts; `raw`: without the chat template"},
+    {"GET", "/api/tags", mu_ollama_get_tags, MU_ROUTE_MODEL,
+     "the served models, as Ollama lists them"},
+    {"GET", "/api/ps", mu_ollama_get_ps, MU_ROUTE_MODEL, "those that are loaded"},
+    {"POST", "/api/show", mu_ollama_post_show, MU_ROUTE_MODEL, "what one of them is and can"},
+    {"GET", "/api/version", get_version, MU_ROUTE_KEY, "the program's version"},
     {"GET", "/v1/models", get_models, MU_ROUTE_MODEL, "the served models"},
     {"GET", "/v1/models/", get_model, MU_ROUTE_MODEL, "one of them; `/` in its id may be `%2F`"},
     {"POST", "/tokenize", post_tokenize, MU_ROUTE_MODEL,

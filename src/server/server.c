@@ -21,11 +21,17 @@
 
 /* Models */
 
+/* Is a name asked for, which Ollama's clients end in ":latest"? */
+static bool is_name(const char *asked, const char *name) {
+    size_t n = strlen(name);
+    return strncmp(asked, name, n) == 0 && (!asked[n] || strcmp(asked + n, ":latest") == 0);
+}
+
 const mu_served *mu_served_find(const mu_server *server, const char *name) {
     for (uint32_t i = 0; i < server->n_served; i++) {
         const mu_served *served = &server->served[i];
         for (uint32_t j = 0; j < served->of.n_names; j++) {
-            if (strcmp(name, served->of.names[j]) == 0) return served;
+            if (is_name(name, served->of.names[j])) return served;
         }
     }
     return NULL;

@@ -1,4 +1,4 @@
-/* server.h - models over HTTP: routes, access, the OpenAI API, metrics, access log.
+/* server.h - models over HTTP: routes, access, the APIs, metrics, access log.
  *
  *     open ──▶ loading ──ready()──▶ serving ──drain()──▶ draining ──▶ close
  *              503                                       503 for what is new
