@@ -13,7 +13,8 @@
 #include "grammar/regex.h"
 #include "grammar/string_format.h"
 
-enum { NO_NODE = UINT32_MAX, PATTERNS_MAX = 200, KEY_CLASSES_MAX = 64, PLACE_BYTES = 150 };
+enum { PATTERNS_MAX = 200, KEY_CLASSES_MAX = 64, PLACE_BYTES = 150 };
+#define NO_NODE UINT32_MAX
 
 typedef struct mu_schema_node {
     const json_t *value;

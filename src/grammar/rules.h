@@ -12,7 +12,8 @@
 #include "base/status.h"
 #include "grammar/charset.h"
 
-enum { MU_RULE_NODES_MAX = 100000, MU_RULES_MAX = 2000, MU_NODE_NONE = UINT32_MAX };
+enum { MU_RULE_NODES_MAX = 100000, MU_RULES_MAX = 2000 };
+#define MU_NODE_NONE UINT32_MAX
 
 typedef enum mu_rule_kind { MU_RULE_BYTES, MU_RULE_FORK, MU_RULE_CALL, MU_RULE_END } mu_rule_kind;
 

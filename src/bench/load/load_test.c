@@ -233,7 +233,8 @@ static void dead_connections_are_replaced(void **state) {
         assert_int_equal(mu_load_run(&set.options, &result, NULL), MU_OK);
         for (int failure = MU_FAILURE_NONE + 1; failure < MU_N_FAILURES; failure++) {
             if (result.records.n_by_failure[failure] == 0) continue;
-            fail_msg("%u requests failed: %s", result.records.n_by_failure[failure],
+            fail_msg("%llu requests failed: %s",
+                     (unsigned long long)result.records.n_by_failure[failure],
                      result.records.first_message[failure]);
         }
         assert_int_equal(result.records.n_by_failure[MU_FAILURE_NONE], N);

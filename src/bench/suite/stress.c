@@ -148,7 +148,11 @@ static json_t *step_json(const stress *s, const char *id, const char *rule, bool
                      mu_document_real(r->ttft_ms), "rss_mb", mu_document_real(rss_mb(s)));
 }
 
-static const mu_shape small = {"", 6, 30}, tiny = {"", 16, 8};
+/* Shapes, as initializers. */
+#define SMALL \
+    { "", 6, 30 }
+#define TINY \
+    { "", 16, 8 }
 
 static bool only_refusals(const stress *s, const step_result *r) {
     (void)s;
@@ -189,19 +193,19 @@ static const struct {
     {"before",
      "small requests before",
      "every request succeeds",
-     {.shape = small, .clients = 1, .n_requests = 20, .seconds = 60},
+     {.shape = SMALL, .clients = 1, .n_requests = 20, .seconds = 60},
      60,
      all_ok},
     {"many",
      "256 clients",
      "every request succeeds or is refused with 429 or 503",
-     {.shape = small, .clients = 256, .seconds = 6},
+     {.shape = SMALL, .clients = 256, .seconds = 6},
      30,
      only_refusals},
     {"flood",
      "2000 requests a second",
      "every request succeeds or is refused with 429 or 503",
-     {.arrivals = {.kind = MU_ARRIVAL_POISSON}, .shape = tiny, .rate_per_s = 2000, .seconds = 4},
+     {.arrivals = {.kind = MU_ARRIVAL_POISSON}, .shape = TINY, .rate_per_s = 2000, .seconds = 4},
      20,
      only_refusals},
     {"leave",
@@ -219,7 +223,7 @@ static const struct {
     {"after",
      "small requests after",
      "every request succeeds, TTFT and memory are at most about twice those of before",
-     {.shape = small, .clients = 1, .n_requests = 20, .seconds = 60},
+     {.shape = SMALL, .clients = 1, .n_requests = 20, .seconds = 60},
      60,
      as_before},
 };
