@@ -71,6 +71,12 @@ static void adopt(mu_backend_options *o, mu_device *device) {
     o->isa_max = device->options.isa_max;
 }
 
+mu_status mu_backend_check(const mu_model *model, const mu_backend_options *options, mu_err *err) {
+    mu_backend_options o = *options;
+    if (o.shared) adopt(&o, o.shared);
+    return check(model, &o, err);
+}
+
 mu_status mu_backend_start(const mu_model *model, const mu_backend_options *options,
                            mu_backend **out, mu_err *err) {
     mu_backend_options o = *options;

@@ -102,6 +102,10 @@ typedef struct mu_backend_bytes {
 /* What open() would allocate, computed from what the files say of themselves. */
 mu_backend_bytes mu_backend_plan(const mu_model *model, const mu_backend_options *options);
 
+/* What open() would refuse before it allocates: a decoder or options that the device cannot run. */
+mu_status mu_backend_check(const mu_model *model, const mu_backend_options *options,
+                           mu_err *err) MU_MUST_USE;
+
 /* Packs the weights and lets go of the file pages behind them; model may be closed afterwards. */
 mu_status mu_backend_open(const mu_model *model, const mu_backend_options *options,
                           mu_backend **out, mu_err *err) MU_MUST_USE;

@@ -6,6 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int64_t written_ns(const struct stat *st) {
+    return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+}
+
 mu_status mu_map_open(const char *path, mu_map *out, mu_err *err) {
     mu_status status;
     mu_map map = {0};
@@ -31,16 +35,29 @@ mu_status mu_map_open(const char *path, mu_map *out, mu_err *err) {
             goto done;
         }
         map.data = at;
+        map.fd = fd;
+        map.written_ns = written_ns(&st);
     }
     *out = map;
     status = MU_OK;
 done:
-    close(fd); /* the mapping keeps the file alive */
+    if (!map.data) close(fd);
     return status;
 }
 
+mu_status mu_map_check(const mu_map *map, mu_err *err) {
+    struct stat st;
+    if (!map->data) return MU_OK;
+    if (fstat(map->fd, &st) != 0) return mu_fail_os(err, MU_ERR_IO, "stat");
+    bool is_same = (size_t)st.st_size == map->size && written_ns(&st) == map->written_ns;
+    return is_same ? MU_OK : mu_fail(err, MU_ERR_IO, "the file was changed since it was opened");
+}
+
 void mu_map_close(mu_map *map) {
-    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
+    if (map->data) {
+        munmap((void *)(uintptr_t)map->data, map->size);
+        close(map->fd);
+    }
     *map = (mu_map){0};
 }
 

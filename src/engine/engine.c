@@ -190,6 +190,10 @@ mu_status mu_engine_prepare(const mu_model *model, const mu_engine_options *opti
     e->options = *options;
     uint32_t n_blocks = 0;
     mu_status status = settle_options(model, &e->options, &n_blocks, err);
+    if (status == MU_OK) {
+        const mu_backend_options backend = backend_options(&e->options, n_blocks);
+        status = mu_backend_check(model, &backend, err);
+    }
     if (status == MU_OK) status = open_accounting(e, n_blocks, err);
     if (status != MU_OK) {
         mu_engine_close(e);
@@ -203,7 +207,8 @@ mu_status mu_engine_load(mu_engine *e, bool *out_is_loaded, mu_err *err) {
     mu_status status = MU_OK;
     if (!e->backend) {
         const mu_backend_options backend = backend_options(&e->options, mu_kv_blocks_n(e->kv));
-        status = mu_backend_start(e->model, &backend, &e->backend, err);
+        status = mu_model_check_files(e->model, err);
+        if (status == MU_OK) status = mu_backend_start(e->model, &backend, &e->backend, err);
     } else if (!e->is_loaded) {
         e->is_loaded = !mu_backend_load(e->backend);
     }

@@ -579,6 +579,14 @@ void mu_gguf_close(mu_gguf *gguf) {
     mu_free(gguf);
 }
 
+mu_status mu_gguf_check(const mu_gguf *gguf, mu_err *err) {
+    mu_status status = mu_map_check(&gguf->map, err);
+    for (uint32_t i = 0; i < gguf->n_parts && status == MU_OK; i++) {
+        status = mu_map_check(&gguf->parts[i]->map, err);
+    }
+    return status;
+}
+
 uint32_t mu_gguf_version(const mu_gguf *gguf) {
     return gguf->version;
 }

@@ -32,6 +32,8 @@ mu_status mu_gguf_open(const char *path, mu_gguf **out, mu_err *err) MU_MUST_USE
 void mu_gguf_close(mu_gguf *gguf); /* NULL is allowed */
 uint32_t mu_gguf_version(const mu_gguf *gguf);
 uint64_t mu_gguf_bytes(const mu_gguf *gguf); /* of all parts */
+/* As mu_map_check(), of all parts. */
+mu_status mu_gguf_check(const mu_gguf *gguf, mu_err *err) MU_MUST_USE;
 const mu_metadata *mu_gguf_metadata(const mu_gguf *gguf);
 const mu_tensor_set *mu_gguf_tensors(const mu_gguf *gguf);
 

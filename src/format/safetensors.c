@@ -394,3 +394,11 @@ uint64_t mu_safetensors_bytes(const mu_safetensors *file) {
     }
     return bytes;
 }
+
+mu_status mu_safetensors_check(const mu_safetensors *file, mu_err *err) {
+    mu_status status = MU_OK;
+    for (size_t i = 0; i < file->n_shards && status == MU_OK; i++) {
+        status = mu_map_check(&file->shards[i].map, err);
+    }
+    return status;
+}

@@ -29,6 +29,8 @@ mu_status mu_safetensors_open(const char *path, mu_safetensors **out, mu_err *er
 void mu_safetensors_close(mu_safetensors *file); /* NULL is allowed */
 const mu_tensor_set *mu_safetensors_tensors(const mu_safetensors *file);
 uint64_t mu_safetensors_bytes(const mu_safetensors *file); /* of all mapped files */
+/* As mu_map_check(), of all of them. */
+mu_status mu_safetensors_check(const mu_safetensors *file, mu_err *err) MU_MUST_USE;
 
 /* The parser behind open(), on the plain bytes of one file: this is what the fuzzer calls.
  * On success *out is owned by the caller and borrows data. */

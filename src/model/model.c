@@ -368,6 +368,11 @@ mu_dtype mu_model_main_type(const mu_model *model, mu_dtype wanted) {
     return most;
 }
 
+mu_status mu_model_check_files(const mu_model *model, mu_err *err) {
+    if (model->gguf) return mu_gguf_check(model->gguf, err);
+    return model->safetensors ? mu_safetensors_check(model->safetensors, err) : MU_OK;
+}
+
 uint64_t mu_model_file_bytes(const mu_model *model) {
     if (model->gguf) return mu_gguf_bytes(model->gguf);
     return model->safetensors ? mu_safetensors_bytes(model->safetensors) : 0;

@@ -47,6 +47,8 @@ bool mu_model_temperature(const mu_model *model, float *out);
 
 uint64_t mu_model_n_parameters(const mu_model *model); /* distinct weights, tied ones once */
 uint64_t mu_model_file_bytes(const mu_model *model);   /* 0 for synthetic */
+/* MU_ERR_IO: a file was changed since open(), and its weights can no longer be read. */
+mu_status mu_model_check_files(const mu_model *model, mu_err *err) MU_MUST_USE;
 /* The weight type that suits the file: that of every matrix (dtype.h: packed_as), or MU_AS_FILE
  * where they differ. */
 mu_dtype mu_model_weight_type(const mu_model *model);

@@ -5,11 +5,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "model/export.h"
 #include "router/fleet.h"
 
 enum { N = 3, N_OUTPUT = 24, N_SEQS_MAX = 4, N_ROUNDS = 4 };
@@ -338,6 +341,37 @@ static void failed_load_is_told_and_tried_again(void **state) {
     assert_int_equal(mu_alloc_n_alive(), before);
 }
 
+/* Of a model whose file was cut while it was not loaded nothing can be read: that is an answer, not
+ * the end of the process. */
+static void changed_file_is_told(void **state) {
+    (void)state;
+    char path[] = "/tmp/muai-loading-XXXXXX.gguf";
+    int fd = mkstemps(path, 5);
+    mu_ref from = refs[0];
+    mu_model *model;
+    assert_true(fd >= 0);
+    assert_int_equal(mu_model_open(&from, &env, &model, NULL), MU_OK);
+    const mu_export_options as = {.dtype = MU_Q8_0};
+    mu_export_report report;
+    assert_int_equal(mu_model_export_gguf(model, path, &as, &report, NULL), MU_OK);
+    mu_model_close(model);
+    close(fd);
+    assert_int_equal(mu_ref_resolve(path, &env, &from, NULL), MU_OK);
+    const mu_fleet_model cut = {.ref = &from, .weight = 1};
+    mu_fleet_options o = usual();
+    o.models = &cut;
+    o.n_models = 1;
+    o.is_lazy = true;
+    mu_fleet *fleet;
+    asked a;
+    assert_int_equal(mu_fleet_open(&o, &fleet, NULL), MU_OK);
+    assert_int_equal(truncate(path, 1000), 0);
+    assert_int_equal(ask(fleet, 0, &a), MU_OK);
+    assert_ends_with(&a, MU_ERR_DEVICE, "was changed since it was opened");
+    mu_fleet_close(fleet);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_are_loaded_when_they_are_asked_for),
@@ -347,6 +381,7 @@ int main(void) {
         cmocka_unit_test(request_does_not_wait_for_longer_than_it_may),
         cmocka_unit_test(idle_models_are_unloaded),
         cmocka_unit_test(failed_load_is_told_and_tried_again),
+        cmocka_unit_test(changed_file_is_told),
     };
     return cmocka_run_group_tests(tests, find_models, forget_models);
 }
