@@ -156,6 +156,9 @@ mu_status mu_served_models_read(mu_served_models *m, const mu_served_models_opti
     for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
         status = add_own_names(m, i, err);
     }
+    for (uint32_t i = 0; i < m->n && status == MU_OK; i++) {
+        m->loads[i].name = m->names[i].names[0];
+    }
     if (status == MU_OK) status = check_names(m, err);
     return status == MU_OK ? read_pins(m, o->pinned, err) : status;
 }

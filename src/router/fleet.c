@@ -148,11 +148,13 @@ mu_status mu_fleet_open(const mu_fleet_options *o, mu_fleet **out, mu_err *err) 
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
         member *m = &fleet->members[i];
         m->ref = o->models[i].ref;
-        snprintf(m->name, sizeof(m->name), "%s", m->ref->name);
+        const char *name = o->models[i].name;
+        snprintf(m->name, sizeof(m->name), "%s", name ? name : m->ref->name);
         status = name_model(fleet, m->ref, open_member(o, m, err), err);
     }
     uint64_t after = mu_memory_resident_bytes();
-    uint64_t taken = after > before ? after - before : 0; /* headers, tokenizers */
+    bool is_host = o->placement->device.kind == MU_DEVICE_CPU;
+    uint64_t taken = is_host && after > before ? after - before : 0; /* headers, tokenizers */
     if (status == MU_OK) status = plan(fleet, o, taken, err);
     if (status == MU_OK) status = load(fleet, o, err);
     if (status == MU_OK) {

@@ -22,6 +22,7 @@ typedef struct mu_fleet mu_fleet;
 
 typedef struct mu_fleet_model {
     const mu_ref *ref; /* borrowed during open() */
+    const char *name;  /* what clients are told of it, copied; NULL: the reference, maybe a path */
     uint32_t weight;   /* of its share of the device's time, > 0 */
     bool is_pinned;    /* once loaded it stays */
 } mu_fleet_model;

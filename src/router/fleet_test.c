@@ -17,7 +17,7 @@ enum { N = 2 };
 static const mu_hub_env env;
 static mu_placement cpu;
 static mu_ref refs[N];
-static const mu_fleet_model models[N] = {{&refs[0], 1, false}, {&refs[1], 2, false}};
+static const mu_fleet_model models[N] = {{&refs[0], NULL, 1, false}, {&refs[1], NULL, 2, false}};
 
 static int find_models(void **state) {
     (void)state;
