@@ -1,8 +1,9 @@
 /* executor.h - the thread that steps the engines of one device for everybody else.
  *
- * A resident is a loaded model and its engine on an executor: its requests, its share of the
- * device's time. Any thread submits requests to a resident; the executor alone touches the engines.
- * A step runs one engine; which is next is decided by the time that each has had (shares.h).
+ * A resident is a model and its engine on an executor, loaded or not: its requests, its share of
+ * the device's time. Any thread submits requests to a resident; the executor alone touches the
+ * engines. A step runs one engine; which is next is decided by the time that each has had
+ * (shares.h).
  *
  *     submit ──▶ queue of the resident ──fair share of clients──▶ running ──▶ done
  *        │                                   fair share of engines: one step ─┘

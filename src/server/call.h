@@ -81,7 +81,7 @@ bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error);
  * says how much it would be. */
 bool mu_call_charge(mu_call *call, uint64_t bytes, mu_api_error *error);
 void mu_call_discharge(mu_call *call, uint64_t bytes);
-/* The served model of a name; NULL: none. */
+/* The served model of a name, which may end in ":latest"; NULL: none. */
 const mu_served *mu_served_find(const mu_server *server, const char *name);
 
 #endif

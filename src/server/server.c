@@ -21,20 +21,23 @@
 
 /* Models */
 
-/* Is a name asked for, which Ollama's clients end in ":latest"? */
-static bool is_name(const char *asked, const char *name) {
-    size_t n = strlen(name);
-    return strncmp(asked, name, n) == 0 && (!asked[n] || strcmp(asked + n, ":latest") == 0);
-}
-
-const mu_served *mu_served_find(const mu_server *server, const char *name) {
+static const mu_served *find(const mu_server *server, const char *name, size_t n) {
     for (uint32_t i = 0; i < server->n_served; i++) {
         const mu_served *served = &server->served[i];
         for (uint32_t j = 0; j < served->of.n_names; j++) {
-            if (is_name(name, served->of.names[j])) return served;
+            const char *own = served->of.names[j];
+            if (strlen(own) == n && memcmp(name, own, n) == 0) return served;
         }
     }
     return NULL;
+}
+
+const mu_served *mu_served_find(const mu_server *server, const char *name) {
+    static const char latest[] = ":latest"; /* which Ollama's clients add */
+    size_t n = strlen(name), n_latest = sizeof(latest) - 1;
+    const mu_served *served = find(server, name, n);
+    bool is_latest = n > n_latest && strcmp(name + n - n_latest, latest) == 0;
+    return served || !is_latest ? served : find(server, name, n - n_latest);
 }
 
 bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error) {
