@@ -10,7 +10,12 @@
 #include "base/rng.h"
 #include "model/config.h"
 
-enum { VOCAB_MAX = 1 << 22, HEAD_DIM_MAX = 1024 };
+enum {
+    VOCAB_MAX = 1 << 22,
+    HEAD_DIM_MAX = 1024,
+    NAME_SHOWN_MAX = 40, /* bytes of an unknown type */
+    SENTENCE_BYTES = 88, /* what the error about it takes beside the list of families */
+};
 
 static const mu_family *const families[] = {
 #define X(name) &mu_family_##name,
@@ -26,6 +31,17 @@ static bool is_of(const mu_family *family, mu_naming naming, mu_meta_string name
     return false;
 }
 
+/* "gpt2, llama, ..."; what does not fit is left out by whole names. n > 0. */
+static void list_families(char *out, size_t n) {
+    size_t end = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < MU_COUNTOF(families); i++) {
+        const char *comma = i > 0 ? ", " : "";
+        if (strlen(comma) + strlen(families[i]->name) >= n - end) return;
+        end += (size_t)snprintf(out + end, n - end, "%s%s", comma, families[i]->name);
+    }
+}
+
 mu_status mu_family_find(const mu_metadata *metadata, mu_naming naming, const mu_family **out,
                          mu_err *err) {
     const char *key = naming == MU_NAMING_HF ? "model_type" : "general.architecture";
@@ -33,19 +49,16 @@ mu_status mu_family_find(const mu_metadata *metadata, mu_naming naming, const mu
     if (!mu_metadata_string(metadata, key, &name)) {
         return mu_fail(err, MU_ERR_FORMAT, "no %s", key);
     }
-    char known[128] = "";
-    size_t n = 0;
     for (size_t i = 0; i < MU_COUNTOF(families); i++) {
         if (is_of(families[i], naming, name)) {
             *out = families[i];
             return MU_OK;
         }
-        n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "",
-                              families[i]->name);
-        MU_ASSERT(n < sizeof(known));
     }
+    char known[sizeof(err->text) - SENTENCE_BYTES];
+    list_families(known, sizeof(known));
     return mu_fail(err, MU_ERR_UNSUPPORTED, "%s \"%.*s\" (this version reads %s)", key,
-                   (int)(name.n < 40 ? name.n : 40), name.data, known);
+                   (int)(name.n < NAME_SHOWN_MAX ? name.n : NAME_SHOWN_MAX), name.data, known);
 }
 
 /* Spec */

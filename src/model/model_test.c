@@ -61,6 +61,29 @@ static void configs_are_checked(void **state) {
     }
 }
 
+/* Whatever a file says it is, the error names it and every family, and is a whole sentence. */
+static void an_unknown_type_is_told_what_is_known(void **state) {
+    (void)state;
+    static const char *const types[] = {
+        "{\"model_type\":\"bloom\"}",
+        "{\"model_type\":\"a_type_whose_name_is_longer_than_the_forty_bytes_that_are_shown\"}"};
+    for (size_t i = 0; i < MU_COUNTOF(types); i++) {
+        mu_hf_config *config = NULL;
+        const mu_family *family = NULL;
+        mu_err err = {0};
+        assert_int_equal(mu_hf_config_parse(types[i], strlen(types[i]), &config, &err), MU_OK);
+        assert_int_equal(mu_family_find(mu_hf_config_metadata(config), MU_NAMING_HF, &family, &err),
+                         MU_ERR_UNSUPPORTED);
+        assert_null(family);
+#define X(id) \
+    if (!strstr(err.text, mu_family_##id.name)) fail_msg("no %s in: %s", #id, err.text);
+        MU_FAMILY_MAP(X)
+#undef X
+        assert_true(err.text[strlen(err.text) - 1] == ')');
+        mu_hf_config_close(config);
+    }
+}
+
 static mu_status open_model(const char *reference, mu_model **out, mu_err *err) {
     mu_ref ref;
     mu_hub_env env = {0};
@@ -216,6 +239,7 @@ static void shapes_of_the_families_are_right(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configs_are_checked),
+        cmocka_unit_test(an_unknown_type_is_told_what_is_known),
         cmocka_unit_test(failed_allocations_leak_nothing),
         cmocka_unit_test(synthetic_weights_are_deterministic_and_normal),
         cmocka_unit_test(panels_equal_rows_in_files),
