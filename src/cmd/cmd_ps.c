@@ -10,9 +10,9 @@
 
 #define URL_DEFAULT "http://127.0.0.1:8686"
 
-#define TARGET_OPTIONS(target)                                                                   \
-    {"url", 0, MU_OPTION_TEXT, &(target).url, 0, 0, "URL", "of the server [" URL_DEFAULT "]"}, { \
-        "api-key", 0, MU_OPTION_TEXT, &(target).key, 0, 0, "KEY", "an operator's"                \
+#define TARGET_OPTIONS(target)                                                    \
+    {"url", 0, MU_OPTION_TEXT, &(target).url, 0, 0, "URL", "of the server"}, {    \
+        "api-key", 0, MU_OPTION_TEXT, &(target).key, 0, 0, "KEY", "an operator's" \
     }
 
 static const char *text_at(const json_t *model, const char *key) {
