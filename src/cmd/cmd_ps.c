@@ -115,9 +115,17 @@ static mu_status look(const mu_admin_target *target, const char *id, json_t **ou
     return status;
 }
 
-/* Until the model is as it was wanted. */
-static mu_status wait_for(const mu_admin_target *target, const json_t *asked, const char *wanted,
+/* Loads, or unloads that were asked for, so far: beside clients of the model its status may be
+ * another one again before it is looked at. */
+static double n_moves(const json_t *model, bool is_load) {
+    return is_load ? number_at(model, "loads")
+                   : number_at(json_object_get(model, "evictions"), "asked");
+}
+
+/* Until the model is as it was wanted, or has been. */
+static mu_status wait_for(const mu_admin_target *target, const json_t *asked, bool is_load,
                           mu_err *err) {
+    const char *wanted = is_load ? "loaded" : "unloaded";
     static const struct timespec pause = {.tv_nsec = 50000000};
     bool is_over = false;
     mu_status status = MU_OK;
@@ -125,19 +133,21 @@ static mu_status wait_for(const mu_admin_target *target, const json_t *asked, co
         json_t *model = NULL;
         status = look(target, text_at(asked, "id"), &model, err);
         if (status != MU_OK) break;
-        is_over = strcmp(text_at(model, "status"), wanted) == 0;
-        if (number_at(model, "load_failures") > number_at(asked, "load_failures")) {
+        is_over = strcmp(text_at(model, "status"), wanted) == 0 ||
+                  n_moves(model, is_load) > n_moves(asked, is_load);
+        bool has_failed = number_at(model, "load_failures") > number_at(asked, "load_failures");
+        if (is_load && !is_over && has_failed) {
             status = mu_fail(err, MU_ERR_DEVICE, "%s", text_at(model, "load_error"));
         }
         json_decref(model);
-        if (!is_over) nanosleep(&pause, NULL);
+        if (status == MU_OK && !is_over) nanosleep(&pause, NULL);
     }
     return status;
 }
 
 typedef struct move {
-    const char *command, *path, *wanted, *about, *examples;
-    bool may_force;
+    const char *command, *path, *about, *examples;
+    bool is_load; /* else an unload, which may be forced */
 } move;
 
 static int run_move(const move *m, int argc, char **argv) {
@@ -154,7 +164,7 @@ static int run_move(const move *m, int argc, char **argv) {
         .about = m->about,
         .examples = m->examples,
         .options = options,
-        .n_options = MU_COUNTOF(options) - (m->may_force ? 0 : 1),
+        .n_options = MU_COUNTOF(options) - (m->is_load ? 1 : 0),
         .n_positional_max = 1,
         .needs = "a model: muai ps lists them",
     };
@@ -167,7 +177,7 @@ static int run_move(const move *m, int argc, char **argv) {
     mu_err err;
     mu_status status = body ? mu_admin_ask(&target, m->path, body, &asked, &err)
                             : mu_fail(&err, MU_ERR_INVALID, "\"%.60s\" is not UTF-8", name);
-    if (status == MU_OK && !no_wait) status = wait_for(&target, asked, m->wanted, &err);
+    if (status == MU_OK && !no_wait) status = wait_for(&target, asked, m->is_load, &err);
     json_decref(asked);
     return status == MU_OK ? MU_EXIT_OK : mu_report(m->command, &err);
 }
@@ -176,10 +186,10 @@ int mu_cmd_load(int argc, char **argv) {
     const move load = {
         .command = "load",
         .path = "/admin/models/load",
-        .wanted = "loaded",
         .about =
             "Load a model of a running server before anybody asks for it; idle ones make room.",
         .examples = "  muai load gpt2-medium\n",
+        .is_load = true,
     };
     return run_move(&load, argc, argv);
 }
@@ -188,11 +198,9 @@ int mu_cmd_unload(int argc, char **argv) {
     const move unload = {
         .command = "unload",
         .path = "/admin/models/unload",
-        .wanted = "unloaded",
         .about = "Unload a model of a running server, when what runs on it has finished. The next\n"
                  "request for it loads it again.",
         .examples = "  muai unload gpt2-medium\n  muai unload --force gpt2-medium\n",
-        .may_force = true,
     };
     return run_move(&unload, argc, argv);
 }

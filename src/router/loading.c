@@ -89,6 +89,13 @@ static void end_patience(mu_resident *resident, uint64_t now_ns) {
 
 /* Decisions */
 
+/* There is none: those that wait are told. */
+static void end_load(mu_resident *resident, const mu_err *err, uint64_t now_ns) {
+    resident->stats.load_err = *err;
+    mu_resident_fail_waiting(resident, err, UINT64_MAX, now_ns);
+    see(resident, now_ns);
+}
+
 static void refuse(mu_resident *resident, uint64_t now_ns) {
     const mu_residency *r = &resident->ex->residency;
     mu_err err;
@@ -97,8 +104,7 @@ static void refuse(mu_resident *resident, uint64_t now_ns) {
             name_of(resident), (unsigned long long)(state_of(resident)->bytes >> 20),
             (unsigned long long)(r->budget >> 20),
             (unsigned long long)(mu_residency_pinned_bytes(r) >> 20));
-    mu_resident_fail_waiting(resident, &err, UINT64_MAX, now_ns);
-    see(resident, now_ns);
+    end_load(resident, &err, now_ns);
 }
 
 static bool carry_out(mu_executor *ex, uint64_t now_ns) {
@@ -148,9 +154,7 @@ static void fail(mu_resident *resident, const mu_err *why, uint64_t now_ns) {
     /* Nothing that its client did: out of memory, or a fault of this machine. */
     mu_status status = why->status == MU_ERR_NOMEM ? MU_ERR_NOMEM : MU_ERR_DEVICE;
     mu_fail(&err, status, "%.60s could not be loaded: %s", name_of(resident), why->text);
-    resident->stats.load_err = err;
-    mu_resident_fail_waiting(resident, &err, UINT64_MAX, now_ns);
-    see(resident, now_ns);
+    end_load(resident, &err, now_ns);
 }
 
 uint64_t mu_loading_piece(mu_resident *resident) {

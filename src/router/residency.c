@@ -282,6 +282,7 @@ mu_residency_action mu_residency_next(mu_residency *r, uint64_t now_ns) {
     mu_residency_model *m = &r->models[first];
     if (mu_residency_pinned_bytes(r) + m->bytes > r->budget) {
         m->is_asked_for = false;
+        m->n_failures++;
         return (mu_residency_action){MU_RESIDENCY_REFUSE, first};
     }
     if (m->bytes > free_bytes(r)) return make_room(r, first, now_ns);

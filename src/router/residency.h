@@ -4,7 +4,7 @@
  *        ▲                │                  ▲          │
  *        └─────failed─────┘                  └──────────┘ nobody needs its room any more
  *
- * The caller says what it sees (observe, ask, loaded, failed, unloaded), and then carries out what
+ * The caller says what it sees (observe, ask, loaded, failed), and then carries out what
  * next() returns until that is nothing. A request runs on a model that is ready; else it waits.
  *
  * - Models that requests wait for stand in line, in the order in which they began to wait. One
@@ -59,7 +59,7 @@ typedef struct mu_residency_model {
     uint64_t since_ns;   /* in its phase; for an absent one: in line */
     uint64_t used_ns;    /* it had a request last */
     uint64_t load_ns;    /* of the device's time that its last load took; at first a guess */
-    uint64_t n_loads, n_failures;
+    uint64_t n_loads, n_failures; /* a refused one has failed too */
     uint64_t n_evictions[MU_N_EVICTIONS];
 } mu_residency_model;
 
@@ -74,7 +74,7 @@ typedef struct mu_residency {
 typedef enum mu_residency_verb {
     MU_RESIDENCY_NOTHING,
     MU_RESIDENCY_LOAD,   /* then loaded() or failed() */
-    MU_RESIDENCY_UNLOAD, /* at once; unloaded() is said by next() itself */
+    MU_RESIDENCY_UNLOAD, /* at once: it counts as absent from now on */
     MU_RESIDENCY_REFUSE, /* those that wait for the model: what is pinned leaves no room for it */
 } mu_residency_verb;
 

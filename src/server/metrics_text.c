@@ -88,7 +88,7 @@ static const struct {
     {"muai_model_loads_total", NULL, COUNTER, AT(of.residency.n_loads),
      "Loads since the start, that one left out."},
     {"muai_model_load_failures_total", NULL, COUNTER, AT(of.residency.n_failures),
-     "Loads that failed."},
+     "Loads that failed, or that pinned models left no room for."},
     {"muai_model_load_seconds", NULL, GAUGE_F64, AT(load_s),
      "What its last load took of the computing time."},
 #undef AT

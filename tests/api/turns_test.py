@@ -1,6 +1,7 @@
 """Models that do not fit together: loaded when they are asked for, seen and moved by an operator, kept under keys."""
 
 import json
+import os
 import subprocess
 import threading
 
@@ -148,6 +149,35 @@ def test_the_commands_of_an_operator():
             done = command(*words)
             assert done.returncode in (1, 2) and said in done.stderr and done.stdout == "", done
             assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_the_commands_end_whatever_clients_do():
+    """A load that can never be is told, and so is an unload that the next request undoes."""
+    parts, rest = needs(A, B, C)
+    with server_of(rest + max(parts) + min(parts) // 2, "--pin", A) as s:
+        where = ("--url", f"http://127.0.0.1:{s.port}")
+        done = command("load", B, *where)
+        assert done.returncode == 1 and "pinned" in done.stderr and len(done.stderr.splitlines()) == 1, done
+        is_over = False
+
+        def client():
+            while not is_over:
+                text_of(s, A)
+
+        threads = [threading.Thread(target=client) for _ in range(3)]
+        for t in threads:
+            t.start()
+        try:
+            for _ in range(3):
+                done = command("unload", A, *where)
+                assert done.returncode == 0 and done.stderr == "", done
+        finally:
+            is_over = True
+            for t in threads:
+                t.join()
+        proxied = subprocess.run([MUAI, "ps", *where], capture_output=True, text=True, timeout=60,
+                                 env={**os.environ, "http_proxy": "http://127.0.0.1:1"})
+        assert proxied.returncode == 0, proxied
 
 
 def test_wrong_starts_are_told_in_a_line():

@@ -30,30 +30,48 @@ static size_t take(char *data, size_t size, size_t n, void *ctx) {
     return size * n;
 }
 
-mu_status mu_http_get(const char *url, double timeout_s, long *out_code, mu_buf *out_body,
-                      mu_err *err) {
+static void set_question(CURL *curl, const mu_http_question *q, struct curl_slist *headers) {
+    curl_easy_setopt(curl, CURLOPT_URL, q->url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(q->timeout_s * 1e3) + 1);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    if (q->json) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, q->json);
+    if (q->key) {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, q->key);
+    }
+}
+
+mu_status mu_http_ask(const mu_http_question *q, long *out_code, mu_buf *out_body, mu_err *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_curl);
     CURL *curl = curl_easy_init();
-    if (!curl) return mu_fail(err, MU_ERR_NOMEM, "%s", url);
+    if (!curl) return mu_fail(err, MU_ERR_NOMEM, "%s", q->url);
+    struct curl_slist *headers =
+        q->json ? curl_slist_append(NULL, "Content-Type: application/json") : NULL;
     body b = {.out = out_body};
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout_s * 1e3) + 1);
+    set_question(curl, q, headers);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &b);
     CURLcode result = curl_easy_perform(curl);
     long code = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
     curl_easy_cleanup(curl);
-    if (b.is_too_long) return mu_fail(err, MU_ERR_LIMIT, "%s: more than 64 MiB", url);
+    curl_slist_free_all(headers);
+    if (b.is_too_long) return mu_fail(err, MU_ERR_LIMIT, "%s: more than 64 MiB", q->url);
     if (result != CURLE_OK) {
-        return mu_fail(err, MU_ERR_IO, "%s: %s", url, curl_easy_strerror(result));
+        return mu_fail(err, MU_ERR_IO, "%s: %s", q->url, curl_easy_strerror(result));
     }
-    if (out_body && out_body->failed) return mu_fail(err, MU_ERR_NOMEM, "%s", url);
+    if (out_body && out_body->failed) return mu_fail(err, MU_ERR_NOMEM, "%s", q->url);
     *out_code = code;
     return MU_OK;
+}
+
+mu_status mu_http_get(const char *url, double timeout_s, long *out_code, mu_buf *out_body,
+                      mu_err *err) {
+    const mu_http_question question = {.url = url, .timeout_s = timeout_s};
+    return mu_http_ask(&question, out_code, out_body, err);
 }
 
 uint32_t mu_free_port(void) {

@@ -62,9 +62,18 @@ void mu_server_process_tail(const mu_server_process *process, char *out, size_t 
  * server can take port 0 and say which it got, that is better. */
 uint32_t mu_free_port(void);
 
-/* One blocking GET over libcurl. MU_ERR_IO: no answer; MU_ERR_LIMIT: more than 64 MiB. body is
- * appended to; NULL: not wanted. */
+typedef struct mu_http_question {
+    const char *url;
+    const char *json; /* the body of a POST; NULL: a GET */
+    const char *key;  /* as Authorization: Bearer; NULL: none */
+    double timeout_s;
+} mu_http_question;
+
+/* One blocking request over libcurl, whatever proxy the environment names. MU_ERR_IO: no answer;
+ * MU_ERR_LIMIT: more than 64 MiB. body is appended to; NULL: not wanted. */
 struct mu_buf;
+mu_status mu_http_ask(const mu_http_question *question, long *out_code, struct mu_buf *body,
+                      mu_err *err) MU_MUST_USE;
 mu_status mu_http_get(const char *url, double timeout_s, long *out_code, struct mu_buf *body,
                       mu_err *err) MU_MUST_USE;
 
