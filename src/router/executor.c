@@ -67,7 +67,11 @@ uint32_t mu_resident_wait_s(mu_resident *resident) {
 mu_loaded_bytes mu_resident_loaded_bytes(mu_resident *resident) {
     mu_executor *ex = resident->ex;
     pthread_mutex_lock(&ex->lock);
-    mu_loaded_bytes bytes = {.now = ex->loaded_bytes, .max = ex->options.loaded_bytes_max};
+    mu_loaded_bytes bytes = {.max = ex->options.loaded_bytes_max};
+    for (uint32_t i = 0; i < atomic_load(&ex->n_residents); i++) {
+        const mu_residency_model *m = &ex->residents[i]->published.residency;
+        if (m->phase != MU_ABSENT) bytes.now += m->bytes;
+    }
     pthread_mutex_unlock(&ex->lock);
     return bytes;
 }
@@ -309,7 +313,6 @@ static bool publish(mu_executor *ex, uint32_t n) {
         resident->stats.n_running = resident->queue.n_running;
         resident->published = resident->stats;
     }
-    ex->loaded_bytes = mu_residency_bytes(&ex->residency);
     pthread_mutex_unlock(&ex->lock);
     return is_idle;
 }

@@ -41,8 +41,6 @@ struct mu_executor {
     mu_resident *residents[MU_RESIDENTS_MAX]; /* [n_residents], owned */
     atomic_uint n_residents;                  /* grows with the lock, when the entry is there */
 
-    uint64_t loaded_bytes; /* published, under the lock */
-
     /* the thread's own, in the order of residents */
     mu_executor_options options;
     mu_shares shares;

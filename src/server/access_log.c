@@ -12,12 +12,9 @@
 /* {"time": ..., "request_id": ..., ...}; never a word of a prompt. */
 static json_t *log_json(const mu_call *call, bool is_whole) {
     struct timespec now;
-    struct tm utc;
-    char when[40];
+    char when[MU_UTC_MAX];
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(when + n, sizeof(when) - n, ".%03ldZ", now.tv_nsec / 1000000);
+    mu_utc_write(&now, 3, when);
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f}", "time", when, "request_id", call->id,
                   "peer", mu_exchange_peer(call->x), "method", mu_exchange_method(call->x), "path",

@@ -8,10 +8,6 @@
 #include "base/buf.h"
 #include "format/json.h"
 
-static bool wrong(mu_api_error *error, const char *field, const char *what) {
-    return mu_api_fail(error, MU_API_INVALID_VALUE, field, "%s: %s", field, what);
-}
-
 static const char *text_of(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));
 }
@@ -50,7 +46,7 @@ static bool add_call(message *m, const json_t *block, mu_api_error *error) {
     const char *name = text_of(block, "name"), *id = text_of(block, "id");
     const json_t *input = json_object_get(block, "input");
     if (!name || !id || !json_is_object(input)) {
-        return wrong(error, "messages", "tool_use needs id, name and an object as input");
+        return mu_api_wrong(error, "messages", "tool_use needs id, name and an object as input");
     }
     char *arguments = json_dumps(input, JSON_COMPACT);
     if (!arguments) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
@@ -66,9 +62,9 @@ static bool add_call(message *m, const json_t *block, mu_api_error *error) {
 static bool add_result(const json_t *block, json_t *messages, mu_api_error *error) {
     const char *id = text_of(block, "tool_use_id");
     const json_t *content = json_object_get(block, "content");
-    if (!id) return wrong(error, "messages", "tool_result needs tool_use_id");
+    if (!id) return mu_api_wrong(error, "messages", "tool_result needs tool_use_id");
     json_t *text = content ? plain_text(content) : json_string("");
-    if (!text) return wrong(error, "messages", "tool_result: only text is supported");
+    if (!text) return mu_api_wrong(error, "messages", "tool_result: only text is supported");
     json_array_append_new(messages, json_pack("{s:s, s:s, s:o}", "role", "tool", "tool_call_id", id,
                                               "content", text));
     return true;
@@ -77,10 +73,11 @@ static bool add_result(const json_t *block, json_t *messages, mu_api_error *erro
 static bool add_block(message *m, const json_t *block, bool is_user, json_t *messages,
                       mu_api_error *error) {
     const char *type = text_of(block, "type");
-    if (!type) return wrong(error, "messages", "a block of content has no type");
+    if (!type) return mu_api_wrong(error, "messages", "a block of content has no type");
     if (strcmp(type, "text") == 0) {
         const json_t *text = json_object_get(block, "text");
-        if (!json_is_string(text)) return wrong(error, "messages", "a text block has no text");
+        if (!json_is_string(text))
+            return mu_api_wrong(error, "messages", "a text block has no text");
         json_array_append_new(m->parts, json_pack("{s:s, s:O}", "type", "text", "text", text));
         return true;
     }
@@ -123,14 +120,14 @@ static bool add_message(const json_t *from, json_t *messages, mu_api_error *erro
     const json_t *content = json_object_get(from, "content");
     bool is_user = role && strcmp(role, "user") == 0;
     if (!is_user && (!role || strcmp(role, "assistant") != 0)) {
-        return wrong(error, "messages", "role must be user or assistant");
+        return mu_api_wrong(error, "messages", "role must be user or assistant");
     }
     if (json_is_string(content)) {
         json_array_append_new(messages, json_pack("{s:s, s:O}", "role", role, "content", content));
         return true;
     }
     if (!json_is_array(content)) {
-        return wrong(error, "messages", "content must be a text or an array of blocks");
+        return mu_api_wrong(error, "messages", "content must be a text or an array of blocks");
     }
     message m = {.parts = json_array()};
     for (size_t i = 0; i < json_array_size(content); i++) {
@@ -148,11 +145,11 @@ static bool add_messages(const json_t *body, json_t *out, mu_api_error *error) {
     json_t *messages = json_array();
     json_object_set_new(out, "messages", messages);
     if (!json_is_array(from) || json_array_size(from) == 0) {
-        return wrong(error, "messages", "must be an array of at least one message");
+        return mu_api_wrong(error, "messages", "must be an array of at least one message");
     }
     if (system && !json_is_null(system)) {
         json_t *text = plain_text(system);
-        if (!text) return wrong(error, "system", "must be a text or text blocks");
+        if (!text) return mu_api_wrong(error, "system", "must be a text or text blocks");
         json_array_append_new(messages, json_pack("{s:s, s:o}", "role", "system", "content", text));
     }
     for (size_t i = 0; i < json_array_size(from); i++) {
@@ -166,7 +163,7 @@ static bool add_messages(const json_t *body, json_t *out, mu_api_error *error) {
 static bool add_tools(const json_t *body, json_t *out, mu_api_error *error) {
     const json_t *from = json_object_get(body, "tools");
     if (!from || json_is_null(from)) return true;
-    if (!json_is_array(from)) return wrong(error, "tools", "must be an array");
+    if (!json_is_array(from)) return mu_api_wrong(error, "tools", "must be an array");
     json_t *tools = json_array();
     json_object_set_new(out, "tools", tools);
     for (size_t i = 0; i < json_array_size(from); i++) {
@@ -178,7 +175,8 @@ static bool add_tools(const json_t *body, json_t *out, mu_api_error *error) {
                                "tools: type %.40s is not supported, custom is", type);
         }
         if (!name || !json_is_object(schema)) {
-            return wrong(error, "tools", "a tool needs a name and an object as input_schema");
+            return mu_api_wrong(error, "tools",
+                                "a tool needs a name and an object as input_schema");
         }
         json_t *function = json_pack("{s:s, s:O}", "name", name, "parameters", schema);
         const json_t *description = json_object_get(tool, "description");
@@ -205,7 +203,7 @@ static bool add_tool_choice(const json_t *body, json_t *out, mu_api_error *error
     if (is_type(from, "tool") && name) {
         choice = json_pack("{s:s, s:{s:s}}", "type", "function", "function", "name", name);
     }
-    if (!choice) return wrong(error, "tool_choice", "type must be auto, any, none or tool");
+    if (!choice) return mu_api_wrong(error, "tool_choice", "type must be auto, any, none or tool");
     json_object_set_new(out, "tool_choice", choice);
     return true;
 }
@@ -217,7 +215,7 @@ static bool add_thinking(const json_t *body, json_t *out, mu_api_error *error) {
     if (!from || json_is_null(from)) return true;
     bool is_on = is_type(from, "enabled") || is_type(from, "adaptive");
     if (!is_on && !is_type(from, "disabled")) {
-        return wrong(error, "thinking", "type must be enabled, adaptive or disabled");
+        return mu_api_wrong(error, "thinking", "type must be enabled, adaptive or disabled");
     }
     json_object_set_new(out, "chat_template_kwargs",
                         json_pack("{s:b}", "enable_thinking", (int)is_on));
@@ -230,7 +228,7 @@ static bool add_format(const json_t *body, json_t *out, mu_api_error *error) {
     if (!from || json_is_null(from)) return true;
     json_t *schema = json_object_get(from, "schema");
     if (!is_type(from, "json_schema") || !schema) {
-        return wrong(error, "output_config", "format must be json_schema with a schema");
+        return mu_api_wrong(error, "output_config", "format must be json_schema with a schema");
     }
     json_object_set(out, "json_schema", schema);
     return true;

@@ -1,10 +1,7 @@
 /* The answer as a message of blocks: thinking, text, tool_use. A stream opens a block when it has
  * something for it, and closes it when another begins. */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/alloc.h"
-#include "format/json.h"
 #include "server/anthropic.h"
 #include "server/generation.h"
 #include "server/generation_state.h"
@@ -38,22 +35,11 @@ static json_t *message(const mu_generation *g, json_t *content, const char *reas
                      reason, "stop_sequence", sequence, "usage", usage(g));
 }
 
-static json_t *text_json(mu_bytes text) {
-    return json_stringn(text.data, text.n);
-}
-
 static json_t *call_json(const mu_tool_call *call, json_t *input) {
     char id[32];
     snprintf(id, sizeof(id), "toolu_%s", call->id);
-    return json_pack("{s:s, s:s, s:s%, s:o}", "type", "tool_use", "id", id, "name",
-                     call->name.data ? call->name.data : "", call->name.n, "input", input);
-}
-
-static json_t *arguments_of(const mu_tool_call *call) {
-    json_t *input = NULL;
-    mu_status status = mu_json_parse(call->arguments.data ? call->arguments.data : "",
-                                     call->arguments.n, &input, NULL);
-    return status == MU_OK && json_is_object(input) ? input : json_object();
+    return json_pack("{s:s, s:s, s:o, s:o}", "type", "tool_use", "id", id, "name",
+                     mu_bytes_json(mu_buf_bytes(&call->name)), "input", input);
 }
 
 static json_t *whole(mu_generation *g) {
@@ -61,14 +47,15 @@ static json_t *whole(mu_generation *g) {
     json_t *content = json_array(), *sequence;
     if (all.reasoning.n > 0) {
         json_array_append_new(content, json_pack("{s:s, s:o, s:s}", "type", "thinking", "thinking",
-                                                 text_json(all.reasoning), "signature", ""));
+                                                 mu_bytes_json(all.reasoning), "signature", ""));
     }
     if (all.content.n > 0) {
         json_array_append_new(
-            content, json_pack("{s:s, s:o}", "type", "text", "text", text_json(all.content)));
+            content, json_pack("{s:s, s:o}", "type", "text", "text", mu_bytes_json(all.content)));
     }
     for (size_t i = 0; i < all.n_calls; i++) {
-        json_array_append_new(content, call_json(&all.calls[i], arguments_of(&all.calls[i])));
+        json_array_append_new(content,
+                              call_json(&all.calls[i], mu_tool_arguments_json(&all.calls[i])));
     }
     const char *reason = stop_reason(g, g->news[0].finish, &sequence);
     return message(g, content, reason, sequence);
@@ -104,13 +91,12 @@ static void append_delta(const mu_choice *c, const char *type, const char *key, 
                          mu_buf *out) {
     append(out, "content_block_delta",
            json_pack("{s:i, s:{s:s, s:o}}", "index", (int)c->n_blocks - 1, "delta", "type", type,
-                     key, text_json(text)));
+                     key, mu_bytes_json(text)));
 }
 
 static void append_call(mu_choice *c, const mu_tool_call *call, mu_buf *out) {
-    mu_bytes arguments = {call->arguments.data ? call->arguments.data : "", call->arguments.n};
     open_block(c, TOOL, call_json(call, json_object()), out);
-    append_delta(c, "input_json_delta", "partial_json", arguments, out);
+    append_delta(c, "input_json_delta", "partial_json", mu_buf_bytes(&call->arguments), out);
     close_block(c, out);
 }
 

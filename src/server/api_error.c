@@ -82,6 +82,10 @@ bool mu_api_fail(mu_api_error *error, mu_api_code code, const char *param, const
     return false;
 }
 
+bool mu_api_wrong(mu_api_error *error, const char *field, const char *what) {
+    return mu_api_fail(error, MU_API_INVALID_VALUE, field, "%s: %s", field, what);
+}
+
 bool mu_api_fail_status(mu_api_error *error, const mu_err *err) {
     mu_api_code code = MU_API_INTERNAL;
     for (size_t i = 0; i < MU_COUNTOF(statuses); i++) {

@@ -56,6 +56,8 @@ const char *mu_api_code_type(mu_api_code code);
 /* Returns false, so that a failing check is one line. param may be NULL. */
 bool mu_api_fail(mu_api_error *error, mu_api_code code, const char *param, const char *format, ...)
     MU_PRINTF(4, 5);
+/* An invalid value: "field: what". */
+bool mu_api_wrong(mu_api_error *error, const char *field, const char *what);
 /* From below: the one table from mu_status. A text "field: ..." names the param. */
 bool mu_api_fail_status(mu_api_error *error, const mu_err *err);
 

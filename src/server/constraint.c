@@ -16,10 +16,6 @@ typedef struct wanted {
     uint32_t n;           /* fields that asked */
 } wanted;
 
-static bool wrong(const char *field, const char *what, mu_api_error *error) {
-    return mu_api_fail(error, MU_API_INVALID_VALUE, field, "%s: %s", field, what);
-}
-
 static void want(wanted *w, const char *field, mu_grammar_kind kind) {
     w->field = field;
     w->spec.kind = kind;
@@ -36,7 +32,7 @@ static bool want_schema(wanted *w, const char *field, json_t *schema, mu_api_err
     w->parsed = json_loadb(json_string_value(schema), json_string_length(schema),
                            JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     w->spec.schema = w->parsed;
-    return w->parsed || wrong(field, "not a schema, nor the text of one", error);
+    return w->parsed || mu_api_wrong(error, field, "not a schema, nor the text of one");
 }
 
 static void want_text(wanted *w, const char *field, mu_grammar_kind kind, const char *text) {
@@ -51,7 +47,7 @@ static bool want_choice(wanted *w, const char *field, const json_t *list, mu_api
     if (!list || json_is_null(list)) return true;
     want(w, field, MU_GRAMMAR_CHOICE);
     if (!json_is_array(list) || n == 0 || n > CHOICES_MAX) {
-        return wrong(field, "must be an array of 1 to 1000 texts", error);
+        return mu_api_wrong(error, field, "must be an array of 1 to 1000 texts");
     }
     mu_free(w->choices);
     w->choices = MU_ALLOC(const char *, n);
@@ -59,7 +55,7 @@ static bool want_choice(wanted *w, const char *field, const json_t *list, mu_api
     for (size_t i = 0; i < n; i++) {
         w->choices[i] = json_string_value(json_array_get(list, i));
         if (!w->choices[i] || !w->choices[i][0])
-            return wrong(field, "choices are texts, not empty", error);
+            return mu_api_wrong(error, field, "choices are texts, not empty");
     }
     w->spec.choices = w->choices;
     w->spec.n_choices = (uint32_t)n;
@@ -73,7 +69,7 @@ static bool want_response_format(wanted *w, json_t *format, mu_api_error *error)
     if (!format) return true;
     const char *type = json_string_value(json_object_get(format, "type"));
     json_t *schema = json_object_get(format, "schema");
-    if (!type) return wrong(field, "must be an object with a type", error);
+    if (!type) return mu_api_wrong(error, field, "must be an object with a type");
     if (strcmp(type, "text") == 0) return true;
     if (strcmp(type, "json_object") == 0) {
         if (schema) return want_schema(w, field, schema, error);
@@ -81,11 +77,11 @@ static bool want_response_format(wanted *w, json_t *format, mu_api_error *error)
         return true;
     }
     if (strcmp(type, "json_schema") != 0) {
-        return wrong(field, "type must be text, json_object or json_schema", error);
+        return mu_api_wrong(error, field, "type must be text, json_object or json_schema");
     }
     const json_t *named = json_object_get(format, "json_schema");
     if (named) schema = json_object_get(named, "schema");
-    if (!schema) return wrong(field, "json_schema.schema is missing", error);
+    if (!schema) return mu_api_wrong(error, field, "json_schema.schema is missing");
     w->spec.in_order = json_is_true(json_object_get(named, "strict"));
     return want_schema(w, field, schema, error);
 }
@@ -94,7 +90,7 @@ static const char *text_of(const char *field, const json_t *object, const char *
                            mu_api_error *error, bool *ok) {
     const json_t *value = json_object_get(object, key);
     if (!value || json_is_null(value)) return NULL;
-    if (!json_is_string(value)) *ok = wrong(field, "regex and grammar must be texts", error);
+    if (!json_is_string(value)) *ok = mu_api_wrong(error, field, "regex and grammar must be texts");
     return json_string_value(value);
 }
 
@@ -102,7 +98,7 @@ static const char *text_of(const char *field, const json_t *object, const char *
 static bool want_structured(wanted *w, json_t *object, mu_api_error *error) {
     static const char field[] = "structured_outputs";
     if (!object) return true;
-    if (!json_is_object(object)) return wrong(field, "must be an object", error);
+    if (!json_is_object(object)) return mu_api_wrong(error, field, "must be an object");
     bool ok = true;
     const char *regex = text_of(field, object, "regex", error, &ok);
     const char *grammar = text_of(field, object, "grammar", error, &ok);
@@ -124,7 +120,7 @@ static bool read_all(const mu_constraint_params *p, wanted *w, mu_api_error *err
               want_choice(w, "guided_choice", p->guided_choice, error) &&
               want_structured(w, p->structured_outputs, error);
     if (ok && w->n > 1)
-        return wrong(w->field, "another field constrains the output already", error);
+        return mu_api_wrong(error, w->field, "another field constrains the output already");
     return ok;
 }
 
@@ -138,7 +134,7 @@ static bool compile(const wanted *w, const mu_engine *engine, mu_token_trie **tr
     if (status == MU_OK) status = mu_grammar_compile(&w->spec, *trie, out, &err);
     if (status == MU_OK) return true;
     if (status == MU_ERR_NOMEM) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-    return wrong(w->field, err.text, error);
+    return mu_api_wrong(error, w->field, err.text);
 }
 
 bool mu_constraint_read(const mu_constraint_params *params, const mu_engine *engine,

@@ -29,7 +29,7 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
                                   const char **stops) {
     const mu_generation_params *p = &g->params;
     uint32_t n_ctx = mu_engine_n_ctx(served_of(g)->engine), n_output = p->max_tokens;
-    if (n_output == 0) n_output = g->is_chat ? n_ctx : 16;
+    if (n_output == 0) n_output = g->form->is_chat ? n_ctx : 16;
     bool takes_rest = p->max_tokens == 0 || p->max_tokens == UINT32_MAX;
     if (takes_rest && from->n < n_ctx && n_output > n_ctx - from->n) {
         n_output = n_ctx - from->n;
@@ -82,11 +82,11 @@ static bool fits_context(const mu_generation *g, const mu_seq_options *o, uint32
                          mu_api_error *error) {
     uint64_t n = (uint64_t)o->n_prompt + o->n_output_max;
     if (n <= n_ctx) return true;
-    return mu_api_fail(error, MU_API_CONTEXT_LENGTH, g->is_chat ? "messages" : "prompt",
+    return mu_api_fail(error, MU_API_CONTEXT_LENGTH, g->form->is_chat ? "messages" : "prompt",
                        "This model's maximum context length is %u tokens. However, you requested "
                        "%llu tokens (%u in the %s, %u in the completion)",
                        n_ctx, (unsigned long long)n, o->n_prompt,
-                       g->is_chat ? "messages" : "prompt", o->n_output_max);
+                       g->form->is_chat ? "messages" : "prompt", o->n_output_max);
 }
 
 static bool charge_seqs(mu_generation *g, mu_api_error *error) {
@@ -103,7 +103,7 @@ static bool charge_seqs(mu_generation *g, mu_api_error *error) {
 
 static bool has_parts(const mu_generation *g) {
     const char *text = mu_conversation_format_source(served_of(g)->of.conversation);
-    return g->is_chat && mu_answer_parts_are_told(text, strlen(text), g->tools != NULL);
+    return g->form->is_chat && mu_answer_parts_are_told(text, strlen(text), g->tools != NULL);
 }
 
 /* What is content, reasoning or a call is told by the marks of the model's chat template. */
@@ -207,13 +207,13 @@ static bool read_constraint(mu_generation *g, mu_api_error *error) {
 
 static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
     mu_generation_params *p = &g->params;
-    if (!mu_generation_params_read(g->body, g->is_chat, p, unknown, error)) return false;
+    if (!mu_generation_params_read(g->body, g->form->is_chat, p, unknown, error)) return false;
     if (!choose_model(g, error)) return false;
     g->stops = json_incref(p->stop);
     settle_sampling(g);
     if (!read_constraint(g, error)) return false;
-    if (!(g->is_chat ? read_messages(g, error) : read_prompts(g, error))) return false;
-    if (g->is_chat && !p->ignore_eos) add_template_stop(g);
+    if (!(g->form->is_chat ? read_messages(g, error) : read_prompts(g, error))) return false;
+    if (g->form->is_chat && !p->ignore_eos) add_template_stop(g);
     for (uint32_t i = 0; i < g->n_prompts; i++) {
         g->n_prompt_tokens += g->prompts[i].n;
     }
@@ -307,7 +307,6 @@ void mu_generation_start_body(mu_call *call, const mu_generation_form *form, jso
     g->answer = (mu_answer){.kind = &kind, .call = call};
     g->body = body;
     g->form = form;
-    g->is_chat = form->is_chat;
     g->created = mu_server_unix_time(call->server);
     snprintf(g->id, sizeof(g->id), "%s%llx%06llx", form->id_prefix,
              (unsigned long long)call->server->opened_ns,

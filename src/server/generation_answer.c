@@ -16,29 +16,16 @@ bool mu_generation_calls(const mu_generation *g, uint32_t i) {
     return parts && mu_answer_parts_calls(parts)->n > 0;
 }
 
-static mu_bytes rest_of(const mu_buf *text, size_t from) {
-    bool has_more = text->n > from;
-    return (mu_bytes){has_more ? text->data + from : "", has_more ? text->n - from : 0};
+size_t mu_generation_n_calls_max(const mu_generation *g) {
+    return g->params.parallel_tool_calls ? SIZE_MAX : 1;
 }
 
 mu_delta mu_generation_delta(mu_generation *g, uint32_t i) {
     mu_choice *choice = &g->choices[i];
-    const mu_answer_parts *parts = choice->parts;
-    mu_parts_told *told = &choice->told;
-    if (!parts) return (mu_delta){.content = rest_of(&g->news[i].text, 0), .reasoning = {"", 0}};
-    const mu_tool_calls *calls = mu_answer_parts_calls(parts);
-    size_t n_calls_max = g->params.parallel_tool_calls ? SIZE_MAX : 1;
-    size_t n_calls = calls->n < n_calls_max ? calls->n : n_calls_max;
-    mu_delta delta = {
-        .content = rest_of(mu_answer_parts_content(parts), told->n_content),
-        .reasoning = rest_of(mu_answer_parts_reasoning(parts), told->n_reasoning),
-        .calls = calls->items + told->n_calls,
-        .n_calls = n_calls - told->n_calls,
-    };
-    told->n_content += delta.content.n;
-    told->n_reasoning += delta.reasoning.n;
-    told->n_calls = n_calls;
-    return delta;
+    if (choice->parts) {
+        return mu_delta_take(choice->parts, mu_generation_n_calls_max(g), &choice->told);
+    }
+    return (mu_delta){.content = mu_buf_bytes(&g->news[i].text), .reasoning = {"", 0}};
 }
 
 /* What a sequence wrote goes on to its parts, where it has them. False: there was no memory. */
@@ -69,7 +56,7 @@ static bool find_error(const mu_generation *g, mu_api_error *error) {
 static uint64_t answer_bytes(const mu_generation *g) {
     enum { CHOICE_BYTES = 2048, CHAT_TOKEN_BYTES = 1200, COMPLETION_TOKEN_BYTES = 320 };
     const mu_generation_params *p = &g->params;
-    uint64_t per_token = g->is_chat ? CHAT_TOKEN_BYTES : COMPLETION_TOKEN_BYTES, bytes = 0;
+    uint64_t per_token = g->form->is_chat ? CHAT_TOKEN_BYTES : COMPLETION_TOKEN_BYTES, bytes = 0;
     uint64_t n_told = p->n_logprobs < 0 ? 0 : (uint64_t)p->n_logprobs + 2;
     for (uint32_t i = 0; i < g->n_seqs; i++) {
         bytes += CHOICE_BYTES + 8 * (uint64_t)g->news[i].text.n;

@@ -11,10 +11,9 @@
 #ifndef MU_SERVER_GENERATION_FORM_H
 #define MU_SERVER_GENERATION_FORM_H
 
-#include "chat/answer_parts.h"
 #include "engine/engine.h"
 #include "server/answer.h"
-#include "text/tokenizer.h"
+#include "server/message_json.h"
 
 typedef struct mu_generation mu_generation;
 
@@ -37,15 +36,9 @@ extern const mu_generation_form mu_completion_form, mu_chat_form; /* OpenAI's */
 extern const mu_generation_form mu_anthropic_form;
 extern const mu_generation_form mu_ollama_chat_form, mu_ollama_generate_form, mu_ollama_raw_form;
 
-/* What of a sequence was not told yet. */
-typedef struct mu_delta {
-    mu_bytes content, reasoning;
-    const mu_tool_call *calls; /* [n_calls] */
-    size_t n_calls;
-} mu_delta;
-
-/* It counts as told then. */
+/* What of a sequence was not told yet. It counts as told then. */
 mu_delta mu_generation_delta(mu_generation *g, uint32_t i);
+size_t mu_generation_n_calls_max(const mu_generation *g);     /* of several the first so many */
 bool mu_generation_calls(const mu_generation *g, uint32_t i); /* tools, so far */
 uint32_t mu_generation_n_output(const mu_generation *g);      /* tokens, so far */
 

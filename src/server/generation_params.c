@@ -115,14 +115,10 @@ static const mu_param stream_rows[] = {
 
 static const mu_param_table stream_table = {stream_rows, MU_COUNTOF(stream_rows), NULL};
 
-static bool wrong(mu_api_error *error, const char *name, const char *what) {
-    return mu_api_fail(error, MU_API_INVALID_VALUE, name, "%s: %s", name, what);
-}
-
 bool mu_tokens_read(const char *name, json_t *array, mu_token **out, uint32_t *out_n,
                     mu_api_error *error) {
     size_t n = json_array_size(array);
-    if (!json_is_array(array) || n > 1 << 20) return wrong(error, name, "must be token ids");
+    if (!json_is_array(array) || n > 1 << 20) return mu_api_wrong(error, name, "must be token ids");
     mu_token *tokens = MU_ALLOC(mu_token, n);
     if (!tokens) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "no memory for %zu tokens", n);
     for (size_t i = 0; i < n; i++) {
@@ -130,7 +126,7 @@ bool mu_tokens_read(const char *name, json_t *array, mu_token **out, uint32_t *o
         json_int_t value = json_integer_value(id);
         if (!json_is_integer(id) || value < 0 || value > INT32_MAX) {
             mu_free(tokens);
-            return wrong(error, name, "token ids are whole numbers, not negative");
+            return mu_api_wrong(error, name, "token ids are whole numbers, not negative");
         }
         tokens[i] = (mu_token)value;
     }
@@ -142,14 +138,14 @@ bool mu_tokens_read(const char *name, json_t *array, mu_token **out, uint32_t *o
 static bool read_stops(mu_generation_params *p, mu_api_error *error) {
     if (!p->stop) return true;
     size_t n = json_is_array(p->stop) ? json_array_size(p->stop) : 1;
-    if (n > MU_COUNTOF(p->stops)) return wrong(error, "stop", "more than 16 texts");
+    if (n > MU_COUNTOF(p->stops)) return mu_api_wrong(error, "stop", "more than 16 texts");
     for (size_t i = 0; i < n; i++) {
         json_t *stop = json_is_array(p->stop) ? json_array_get(p->stop, i) : p->stop;
         if (!json_is_string(stop))
-            return wrong(error, "stop", "must be a text or an array of texts");
+            return mu_api_wrong(error, "stop", "must be a text or an array of texts");
         const char *text = json_string_value(stop);
         if (text[0] == '\0' || strlen(text) != json_string_length(stop)) {
-            return wrong(error, "stop", "must not be empty nor hold a NUL");
+            return mu_api_wrong(error, "stop", "must not be empty nor hold a NUL");
         }
         p->stops[p->n_stops++] = text;
     }
@@ -159,8 +155,9 @@ static bool read_stops(mu_generation_params *p, mu_api_error *error) {
 static bool read_biases(mu_generation_params *p, mu_api_error *error) {
     if (!p->logit_bias) return true;
     size_t n = json_object_size(p->logit_bias);
-    if (!json_is_object(p->logit_bias)) return wrong(error, "logit_bias", "must be an object");
-    if (n > MU_BIASES_MAX) return wrong(error, "logit_bias", "more than 1024 tokens");
+    if (!json_is_object(p->logit_bias))
+        return mu_api_wrong(error, "logit_bias", "must be an object");
+    if (n > MU_BIASES_MAX) return mu_api_wrong(error, "logit_bias", "more than 1024 tokens");
     p->biases = MU_ALLOC(mu_logit_bias, n);
     if (!p->biases) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "no memory");
     const char *name;
@@ -172,7 +169,7 @@ static bool read_biases(mu_generation_params *p, mu_api_error *error) {
         double bias = json_number_value(value);
         bool is_id = end != name && *end == '\0' && errno == 0 && id >= 0 && id <= INT32_MAX;
         if (!is_id || !json_is_number(value) || bias < -1000 || bias > 1000) {
-            return wrong(error, "logit_bias", "maps token ids to numbers in [-1000, 1000]");
+            return mu_api_wrong(error, "logit_bias", "maps token ids to numbers in [-1000, 1000]");
         }
         p->biases[p->n_biases++] = (mu_logit_bias){(mu_token)id, (float)bias};
     }
@@ -183,18 +180,18 @@ static bool read_logprobs(mu_generation_params *p, bool is_chat, mu_api_error *e
     p->n_logprobs = -1;
     if (is_chat) {
         if (p->logprobs && !json_is_boolean(p->logprobs)) {
-            return wrong(error, "logprobs", "must be true or false");
+            return mu_api_wrong(error, "logprobs", "must be true or false");
         }
         if (json_is_true(p->logprobs)) p->n_logprobs = (int32_t)p->top_logprobs;
         if (p->n_logprobs < 0 && p->top_logprobs > 0) {
-            return wrong(error, "top_logprobs", "needs \"logprobs\": true");
+            return mu_api_wrong(error, "top_logprobs", "needs \"logprobs\": true");
         }
         return true;
     }
     if (!p->logprobs || json_is_false(p->logprobs)) return true;
     json_int_t n = json_integer_value(p->logprobs);
     if (!json_is_integer(p->logprobs) || n < 0 || n > MU_TOP_LOGPROBS_MAX) {
-        return wrong(error, "logprobs", "must be a whole number in [0, 20]");
+        return mu_api_wrong(error, "logprobs", "must be a whole number in [0, 20]");
     }
     p->n_logprobs = (int32_t)n;
     return true;
@@ -202,20 +199,20 @@ static bool read_logprobs(mu_generation_params *p, bool is_chat, mu_api_error *e
 
 static bool settle(mu_generation_params *p, bool is_chat, mu_api_error *error) {
     json_t *required = is_chat ? p->messages : p->prompt;
-    if (!required) return wrong(error, is_chat ? "messages" : "prompt", "is missing");
+    if (!required) return mu_api_wrong(error, is_chat ? "messages" : "prompt", "is missing");
     if (p->suffix && json_string_length(p->suffix) > 0) {
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, "suffix", "suffix: not supported");
     }
     if (p->max_tokens == NOT_GIVEN) p->max_tokens = p->max_completion_tokens;
     if (p->max_tokens == 0) {
-        return wrong(error, "max_tokens", "0 is not in [1, 1048576]; -1 is what is left");
+        return mu_api_wrong(error, "max_tokens", "0 is not in [1, 1048576]; -1 is what is left");
     }
     if (p->max_tokens == NOT_GIVEN) p->max_tokens = 0;
     if (p->top_k == UINT32_MAX) p->top_k = 0;
     if (p->best_of == 0) p->best_of = p->n;
-    if (p->best_of < p->n) return wrong(error, "best_of", "is less than n");
-    if (p->best_of > p->n && p->stream) return wrong(error, "best_of", "not with stream");
-    if (p->echo && p->n_logprobs >= 0) return wrong(error, "echo", "not with logprobs");
+    if (p->best_of < p->n) return mu_api_wrong(error, "best_of", "is less than n");
+    if (p->best_of > p->n && p->stream) return mu_api_wrong(error, "best_of", "not with stream");
+    if (p->echo && p->n_logprobs >= 0) return mu_api_wrong(error, "echo", "not with logprobs");
     if (p->seed == UINT64_MAX) {
         if (getrandom(&p->seed, sizeof(p->seed), 0) != (ssize_t)sizeof(p->seed)) p->seed = 0;
         p->seed >>= 11; /* as much as JSON numbers hold */
@@ -249,7 +246,7 @@ bool mu_generation_params_read(json_t *body, bool is_chat, mu_generation_params 
     if (!read_stops(out, error) || !read_biases(out, error)) return false;
     if (!read_logprobs(out, is_chat, error)) return false;
     if (json_array_size(out->stop_token_ids) > MU_STOP_TOKENS_MAX) {
-        return wrong(error, "stop_token_ids", "more than 1024 token ids");
+        return mu_api_wrong(error, "stop_token_ids", "more than 1024 token ids");
     }
     if (out->stop_token_ids && !mu_tokens_read("stop_token_ids", out->stop_token_ids,
                                                &out->stop_tokens, &out->n_stop_tokens, error)) {

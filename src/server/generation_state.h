@@ -25,7 +25,7 @@ struct mu_generation {
     mu_grammar *grammar; /* of the output; NULL: anything */
     const mu_generation_form *form;
     json_t *stops; /* as they were asked for; NULL: none */
-    bool is_chat, has_begun, shows_special;
+    bool has_begun, shows_special;
     char id[48], model[256]; /* the name it was asked under */
     int64_t created;
     mu_rendering rendering; /* of a chat */

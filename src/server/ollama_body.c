@@ -7,10 +7,6 @@
 #include "base/alloc.h"
 #include "format/json.h"
 
-static bool wrong(mu_api_error *error, const char *field, const char *what) {
-    return mu_api_fail(error, MU_API_INVALID_VALUE, field, "%s: %s", field, what);
-}
-
 static const json_t *given(const json_t *body, const char *field) {
     const json_t *value = json_object_get(body, field);
     return json_is_null(value) ? NULL : value;
@@ -39,7 +35,7 @@ static const struct {
 static bool add_options(const json_t *body, json_t *out, mu_api_error *error) {
     const json_t *from = given(body, "options"), *n_predict = given(from, "num_predict");
     if (!from) return true;
-    if (!json_is_object(from)) return wrong(error, "options", "must be an object");
+    if (!json_is_object(from)) return mu_api_wrong(error, "options", "must be an object");
     for (size_t i = 0; i < MU_COUNTOF(options); i++) {
         const json_t *value = given(from, options[i].theirs);
         if (value) set(out, options[i].ours, value);
@@ -58,7 +54,8 @@ static bool add_format(const json_t *body, json_t *out, mu_api_error *error) {
         json_object_set_new(out, "response_format", json_pack("{s:s}", "type", "json_object"));
         return true;
     }
-    if (!json_is_object(from)) return wrong(error, "format", "must be \"json\" or a JSON Schema");
+    if (!json_is_object(from))
+        return mu_api_wrong(error, "format", "must be \"json\" or a JSON Schema");
     set(out, "json_schema", from);
     return true;
 }
@@ -67,7 +64,7 @@ static bool add_think(const json_t *body, json_t *out, mu_api_error *error) {
     const json_t *from = given(body, "think");
     if (!from) return true;
     if (!json_is_boolean(from) && !json_is_string(from)) {
-        return wrong(error, "think", "must be true, false, low, medium or high");
+        return mu_api_wrong(error, "think", "must be true, false, low, medium or high");
     }
     bool is_on = !json_is_false(from);
     json_object_set_new(out, "chat_template_kwargs",
@@ -98,7 +95,7 @@ static void call_id(unsigned n, char out[16]) {
 }
 
 static bool add_calls(const json_t *from, unsigned *n_calls, json_t *to, mu_api_error *error) {
-    if (!json_is_array(from)) return wrong(error, "messages", "tool_calls must be an array");
+    if (!json_is_array(from)) return mu_api_wrong(error, "messages", "tool_calls must be an array");
     json_t *calls = json_array();
     json_object_set_new(to, "tool_calls", calls);
     for (size_t i = 0; i < json_array_size(from); i++) {
@@ -107,7 +104,8 @@ static bool add_calls(const json_t *from, unsigned *n_calls, json_t *to, mu_api_
         const json_t *arguments = json_object_get(function, "arguments");
         char id[16];
         if (!json_is_string(name) || !json_is_object(arguments)) {
-            return wrong(error, "messages", "a tool call needs a name and an object of arguments");
+            return mu_api_wrong(error, "messages",
+                                "a tool call needs a name and an object of arguments");
         }
         char *text = json_dumps(arguments, JSON_COMPACT);
         if (!text) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
@@ -128,9 +126,9 @@ static bool add_message(const json_t *from, calls_seen *seen, json_t *messages,
                         mu_api_error *error) {
     const json_t *role = given(from, "role"), *content = given(from, "content");
     const json_t *calls = given(from, "tool_calls"), *thinking = given(from, "thinking");
-    if (!json_is_string(role)) return wrong(error, "messages", "a message has no role");
+    if (!json_is_string(role)) return mu_api_wrong(error, "messages", "a message has no role");
     if (content && !json_is_string(content)) {
-        return wrong(error, "messages", "content must be a text");
+        return mu_api_wrong(error, "messages", "content must be a text");
     }
     if (has_images(from)) {
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, "messages",
@@ -156,7 +154,7 @@ bool mu_ollama_translate_chat(const json_t *body, json_t **out, mu_api_error *er
     if (!json_is_object(body)) {
         return mu_api_fail(error, MU_API_INVALID_JSON, NULL, "the body must be a JSON object");
     }
-    if (!json_is_array(from)) return wrong(error, "messages", "must be an array");
+    if (!json_is_array(from)) return mu_api_wrong(error, "messages", "must be an array");
     json_t *json = json_object(), *messages = json_array();
     calls_seen seen = {0};
     json_object_set_new(json, "messages", messages);
@@ -191,7 +189,8 @@ static bool check_generate(const json_t *body, mu_api_error *error) {
     if (!json_is_object(body)) {
         return mu_api_fail(error, MU_API_INVALID_JSON, NULL, "the body must be a JSON object");
     }
-    if (!json_is_string(given(body, "prompt"))) return wrong(error, "prompt", "must be a text");
+    if (!json_is_string(given(body, "prompt")))
+        return mu_api_wrong(error, "prompt", "must be a text");
     for (size_t i = 0; i < MU_COUNTOF(fields); i++) {
         if (json_string_length(given(body, fields[i])) == 0) continue;
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, fields[i], "%s: not supported", fields[i]);
@@ -203,7 +202,7 @@ static bool check_generate(const json_t *body, mu_api_error *error) {
 bool mu_ollama_translate_generate(const json_t *body, json_t **out, mu_api_error *error) {
     const json_t *prompt = given(body, "prompt"), *system = given(body, "system");
     if (!check_generate(body, error)) return false;
-    if (system && !json_is_string(system)) return wrong(error, "system", "must be a text");
+    if (system && !json_is_string(system)) return mu_api_wrong(error, "system", "must be a text");
     json_t *json = json_object();
     if (!add_shared(body, json, error)) {
         json_decref(json);

@@ -1,23 +1,18 @@
 /* The answer as Ollama tells it: objects that repeat the model and the time, the last of which is
  * done and counts. */
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/alloc.h"
-#include "format/json.h"
+#include "base/clock.h"
 #include "server/generation.h"
 #include "server/generation_state.h"
 #include "server/ollama.h"
 
 static json_t *now_json(void) {
-    char text[64];
+    char text[MU_UTC_MAX];
     struct timespec now;
-    struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + n, sizeof(text) - n, ".%06ldZ", now.tv_nsec / 1000);
+    mu_utc_write(&now, 6, text);
     return json_string(text);
 }
 
@@ -26,21 +21,13 @@ static json_t *line(const char *model, bool is_done) {
                      (int)is_done);
 }
 
-static json_t *text_json(mu_bytes text) {
-    return json_stringn(text.data, text.n);
-}
-
 static json_t *calls_json(const mu_delta *delta) {
     json_t *calls = json_array();
     for (size_t i = 0; i < delta->n_calls; i++) {
         const mu_tool_call *call = &delta->calls[i];
-        json_t *arguments = NULL;
-        mu_status status = mu_json_parse(call->arguments.data ? call->arguments.data : "",
-                                         call->arguments.n, &arguments, NULL);
-        if (status != MU_OK) arguments = json_object();
-        json_array_append_new(calls, json_pack("{s:{s:s%, s:o}}", "function", "name",
-                                               call->name.data ? call->name.data : "", call->name.n,
-                                               "arguments", arguments));
+        json_array_append_new(calls, json_pack("{s:{s:o, s:o}}", "function", "name",
+                                               mu_bytes_json(mu_buf_bytes(&call->name)),
+                                               "arguments", mu_tool_arguments_json(call)));
     }
     return calls;
 }
@@ -49,9 +36,9 @@ static json_t *calls_json(const mu_delta *delta) {
 static void add_text(const mu_generation *g, const mu_delta *delta, json_t *json) {
     bool has_message = g->form == &mu_ollama_chat_form;
     json_t *to = has_message ? json_pack("{s:s}", "role", "assistant") : json;
-    json_object_set_new(to, has_message ? "content" : "response", text_json(delta->content));
+    json_object_set_new(to, has_message ? "content" : "response", mu_bytes_json(delta->content));
     if (delta->reasoning.n > 0) {
-        json_object_set_new(to, "thinking", text_json(delta->reasoning));
+        json_object_set_new(to, "thinking", mu_bytes_json(delta->reasoning));
     }
     if (delta->n_calls > 0) json_object_set_new(to, "tool_calls", calls_json(delta));
     if (has_message) json_object_set_new(json, "message", to);

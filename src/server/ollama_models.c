@@ -8,11 +8,9 @@
 #include "server/ollama.h"
 
 static json_t *time_json(int64_t unix_s) {
-    char text[32];
-    time_t at = (time_t)unix_s;
-    struct tm utc;
-    gmtime_r(&at, &utc);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    char text[MU_UTC_MAX];
+    const struct timespec at = {.tv_sec = (time_t)unix_s};
+    mu_utc_write(&at, 0, text);
     return json_string(text);
 }
 

@@ -16,7 +16,7 @@ static json_t *usage(const mu_generation *g) {
 }
 
 static json_t *envelope(const mu_generation *g, json_t *choices) {
-    const char *object = !g->is_chat        ? "text_completion"
+    const char *object = !g->form->is_chat  ? "text_completion"
                          : g->params.stream ? "chat.completion.chunk"
                                             : "chat.completion";
     return json_pack("{s:s, s:s, s:I, s:s, s:o}", "id", g->id, "object", object, "created",
@@ -28,22 +28,20 @@ static json_t *logprobs_json(const mu_generation *g, uint32_t i) {
     const mu_tokenizer *tokenizer = mu_model_tokenizer(g->answer.call->served->model);
     const mu_output *outputs = (const mu_output *)(const void *)g->news[i].outputs.data;
     uint32_t n = (uint32_t)(g->news[i].outputs.n / sizeof(*outputs));
-    if (g->is_chat) return mu_chat_logprobs(tokenizer, outputs, n);
+    if (g->form->is_chat) return mu_chat_logprobs(tokenizer, outputs, n);
     return mu_completion_logprobs(tokenizer, outputs, n, &g->choices[i].offset);
-}
-
-static size_t n_calls_max(const mu_generation *g) {
-    return g->params.parallel_tool_calls ? SIZE_MAX : 1;
 }
 
 static json_t *delta_json(const mu_generation *g, uint32_t i, const char *text, size_t n) {
     mu_choice *choice = &g->choices[i];
-    if (choice->parts) return mu_delta_json(choice->parts, n_calls_max(g), &choice->told);
+    if (choice->parts)
+        return mu_delta_json(choice->parts, mu_generation_n_calls_max(g), &choice->told);
     return n == 0 ? json_object() : json_pack("{s:s%}", "content", text, n);
 }
 
 static json_t *message_json(const mu_generation *g, uint32_t i, const char *text, size_t n) {
-    if (g->choices[i].parts) return mu_message_json(g->choices[i].parts, n_calls_max(g));
+    if (g->choices[i].parts)
+        return mu_message_json(g->choices[i].parts, mu_generation_n_calls_max(g));
     return json_pack("{s:s, s:s%, s:n}", "role", "assistant", "content", text, n, "refusal");
 }
 
@@ -54,7 +52,7 @@ static json_t *choice_json(const mu_generation *g, uint32_t i, uint32_t index, c
     if (mu_generation_calls(g, i) && g->news[i].finish == MU_FINISH_STOP) reason = "tool_calls";
     json_t *json = json_pack("{s:i, s:o, s:s?}", "index", (int)index, "logprobs",
                              logprobs_json(g, i), "finish_reason", reason);
-    if (!g->is_chat) {
+    if (!g->form->is_chat) {
         json_object_set_new(json, "text", json_stringn(text, n));
     } else if (g->params.stream) {
         json_object_set_new(json, "delta", delta_json(g, i, text, n));
@@ -149,7 +147,7 @@ static void append_role(mu_generation *g, uint32_t i, mu_buf *out) {
 
 static void begin(mu_generation *g, mu_buf *out) {
     for (uint32_t i = 0; i < g->n_seqs; i++) {
-        if (g->is_chat) append_role(g, i, out);
+        if (g->form->is_chat) append_role(g, i, out);
         if (!g->params.echo) continue;
         mu_buf text = {0};
         append_echo(g, i, &text);
@@ -165,13 +163,13 @@ static void append_news(mu_generation *g, uint32_t i, mu_finish finish, mu_buf *
      * too: a stream shows when each token was there. */
     bool has_tokens = news->n_tokens > 0 || news->text.n > 0;
     bool was_held_back = g->choices[i].parts && finish != MU_FINISH_NONE;
-    if (g->is_chat) news->finish = MU_FINISH_NONE;
-    if (has_tokens || was_held_back || (!g->is_chat && finish != MU_FINISH_NONE)) {
+    if (g->form->is_chat) news->finish = MU_FINISH_NONE;
+    if (has_tokens || was_held_back || (!g->form->is_chat && finish != MU_FINISH_NONE)) {
         append_chunk(g, choice_json(g, i, i, news->text.data ? news->text.data : "", news->text.n),
                      out);
     }
     news->finish = finish;
-    if (finish == MU_FINISH_NONE || !g->is_chat) return;
+    if (finish == MU_FINISH_NONE || !g->form->is_chat) return;
     mu_buf_clear(&news->outputs);
     append_chunk(g, choice_json(g, i, i, "", 0), out);
 }
@@ -190,23 +188,9 @@ static void append_error(const mu_api_error *error, mu_buf *out) {
     mu_buf_append_str(out, "data: [DONE]\n\n");
 }
 
-const mu_generation_form mu_completion_form = {
-    .id_prefix = "cmpl-",
-    .stream = MU_STREAM_EVENTS,
-    .whole = whole,
-    .begin = begin,
-    .news = append_news,
-    .end = append_end,
-    .fail = append_error,
-};
+#define OPENAI_FORM                                                                  \
+    .stream = MU_STREAM_EVENTS, .whole = whole, .begin = begin, .news = append_news, \
+    .end = append_end, .fail = append_error
 
-const mu_generation_form mu_chat_form = {
-    .id_prefix = "chatcmpl-",
-    .is_chat = true,
-    .stream = MU_STREAM_EVENTS,
-    .whole = whole,
-    .begin = begin,
-    .news = append_news,
-    .end = append_end,
-    .fail = append_error,
-};
+const mu_generation_form mu_completion_form = {.id_prefix = "cmpl-", OPENAI_FORM};
+const mu_generation_form mu_chat_form = {.id_prefix = "chatcmpl-", .is_chat = true, OPENAI_FORM};

@@ -1,19 +1,12 @@
 """Anthropic's Messages API: bodies, answers, the order of a stream's events, errors; its client where there is one."""
 
 import json
-import tempfile
 
+from chats import CALL, Chat
 from serving import Server, run
 
-TEMPLATE = """{%- if tools %}<tools>{{ tools | tojson }}</tools> answer with <tool_call>{"name": , "arguments": }</tool_call>
-{% endif %}{%- for m in messages %}<|im_start|>{{ m.role }}
-{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content or "" }}
-{%- for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}"""
 TOOL = {"name": "f", "description": "does f", "input_schema": {"type": "object", "properties": {"x": {"type": "integer"}}}}
 ASK = {"model": "muai-tiny", "max_tokens": 120, "temperature": 0, "messages": [{"role": "user", "content": "hi"}]}
-CALL = r'root ::= "<think>a b</think>Yes. <tool_call>{\"name\": \"f\", \"arguments\": {\"x\": 1}}</tool_call>"'
 TURNS = [
     {"role": "user", "content": [{"type": "text", "text": "What is f of 1?", "cache_control": {"type": "ephemeral"}}]},
     {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": ""}, {"type": "text", "text": "Let me see."},
@@ -21,21 +14,6 @@ TURNS = [
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "one"}]},
                                  {"type": "text", "text": "and now?"}]},
 ]
-
-
-class Chat:
-    """The built-in model with a chat template that knows tools and reasoning."""
-
-    def __enter__(self):
-        self.file = tempfile.NamedTemporaryFile("w", suffix=".jinja")
-        self.file.write(TEMPLATE)
-        self.file.flush()
-        self.server = Server("--chat-template", self.file.name, model=None)
-        return self.server
-
-    def __exit__(self, *failure):
-        self.server.__exit__(*failure)
-        self.file.close()
 
 
 def events_of(text):

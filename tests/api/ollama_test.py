@@ -1,29 +1,13 @@
 """Ollama's API: bodies, answers, lines of a stream, lists, errors; its client where there is one."""
 
 import json
-import tempfile
 
-from anthropic_test import CALL, TEMPLATE
+from chats import CALL, Chat
 from serving import Server, run, wait_until
 
 FUNCTION = {"type": "function", "function": {"name": "f", "description": "does f", "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}}}
 ASK = {"model": "muai-tiny", "messages": [{"role": "user", "content": "hi"}], "options": {"temperature": 0, "num_predict": 120}}
 COUNTS = ("total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration")
-
-
-class Chat:
-    """The built-in model with a chat template that knows tools and reasoning."""
-
-    def __enter__(self):
-        self.file = tempfile.NamedTemporaryFile("w", suffix=".jinja")
-        self.file.write(TEMPLATE)
-        self.file.flush()
-        self.server = Server("--chat-template", self.file.name, model=None)
-        return self.server
-
-    def __exit__(self, *failure):
-        self.server.__exit__(*failure)
-        self.file.close()
 
 
 def lines_of(text):
