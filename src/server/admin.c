@@ -93,8 +93,9 @@ void mu_admin_post_model(mu_call *call) {
     if (!read_wish(call, body, &wish, &is_forced, &error)) {
         mu_call_fail(call, &error);
     } else {
-        mu_resident_ask(call->served->of.resident, wish, is_forced);
+        /* As it was before: what counts from here on has come of the wish, or after it. */
         json_t *json = model_json(call->served);
+        mu_resident_ask(call->served->of.resident, wish, is_forced);
         if (json) json_object_set_new(json, "success", json_true());
         mu_call_json(call, 202, json);
     }
