@@ -527,20 +527,51 @@ mu_engine_stats mu_engine_get_stats(const mu_engine *e) {
     return stats;
 }
 
-/* Control tokens, end of text among them, are no text: a grammar never offers them. */
+static bool is_end(const mu_engine *e, mu_token token) {
+    uint32_t n;
+    const mu_token *ends = mu_model_end_tokens(e->model, &n);
+    while (n > 0 && ends[n - 1] != token) {
+        n--;
+    }
+    return n > 0;
+}
+
+/* What a grammar sees of a token: text as it is; a control token as its text after MU_CONTROL_BYTE,
+ * so that a grammar must name it to offer it; of an end nothing. Marked ones are put at *marks. */
+static mu_token_bytes grammar_bytes(const mu_engine *e, mu_token token, char **marks) {
+    const mu_tokenizer *tokenizer = mu_model_tokenizer(e->model);
+    mu_bytes piece = mu_tokenizer_piece(tokenizer, token);
+    mu_token_kind kind = mu_tokenizer_kind(tokenizer, token);
+    bool is_text = kind == MU_TOKEN_NORMAL || kind == MU_TOKEN_ADDED || kind == MU_TOKEN_BYTE;
+    bool is_mark = piece.n > 0 && (uint8_t)piece.data[0] == MU_CONTROL_BYTE;
+    if (is_text && !is_mark) return (mu_token_bytes){piece.data, piece.n};
+    if (kind != MU_TOKEN_SPECIAL || piece.n == 0 || is_end(e, token))
+        return (mu_token_bytes){NULL, 0};
+    char *marked = *marks;
+    marked[0] = (char)MU_CONTROL_BYTE;
+    memcpy(marked + 1, piece.data, piece.n);
+    *marks += piece.n + 1;
+    return (mu_token_bytes){marked, piece.n + 1};
+}
+
 mu_status mu_engine_open_trie(const mu_engine *e, mu_token_trie **out, mu_err *err) {
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
     const mu_tokenizer *tokenizer = mu_model_tokenizer(e->model);
-    mu_token_bytes *tokens = MU_ALLOC(mu_token_bytes, vocab_size);
-    if (!tokens) return mu_fail(err, MU_ERR_NOMEM, "tree of %u tokens", vocab_size);
+    size_t n_marks = 1;
     for (uint32_t t = 0; t < vocab_size; t++) {
-        mu_bytes piece = mu_tokenizer_piece(tokenizer, (mu_token)t);
-        mu_token_kind kind = mu_tokenizer_kind(tokenizer, (mu_token)t);
-        bool is_text = kind == MU_TOKEN_NORMAL || kind == MU_TOKEN_ADDED;
-        if (is_text) tokens[t] = (mu_token_bytes){piece.data, piece.n};
+        bool is_special = mu_tokenizer_kind(tokenizer, (mu_token)t) == MU_TOKEN_SPECIAL;
+        if (is_special) n_marks += mu_tokenizer_piece(tokenizer, (mu_token)t).n + 1;
     }
-    mu_status status = mu_token_trie_open(tokens, vocab_size, out, err);
+    mu_token_bytes *tokens = MU_ALLOC(mu_token_bytes, vocab_size);
+    char *marks = MU_ALLOC(char, n_marks), *end = marks;
+    mu_status status = MU_OK;
+    if (!tokens || !marks) status = mu_fail(err, MU_ERR_NOMEM, "tree of %u tokens", vocab_size);
+    for (uint32_t t = 0; t < vocab_size && status == MU_OK; t++) {
+        tokens[t] = grammar_bytes(e, (mu_token)t, &end);
+    }
+    if (status == MU_OK) status = mu_token_trie_open(tokens, vocab_size, out, err);
     mu_free(tokens);
+    mu_free(marks);
     return status;
 }
 

@@ -11,6 +11,7 @@
 #include "grammar/json_schema.h"
 #include "grammar/mask.h"
 #include "grammar/regex.h"
+#include "grammar/tags.h"
 #include "text/utf8.h"
 
 struct mu_grammar {
@@ -50,22 +51,29 @@ static mu_status start_machine(mu_grammar *g, const mu_grammar_spec *spec, mu_er
     return MU_OK;
 }
 
+/* The values of a document. */
+static mu_status read_values(mu_grammar *g, mu_schema *schema, const json_t *root, mu_expr *out,
+                             mu_err *err) {
+    *out = root ? mu_schema_read(schema, root) : MU_EXPR_TRUE;
+    mu_algebra_settle(&g->algebra, *out);
+    if (g->lexicon.status != MU_OK) return fail_copy(&g->lexicon.err, err);
+    if (mu_expr_lives(&g->algebra, *out)) return MU_OK;
+    return mu_fail(err, MU_ERR_INVALID, "#: no value is valid under this schema");
+}
+
 static mu_status compile_schema(mu_grammar *g, const mu_grammar_spec *spec, mu_state *out,
                                 mu_err *err) {
-    mu_schema schema = {0};
-    mu_algebra_init(&g->algebra, &g->lexicon);
-    mu_expr root = MU_EXPR_TRUE;
+    mu_schema schema;
+    mu_expr root;
     json_t *any_object = NULL;
+    mu_algebra_init(&g->algebra, &g->lexicon);
+    mu_schema_init(&schema, &g->algebra);
     if (spec->kind == MU_GRAMMAR_JSON_OBJECT) any_object = json_pack("{s:s}", "type", "object");
-    const json_t *source = any_object ? any_object : spec->schema;
-    if (source) root = mu_schema_read(&schema, &g->algebra, source);
-    mu_algebra_settle(&g->algebra, root);
-    bool lives = g->lexicon.status == MU_OK && mu_expr_lives(&g->algebra, root);
+    mu_status status = read_values(g, &schema, any_object ? any_object : spec->schema, &root, err);
     mu_schema_deinit(&schema);
     json_decref(any_object);
-    if (g->lexicon.status != MU_OK) return fail_copy(&g->lexicon.err, err);
-    if (!lives) return mu_fail(err, MU_ERR_INVALID, "#: no value is valid under this schema");
-    mu_status status = start_machine(g, spec, err);
+    if (status != MU_OK) return status;
+    status = start_machine(g, spec, err);
     if (status == MU_OK) *out = mu_value_state(&g->machine.automaton, root);
     return status;
 }
@@ -115,12 +123,45 @@ static mu_status compile_gbnf(mu_grammar *g, const mu_grammar_spec *spec, mu_sta
     return status;
 }
 
+/* exprs: [tags->n]. */
+static mu_status read_tags(mu_grammar *g, const mu_grammar_tags *tags, mu_expr *exprs,
+                           mu_err *err) {
+    mu_schema schema;
+    mu_err why;
+    mu_status status = MU_OK;
+    json_t *any_object = json_pack("{s:s}", "type", "object");
+    mu_schema_init(&schema, &g->algebra);
+    for (uint32_t i = 0; i < tags->n && status == MU_OK; i++) {
+        const json_t *root = tags->items[i].schema ? tags->items[i].schema : any_object;
+        status = read_values(g, &schema, root, &exprs[i], &why);
+        if (status != MU_OK) mu_fail(err, status, "%.60s: %s", tags->items[i].name, why.text);
+    }
+    mu_schema_deinit(&schema);
+    json_decref(any_object);
+    return status;
+}
+
+static mu_status compile_tags(mu_grammar *g, const mu_grammar_spec *spec, mu_state *out,
+                              mu_err *err) {
+    uint32_t root;
+    if (spec->tags->n == 0) return mu_fail(err, MU_ERR_INVALID, "nothing to choose from");
+    mu_expr *exprs = MU_ALLOC(mu_expr, spec->tags->n);
+    if (!exprs) return mu_fail(err, MU_ERR_NOMEM, "grammar");
+    mu_algebra_init(&g->algebra, &g->lexicon);
+    mu_status status = read_tags(g, spec->tags, exprs, err);
+    if (status == MU_OK) status = mu_tags_build(spec->tags, exprs, g->trie, &g->rules, &root, err);
+    mu_free(exprs);
+    if (status == MU_OK) status = start_machine(g, spec, err);
+    if (status == MU_OK) *out = mu_rule_state(&g->machine.automaton, root);
+    return status;
+}
+
 static mu_status compile(mu_grammar *g, const mu_grammar_spec *spec, mu_err *err) {
     static mu_status (*const kinds[])(mu_grammar *, const mu_grammar_spec *, mu_state *,
                                       mu_err *) = {
         [MU_GRAMMAR_JSON_SCHEMA] = compile_schema, [MU_GRAMMAR_JSON_OBJECT] = compile_schema,
         [MU_GRAMMAR_REGEX] = compile_regex,        [MU_GRAMMAR_GBNF] = compile_gbnf,
-        [MU_GRAMMAR_CHOICE] = compile_choice,
+        [MU_GRAMMAR_CHOICE] = compile_choice,      [MU_GRAMMAR_TAGS] = compile_tags,
     };
     mu_state state = MU_STATE_NONE;
     mu_chunks_init(&g->memory, MU_GRAMMAR_BYTES_MAX);

@@ -1,5 +1,5 @@
-/* grammar.h - which text a model may write: a JSON Schema, a regular expression, a list of choices
- * or a GBNF grammar as an automaton over bytes, and which tokens may come next.
+/* grammar.h - which text a model may write: a JSON Schema, a regular expression, a list of
+ * choices, a GBNF grammar or values within a text as an automaton over bytes, and which tokens may come next.
  *
  *     mu_grammar   what was compiled, shared by every sequence that is bound to it
  *     mu_matcher   where one sequence stands in it: a small value, copied by assignment
@@ -36,7 +36,30 @@ typedef enum mu_grammar_kind {
     MU_GRAMMAR_REGEX,       /* text: the whole answer is a match */
     MU_GRAMMAR_GBNF,        /* text */
     MU_GRAMMAR_CHOICE,      /* choices: one of them exactly */
+    MU_GRAMMAR_TAGS,        /* tags: values within a text */
 } mu_grammar_kind;
+
+/* A value of a schema between two literal texts, as calls of tools are written. */
+typedef struct mu_grammar_tag {
+    const char *begin, *end; /* UTF-8 */
+    const json_t *schema;    /* NULL: any object */
+    const char *name;        /* for errors */
+} mu_grammar_tag;
+
+/* A group is open, a tag, between and a tag any number of times, close. In all literals the text of
+ * a control token is that token. All is borrowed during compile(). */
+typedef struct mu_grammar_tags {
+    const mu_grammar_tag *items; /* [n] */
+    uint32_t n;
+    const char *open, *between, *close; /* between NULL: one tag in a group */
+    /* What a group begins with: any text, and where this is written the rest of a group, again and
+     * again unless once. NULL: the text is a group, after reasoning. */
+    const char *trigger;
+    bool once;
+    /* Any text up to close goes before the group; open, where it is given, tells whether it does.
+     * close NULL: nothing. */
+    const char *reasoning_open, *reasoning_close;
+} mu_grammar_tags;
 
 typedef struct mu_grammar_spec {
     mu_grammar_kind kind;
@@ -45,6 +68,7 @@ typedef struct mu_grammar_spec {
     size_t n_text;
     const char *const *choices; /* [n_choices], UTF-8, borrowed during compile() */
     uint32_t n_choices;
+    const mu_grammar_tags *tags;
     bool in_order; /* JSON: properties in the order of the schema */
 } mu_grammar_spec;
 
@@ -69,7 +93,7 @@ typedef struct mu_matcher {
 void mu_matcher_init(mu_matcher *matcher, mu_grammar *grammar);
 /* Take bytes. False: they cannot follow, and the matcher is as it was. */
 bool mu_matcher_take(mu_matcher *matcher, const char *bytes, size_t n);
-/* The same for a token; a control token cannot follow. The grammar must have a trie. */
+/* The same for a token. The grammar must have a trie. */
 bool mu_matcher_take_token(mu_matcher *matcher, mu_token token);
 bool mu_matcher_may_end(const mu_matcher *matcher);  /* the text so far is whole */
 bool mu_matcher_must_end(const mu_matcher *matcher); /* and nothing can follow */
@@ -77,8 +101,8 @@ bool mu_matcher_must_end(const mu_matcher *matcher); /* and nothing can follow *
  */
 mu_status mu_matcher_status(const mu_matcher *matcher);
 
-/* out: [trie->n_words] bits by token. Control tokens have none; ending is mu_matcher_may_end(). The
- * grammar must have a trie. */
+/* out: [trie->n_words] bits by token. Ending is mu_matcher_may_end(), whatever token stands for it.
+ * The grammar must have a trie. */
 void mu_matcher_mask(const mu_matcher *matcher, uint64_t *out);
 /* How many of the tokens may follow, one after the other. tokens: [n]. */
 uint32_t mu_matcher_n_accepted(const mu_matcher *matcher, const mu_token *tokens, uint32_t n);

@@ -13,13 +13,13 @@
 
 /* A vocabulary that crosses every border: quotes, colons, escapes, parts of UTF-8. */
 static const char *const words[] = {
-    "{",        "}",        "[",        "]",    ",",     ":",     "\"",   "\\",   " ",
-    "\n",       "a",        "b",        "c",    "0",     "1",     "9",    ".",    "-",
-    "e",        "n",        "null",     "true", "false", "{\"",   "\"}",  "\":",  "\": ",
-    "\",",      "\", \"",   "ab",       "abc",  "a\"",   "b\":1", "1,",   "12",   "1]",
-    "],[",      "}}",       "[]",       "\\n",  "\\u",   "00e9",  "\xC3", "\xA9", "\xC3\xA9",
-    "\xF0\x9F", "\x98\x80", "aaaaaaaa", "x",    "y",     "(",     ")",    "+",    "1+1",
-    "((",       "))+",      " a",       "a",    "root",
+    "{",        "}",        "[",        "]",    ",",     ":",     "\"",   "\\",      " ",
+    "\n",       "a",        "b",        "c",    "0",     "1",     "9",    ".",       "-",
+    "e",        "n",        "null",     "true", "false", "{\"",   "\"}",  "\":",     "\": ",
+    "\",",      "\", \"",   "ab",       "abc",  "a\"",   "b\":1", "1,",   "12",      "1]",
+    "],[",      "}}",       "[]",       "\\n",  "\\u",   "00e9",  "\xC3", "\xA9",    "\xC3\xA9",
+    "\xF0\x9F", "\x98\x80", "aaaaaaaa", "x",    "y",     "(",     ")",    "+",       "1+1",
+    "((",       "))+",      " a",       "a",    "root",  "<t>",   "t>",   "\xFF<c>",
 };
 enum { N_WORDS = MU_COUNTOF(words), N_TOKENS = N_WORDS + 256, N_VOCAB = N_TOKENS + 2 };
 
@@ -223,6 +223,89 @@ static void malformed_grammars_are_refused(void **state) {
     assert_int_equal(mu_grammar_compile(&spec, trie, &grammar, NULL), MU_ERR_LIMIT);
 }
 
+static const char *const with_marks[] = {"<t>f=", "<t>g=", "<c>f="};
+
+typedef struct tags_case {
+    mu_grammar_tags tags;
+    const char *yes[5], *no[7];
+} tags_case;
+
+static mu_grammar *compile_tags(const mu_grammar_tags *given, uint32_t first, uint32_t n) {
+    json_t *schema =
+        json_loads("{\"$defs\":{\"x\":{\"maximum\":9}},\"type\":\"integer\",\"minimum\":"
+                   "1,\"$ref\":\"#/$defs/x\"}",
+                   0, NULL);
+    assert_non_null(schema);
+    mu_grammar_tag items[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        items[i] = (mu_grammar_tag){with_marks[i], "!", i == 1 ? schema : NULL, "f"};
+    }
+    mu_grammar_tags tags = *given;
+    tags.items = items + first;
+    tags.n = n;
+    mu_grammar_spec spec = {.kind = MU_GRAMMAR_TAGS, .tags = &tags};
+    mu_grammar *grammar = NULL;
+    mu_err err = {0};
+    if (mu_grammar_compile(&spec, trie, &grammar, &err) != MU_OK) fail_msg("%s", err.text);
+    json_decref(schema);
+    return grammar;
+}
+
+static void check_tags(const tags_case *c, uint32_t first, uint32_t n) {
+    mu_grammar *grammar = compile_tags(&c->tags, first, n);
+    for (size_t i = 0; i < MU_COUNTOF(c->yes) && c->yes[i]; i++) {
+        if (!accepts(grammar, c->yes[i])) fail_msg("refuses %s", c->yes[i]);
+    }
+    for (size_t i = 0; i < MU_COUNTOF(c->no) && c->no[i]; i++) {
+        if (accepts(grammar, c->no[i])) fail_msg("accepts %s", c->no[i]);
+    }
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        walk(grammar, seed);
+    }
+    mu_grammar_unref(grammar);
+}
+
+static void values_stand_within_texts(void **state) {
+    (void)state;
+    static const tags_case two[] = {
+        {{.open = "", .close = "", .between = ","},
+         {"<t>f={}!", "<t>g=1!", "<t>g=9!,<t>f={\"a\": [\"<t>\"]}!,<t>g=2!"},
+         {"", "<t>g=12!", "<t>g=1", "<t>f=1!", "<t>g=1!,", " <t>g=1!", "<t>h=1!"}},
+        {{.open = "[", .close = "]"}, {"[<t>g=1!]"}, {"[]", "[<t>g=1!<t>g=1!]", "<t>g=1!"}},
+        {{.open = "", .close = "", .trigger = "<t>"},
+         {"", "a<b <t", "<t>g=1!", "<<t>g=1!b<t>f={}!\xC3", "<t>g=2!<t>g=3!"},
+         {"<t>", "a<t>h", "<t>g=12!", "<t>g=1", "<t>g=1!<t>g=0!"}},
+        {{.open = "", .close = "", .trigger = "<t>", .once = true},
+         {"", "a<t>g=1!"},
+         {"<t>g=1!b", "<t>g=1!<t>g=1!"}},
+        {{.open = "<t>[", .close = "]", .between = ",", .trigger = "<t>"},
+         {"x<t>[<t>g=1!,<t>g=2!]y"},
+         {"<t>g=1!", "<t>[]", "<t>[<t>g=1!"}},
+        {{.open = "", .close = "", .reasoning_open = "(", .reasoning_close = "aab"},
+         {"<t>g=1!", "(aab\n<t>g=1!", "(aaaab<t>g=1!", "(<t>g=1! aab\n\n<t>g=1!"},
+         {"(<t>g=1!", "aab<t>g=1!", "(aab", "(aab\n\n\n<t>g=1!"}},
+        {{.open = "", .close = "", .reasoning_close = "aab"},
+         {"aab<t>g=1!", "hm\xFF<c>aab<t>g=1!"},
+         {"<t>g=1!", "aab <t>g=1!"}},
+    };
+    static const tags_case control = {{.open = "", .close = "", .trigger = "<c>"},
+                                      {"<c>", "<c>f=1", "a\xFF<c>f={}! \xFF<c>f={}!"},
+                                      {"\xFF<c>", "\xFF<c>f=1!"}};
+    for (size_t i = 0; i < MU_COUNTOF(two); i++) {
+        check_tags(&two[i], 0, 2);
+    }
+    check_tags(&control, 2, 1);
+    mu_grammar_tag none = {.begin = "", .end = "", .schema = json_false(), .name = "f"};
+    mu_grammar_tags tags = {.items = &none, .n = 1, .open = "", .close = ""};
+    mu_grammar_spec spec = {.kind = MU_GRAMMAR_TAGS, .tags = &tags};
+    mu_grammar *grammar = NULL;
+    mu_err err = {0};
+    assert_int_equal(mu_grammar_compile(&spec, trie, &grammar, &err), MU_ERR_INVALID);
+    assert_string_equal(err.text, "f: #: no value is valid under this schema");
+    tags.n = 0;
+    assert_int_equal(mu_grammar_compile(&spec, trie, &grammar, &err), MU_ERR_INVALID);
+}
+
 static void nesting_is_bounded_not_broken(void **state) {
     (void)state;
     mu_grammar *grammar = compile_schema("true", false);
@@ -327,6 +410,7 @@ int main(void) {
         cmocka_unit_test(every_kind_accepts_and_refuses),
         cmocka_unit_test(malformed_grammars_are_refused),
         cmocka_unit_test(masks_are_what_may_follow),
+        cmocka_unit_test(values_stand_within_texts),
         cmocka_unit_test(nesting_is_bounded_not_broken),
         cmocka_unit_test(a_text_with_many_readings_stays_small),
         cmocka_unit_test(what_has_one_way_is_forced),

@@ -1014,10 +1014,14 @@ static bool evaluate(void *ctx, uint32_t at, mu_value_set *out) {
     return apply_keywords(s, at, out);
 }
 
-mu_expr mu_schema_read(mu_schema *s, mu_algebra *algebra, const json_t *root) {
-    *s = (mu_schema){.algebra = algebra, .root = root};
+void mu_schema_init(mu_schema *s, mu_algebra *algebra) {
+    *s = (mu_schema){.algebra = algebra};
     algebra->evaluate = evaluate;
     algebra->ctx = s;
+}
+
+mu_expr mu_schema_read(mu_schema *s, const json_t *root) {
+    s->root = root;
     const char *draft = json_string_value(json_object_get(root, "$schema"));
     s->ref_stands_alone = draft && strstr(draft, "draft-0") != NULL;
     return child(s, NO_NODE, "", root);

@@ -19,7 +19,7 @@ enum { MU_SCHEMA_NODES_MAX = 50000 };
 
 typedef struct mu_schema {
     mu_algebra *algebra;          /* borrowed, and made to ask this schema what its nodes mean */
-    const json_t *root;           /* borrowed */
+    const json_t *root;           /* the document that was read last, borrowed */
     bool ref_stands_alone;        /* draft 7 and before: what is beside a $ref is ignored */
     struct mu_schema_node *nodes; /* [n_nodes], owned */
     size_t n_nodes, nodes_cap;
@@ -30,8 +30,9 @@ typedef struct mu_schema {
     bool has_place; /* the lexicon's error names its place already */
 } mu_schema;
 
-/* root must stay as it is until deinit. */
-mu_expr mu_schema_read(mu_schema *schema, mu_algebra *algebra, const json_t *root);
+void mu_schema_init(mu_schema *schema, mu_algebra *algebra);
+/* A document, which must stay as it is until deinit. Each is settled before the next is read. */
+mu_expr mu_schema_read(mu_schema *schema, const json_t *root);
 void mu_schema_deinit(mu_schema *schema); /* a zeroed one is allowed */
 
 #endif

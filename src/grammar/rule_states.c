@@ -93,21 +93,26 @@ static bool is_only_end(const mu_automaton *a, const nodes *set) {
     return set->n == 1 && a->rules->nodes[set->list[0]].kind == MU_RULE_END;
 }
 
-/* Paths through the calls of one rule: all that may follow one of them is one state. */
-static void add_call_paths(mu_automaton *a, const mu_state_row *row, uint32_t rule, uint8_t byte,
-                           mu_paths *out) {
+static bool is_same_call(const mu_rule_node *a, const mu_rule_node *b) {
+    return a->kind == b->kind && a->rule == b->rule;
+}
+
+/* Paths through the calls of one rule, or the values of one expression: all that may follow one of
+ * them is one state. */
+static void add_call_paths(mu_automaton *a, const mu_state_row *row, const mu_rule_node *call,
+                           uint8_t byte, mu_paths *out) {
     nodes after = begin(a);
     for (uint32_t i = 0; i < row->n_extra; i++) {
         const mu_rule_node *node = &a->rules->nodes[row->extra[i]];
-        if (node->kind == MU_RULE_CALL && node->rule == rule) {
-            add_closure(a, &after, node->out);
-        }
+        if (is_same_call(node, call)) add_closure(a, &after, node->out);
     }
     uint32_t first = out->n;
-    mu_state start = mu_rule_state(a, rule);
+    bool is_value = call->kind == MU_RULE_VALUE;
+    mu_state start = is_value ? mu_value_state(a, call->rule) : mu_rule_state(a, call->rule);
     if (start != MU_STATE_NONE) {
         mu_state_row called = a->rows[start];
-        mu_rule_paths(a, &called, byte, out);
+        if (is_value) mu_json_paths(a, &called, byte, out);
+        if (!is_value) mu_rule_paths(a, &called, byte, out);
     }
     if (out->n > first && !is_only_end(a, &after)) {
         mu_paths_push_below(a, out, first, intern(a, &after));
@@ -127,12 +132,11 @@ void mu_rule_paths(mu_automaton *a, const mu_state_row *row, uint8_t byte, mu_pa
     deinit(&to);
     for (uint32_t i = 0; i < row->n_extra && a->status == MU_OK; i++) {
         const mu_rule_node *node = &a->rules->nodes[row->extra[i]];
-        if (node->kind != MU_RULE_CALL) continue;
+        if (node->kind != MU_RULE_CALL && node->kind != MU_RULE_VALUE) continue;
         bool is_first = true; /* call of this rule */
         for (uint32_t j = 0; j < i && is_first; j++) {
-            const mu_rule_node *other = &a->rules->nodes[row->extra[j]];
-            is_first = other->kind != MU_RULE_CALL || other->rule != node->rule;
+            is_first = !is_same_call(&a->rules->nodes[row->extra[j]], node);
         }
-        if (is_first) add_call_paths(a, row, node->rule, byte, out);
+        if (is_first) add_call_paths(a, row, node, byte, out);
     }
 }

@@ -15,12 +15,18 @@
 enum { MU_RULE_NODES_MAX = 100000, MU_RULES_MAX = 2000 };
 #define MU_NODE_NONE UINT32_MAX
 
-typedef enum mu_rule_kind { MU_RULE_BYTES, MU_RULE_FORK, MU_RULE_CALL, MU_RULE_END } mu_rule_kind;
+typedef enum mu_rule_kind {
+    MU_RULE_BYTES,
+    MU_RULE_FORK,
+    MU_RULE_CALL,
+    MU_RULE_VALUE, /* a JSON value; not in GBNF, and not for mu_rules_check() */
+    MU_RULE_END,
+} mu_rule_kind;
 
 typedef struct mu_rule_node {
     mu_rule_kind kind;
     uint8_t lo, hi;      /* BYTES */
-    uint32_t rule;       /* CALL */
+    uint32_t rule;       /* CALL; VALUE: its expression */
     uint32_t out, other; /* other: FORK; MU_NODE_NONE: nowhere */
 } mu_rule_node;
 

@@ -14,7 +14,11 @@
 #include "base/status.h"
 #include "base/token.h"
 
-enum { MU_TRIE_PLAIN_CHARS = 64, MU_TRIE_DEPTH_MAX = 255 };
+enum {
+    MU_TRIE_PLAIN_CHARS = 64,
+    MU_TRIE_DEPTH_MAX = 255,
+    MU_CONTROL_BYTE = 0xFF, /* before the text of a control token: no text has it */
+};
 
 typedef struct mu_trie_node {
     uint32_t end;   /* one past the last node of its subtree */
@@ -39,7 +43,7 @@ typedef struct mu_token_trie {
     _Atomic uint32_t n_refs;
 } mu_token_trie;
 
-/* The bytes of a token; n = 0: it is never offered (a control token, a hole). Longer ones than
+/* The bytes of a token; n = 0: it is never offered (an end, a hole). Longer ones than
  * MU_TRIE_DEPTH_MAX are not offered either. */
 typedef struct mu_token_bytes {
     const char *data; /* borrowed, [n] */
