@@ -396,23 +396,21 @@ void mu_answer_parts_finish(mu_answer_parts *a) {
     while (!a->pending.failed && (n_of(a) > 0 || a->state == CALL) && step(a)) {}
 }
 
-/* Does the prompt end where reasoning is open? */
-static bool opens_reasoning(const mu_answer_parts_options *o, const mu_reasoning_format *f) {
-    size_t n = o->prompt_n - trailing_space(o->prompt, o->prompt_n);
-    size_t n_open = strlen(f->open) - trailing_space(f->open, strlen(f->open));
-    return n >= n_open && memcmp(o->prompt + n - n_open, f->open, n_open) == 0;
-}
-
 mu_status mu_answer_parts_open(const mu_answer_parts_options *o, mu_answer_parts **out,
                                mu_err *err) {
     mu_answer_parts *a = mu_alloc(sizeof(*a));
     if (!a) return mu_fail(err, MU_ERR_NOMEM, "answer");
-    if (o->tools) a->calls_as = mu_call_format_of(o->template_text, o->template_n);
+    if (o->tools && o->is_constrained) {
+        a->calls_as = mu_call_format_constrained(o->template_text, o->template_n);
+    } else if (o->tools) {
+        a->calls_as = mu_call_format_of(o->template_text, o->template_n);
+    }
     if (!o->keeps_reasoning)
         a->reasoning_as = mu_reasoning_format_of(o->template_text, o->template_n);
     a->calls.tools = o->tools;
     a->calls.id_state = o->id_seed;
-    if (a->reasoning_as && o->prompt_n > 0 && opens_reasoning(o, a->reasoning_as)) {
+    bool is_open = a->reasoning_as && mu_reasoning_is_open(a->reasoning_as, o->prompt, o->prompt_n);
+    if (is_open) {
         a->state = REASONING;
         a->skips_space = true;
     } else if (!a->reasoning_as) {
@@ -434,13 +432,13 @@ void mu_answer_parts_close(mu_answer_parts *a) {
 }
 
 bool mu_answer_parts_shows_special(const char *template_text, size_t n, bool has_tools) {
-    const mu_call_format *f = has_tools ? mu_call_format_of(template_text, n) : NULL;
-    return mu_answer_is_harmony(template_text, n) || (f && f->shows_special);
+    bool by_calls = has_tools && mu_call_format_of(template_text, n)->shows_special;
+    return by_calls || mu_answer_is_harmony(template_text, n);
 }
 
 bool mu_answer_parts_are_told(const char *template_text, size_t n, bool has_tools) {
-    return mu_answer_is_harmony(template_text, n) || mu_reasoning_format_of(template_text, n) ||
-           (has_tools && mu_call_format_of(template_text, n));
+    return has_tools || mu_answer_is_harmony(template_text, n) ||
+           mu_reasoning_format_of(template_text, n);
 }
 
 const mu_buf *mu_answer_parts_content(const mu_answer_parts *a) {

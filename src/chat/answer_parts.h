@@ -25,6 +25,7 @@ typedef struct mu_answer_parts_options {
     const char *prompt; /* [prompt_n]: may end inside of reasoning; borrowed during open */
     size_t prompt_n;
     const json_t *tools;  /* of the request; NULL: calls stay text. Borrowed */
+    bool is_constrained;  /* by a grammar that requires calls: call_grammar.h */
     bool keeps_reasoning; /* reasoning stays in the content */
     uint64_t id_seed;     /* of the calls' ids */
 } mu_answer_parts_options;

@@ -160,7 +160,7 @@ static bool is_given(const json_t *json) {
     return json && !json_is_null(json);
 }
 
-static mu_status check_tools(const mu_conversation_format *f, const json_t *tools, mu_err *err) {
+static mu_status check_tools(const json_t *tools, mu_err *err) {
     size_t i;
     const json_t *tool;
     if (!is_given(tools)) return MU_OK;
@@ -170,9 +170,7 @@ static mu_status check_tools(const mu_conversation_format *f, const json_t *tool
         if (!json_is_string(json_object_get(function, "name")))
             return mu_fail(err, MU_ERR_INVALID, "tools: %zu is not a function with a name", i);
     }
-    if (json_array_size(tools) == 0 || f->abilities.tools) return MU_OK;
-    return mu_fail(err, MU_ERR_UNSUPPORTED,
-                   "tools: the model's chat template does not know tools; leave them out");
+    return MU_OK;
 }
 
 static mu_status check_kwargs(const json_t *kwargs, mu_err *err) {
@@ -193,11 +191,14 @@ static mu_status check_kwargs(const json_t *kwargs, mu_err *err) {
 static mu_status variables_of(const mu_conversation_format *f, const mu_conversation *c,
                               json_t **out, mu_err *err) {
     json_t *messages = NULL;
-    mu_status status = check_tools(f, c->tools, err);
+    mu_status status = check_tools(c->tools, err);
     if (status == MU_OK) status = check_kwargs(c->kwargs, err);
-    if (status == MU_OK) status = mu_messages_normalize(c->messages, &f->abilities, &messages, err);
-    if (status != MU_OK) return status;
     bool has_tools = is_given(c->tools) && json_array_size(c->tools) > 0;
+    const json_t *to_fold = has_tools && !f->abilities.tools ? c->tools : NULL;
+    if (status == MU_OK)
+        status = mu_messages_normalize(c->messages, to_fold, &f->abilities, &messages, err);
+    if (status != MU_OK) return status;
+    has_tools = has_tools && !to_fold;
     json_t *v = json_pack("{s:o, s:b, s:O, s:n}", "messages", messages, "add_generation_prompt",
                           !c->continues && !c->no_invitation, "tools",
                           has_tools ? c->tools : json_null(), "documents");

@@ -29,6 +29,21 @@
     " c.function.arguments }}){% endfor %}{% else %}<{{ m.role }}>{{ m.content }}{% endif %}" \
     "{% endfor %}{{ '<assistant>' if add_generation_prompt }}"
 
+/* No system, no tools, and users and assistants take turns. */
+#define ONLY_TURNS                                                                            \
+    "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) or m.role == " \
+    "'tool' %}"                                                                               \
+    "{{ raise_exception('turns') }}{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}"      \
+    "{{ '<assistant>' if add_generation_prompt }}"
+
+/* What a model is told whose template does not. */
+#define TOLD                                                                                      \
+    "You may call functions. These are there, each one JSON object:\n{\"name\": \"f\"}\nTo call " \
+    "one, answer with its name and arguments:\n<tool_call>\n{\"name\": NAME, \"arguments\": "     \
+    "{...}}"                                                                                      \
+    "\n</tool_call>\nIts result comes between <tool_response> and </tool_response>."
+#define CALLED "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>"
+
 static mu_conversation_format *open_format(const char *text) {
     mu_conversation_format *f = NULL;
     mu_err err = {0};
@@ -119,15 +134,31 @@ static const struct {
     {"not invited", ROLES,
      "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"no_invitation\":true}", MU_OK,
      "<user>u"},
-    {"tools that cannot be shown", ROLES,
-     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[" TOOL "]}",
-     MU_ERR_UNSUPPORTED, "tools: the model's chat template does not know tools; leave them out"},
+    {"tools that the template does not show", ROLES,
+     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"u\"}]"
+     ","
+     "\"tools\":[" TOOL "]}",
+     MU_OK, "<system>s\n\n" TOLD "<user>u<assistant>"},
+    {"the same without a system message", ROLES,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[" TOOL "]}", MU_OK,
+     "<system>" TOLD "<user>u<assistant>"},
+    {"the same without a place for one", NO_SYSTEM,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"}],\"tools\":[" TOOL "]}", MU_OK,
+     "<user>" TOLD "\n\nu<assistant>"},
+    {"results that the template does not show", ONLY_TURNS,
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"tool_calls\":"
+     "[" CALL "," CALL
+     "]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"1\"},{\"role\":\"tool\","
+     "\"content\":\"2\"}]}",
+     MU_OK,
+     "<user>u<assistant>" CALLED "\n" CALLED
+     "<user><tool_response>\n1\n</tool_response>\n<tool_response>\n2\n</tool_response><assistant>"},
     {"calls are folded where tools are shown", "{{ tools | tojson if tools }}" ROLES,
      "{\"messages\":[{\"role\":\"assistant\",\"content\":\"t\",\"tool_calls\":[" CALL "]}]}", MU_OK,
      "<assistant>t\n[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]<assistant>"},
-    {"calls that cannot be shown", ROLES,
-     "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[" CALL "]}]}", MU_ERR_UNSUPPORTED,
-     "messages: tool_calls 0: the model's chat template does not know calls"},
+    {"calls that the template does not show", ROLES,
+     "{\"messages\":[{\"role\":\"assistant\",\"content\":\"t\",\"tool_calls\":[" CALL "]}]}", MU_OK,
+     "<assistant>t\n" CALLED "<assistant>"},
     {"an image", ROLES,
      "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
      MU_ERR_UNSUPPORTED,

@@ -7,9 +7,11 @@
 
 typedef struct normalizer {
     const mu_conversation_abilities *abilities;
-    json_t *out;   /* array */
-    mu_buf system; /* waits for the first user message, where the template has no place for it */
-    size_t index;  /* of the message, for errors */
+    json_t *out;     /* array */
+    mu_buf system;   /* waits for the first user message, where the template has no place for it */
+    mu_buf tools;    /* their description, which waits for the first system message */
+    json_t *results; /* the message that holds the results of calls, while there may be more */
+    size_t index;    /* of the message, for errors */
     mu_err *err;
 } normalizer;
 
@@ -111,10 +113,6 @@ static mu_status normalize_calls(const normalizer *z, json_t *message) {
     if (!json_is_array(calls))
         return mu_fail(z->err, MU_ERR_INVALID, "messages: tool_calls %zu is not an array",
                        z->index);
-    if (!z->abilities->calls && !z->abilities->tools)
-        return mu_fail(z->err, MU_ERR_UNSUPPORTED,
-                       "messages: tool_calls %zu: the model's chat template does not know calls",
-                       z->index);
     json_t *normalized = json_array();
     mu_status status = MU_OK;
     json_array_foreach(calls, i, call) {
@@ -127,19 +125,46 @@ static mu_status normalize_calls(const normalizer *z, json_t *message) {
     return json_object_set_new(message, "tool_calls", normalized) ? no_memory(z->err) : MU_OK;
 }
 
-/* Calls as text, for a template that shows tools but no calls: a model that has seen its tools in
- * JSON reads its calls in JSON. */
+/* What the model is told where its template does not show tools, and how calls are then written:
+ * as Hermes has them. */
+static const char tools_before[] =
+    "You may call functions. These are there, each one JSON object:\n",
+                  tools_after[] =
+                      "To call one, answer with its name and arguments:\n<tool_call>\n{\"name\": "
+                      "NAME, \"arguments\": {...}}\n</tool_call>\nIts result comes between "
+                      "<tool_response> and </tool_response>.";
+
+static bool append_json(const json_t *json, mu_buf *out) {
+    out->failed |= json_dump_callback(json, append_text, out, 0) != 0;
+    return !out->failed;
+}
+
+static void describe_tools(const json_t *tools, mu_buf *out) {
+    size_t i;
+    const json_t *tool;
+    mu_buf_append_str(out, tools_before);
+    json_array_foreach(tools, i, tool) {
+        append_json(json_object_get(tool, "function"), out);
+        mu_buf_append_str(out, "\n");
+    }
+    mu_buf_append_str(out, tools_after);
+}
+
+/* Calls as text. A model that has seen its tools in JSON reads its calls in JSON. */
 static mu_status fold_calls(const normalizer *z, json_t *message, mu_buf *content) {
     const json_t *calls = json_object_get(message, "tool_calls"), *call;
+    bool is_list = z->abilities->tools;
     size_t i;
     if (!calls || z->abilities->calls) return MU_OK;
-    mu_buf_append_str(content, content->n > 0 ? "\n[" : "[");
+    if (content->n > 0) mu_buf_append_str(content, "\n");
+    if (is_list) mu_buf_append_str(content, "[");
     json_array_foreach(calls, i, call) {
-        if (i > 0) mu_buf_append_str(content, ", ");
-        if (json_dump_callback(json_object_get(call, "function"), append_text, content, 0))
-            content->failed = true;
+        if (i > 0) mu_buf_append_str(content, is_list ? ", " : "\n");
+        if (!is_list) mu_buf_append_str(content, "<tool_call>\n");
+        append_json(json_object_get(call, "function"), content);
+        if (!is_list) mu_buf_append_str(content, "\n</tool_call>");
     }
-    mu_buf_append_str(content, "]");
+    if (is_list) mu_buf_append_str(content, "]");
     json_object_del(message, "tool_calls");
     return content->failed ? no_memory(z->err) : MU_OK;
 }
@@ -185,6 +210,67 @@ static mu_status add(normalizer *z, const json_t *given, const char *role, mu_bu
     return json_array_append_new(z->out, message) ? no_memory(z->err) : MU_OK;
 }
 
+/* A result becomes a user's words; several in a row one message, since many templates want users
+ * and assistants to take turns. */
+static mu_status fold_result(normalizer *z, const json_t *given, const mu_buf *content) {
+    mu_buf text = {0};
+    json_t *last = z->results;
+    if (last) {
+        const json_t *before = json_object_get(last, "content");
+        mu_buf_append(&text, json_string_value(before), json_string_length(before));
+        mu_buf_append_str(&text, "\n");
+    }
+    mu_buf_append_str(&text, "<tool_response>\n");
+    if (content->n > 0) mu_buf_append(&text, content->data, content->n);
+    mu_buf_append_str(&text, "\n</tool_response>");
+    mu_status status = MU_OK;
+    if (!last) {
+        status = add(z, given, "user", &text, true);
+        if (status == MU_OK) last = json_array_get(z->out, json_array_size(z->out) - 1);
+    } else if (text.failed ||
+               json_object_set_new(last, "content", json_stringn(text.data, text.n))) {
+        status = no_memory(z->err);
+    }
+    json_object_del(last, "tool_call_id");
+    z->results = last;
+    mu_buf_deinit(&text);
+    return status;
+}
+
+static mu_status put_system(normalizer *z, const json_t *given, mu_buf *content) {
+    if (content->n > 0 && z->tools.n > 0) mu_buf_append_str(content, "\n\n");
+    if (z->tools.n > 0) mu_buf_append(content, z->tools.data, z->tools.n);
+    mu_buf_clear(&z->tools);
+    if (z->abilities->system) return add(z, given, "system", content, true);
+    return keep_for_user(z, content) ? MU_OK : no_memory(z->err);
+}
+
+/* A message that nobody sent. */
+static mu_status put_own(normalizer *z, const char *role) {
+    mu_buf content = {0};
+    json_t *message = json_object();
+    bool is_system = strcmp(role, "system") == 0;
+    mu_status status = !message    ? no_memory(z->err)
+                       : is_system ? put_system(z, message, &content)
+                                   : add(z, message, role, &content, true);
+    json_decref(message);
+    mu_buf_deinit(&content);
+    return status;
+}
+
+static mu_status put(normalizer *z, const json_t *message, const char *role, mu_buf *content,
+                     bool has_content) {
+    bool is_system = strcmp(role, "system") == 0;
+    mu_status status = MU_OK;
+    if (!is_system && z->tools.n > 0) status = put_own(z, "system");
+    if (status != MU_OK) return status;
+    if (is_system) return put_system(z, message, content);
+    if (strcmp(role, "tool") == 0 && !z->abilities->results)
+        return fold_result(z, message, content);
+    z->results = NULL;
+    return add(z, message, role, content, has_content);
+}
+
 static mu_status normalize(normalizer *z, const json_t *message) {
     const char *role = NULL;
     mu_buf content = {0};
@@ -192,38 +278,28 @@ static mu_status normalize(normalizer *z, const json_t *message) {
     mu_status status = read_role(z, message, &role);
     if (status == MU_OK) status = read_content(z, message, &content, &has_content);
     if (status == MU_OK && content.failed) status = no_memory(z->err);
-    if (status == MU_OK && strcmp(role, "tool") == 0 && !z->abilities->results)
-        status =
-            mu_fail(z->err, MU_ERR_UNSUPPORTED,
-                    "messages: role %zu: the model's chat template does not know tools", z->index);
-    if (status == MU_OK && strcmp(role, "system") == 0 && !z->abilities->system) {
-        if (!keep_for_user(z, &content)) status = no_memory(z->err);
-    } else if (status == MU_OK) {
-        status = add(z, message, role, &content, has_content);
-    }
+    if (status == MU_OK) status = put(z, message, role, &content, has_content);
     mu_buf_deinit(&content);
     return status;
 }
 
-mu_status mu_messages_normalize(const json_t *messages, const mu_conversation_abilities *abilities,
-                                json_t **out, mu_err *err) {
+mu_status mu_messages_normalize(const json_t *messages, const json_t *tools,
+                                const mu_conversation_abilities *abilities, json_t **out,
+                                mu_err *err) {
     size_t n = json_array_size(messages);
     const json_t *message;
     if (!json_is_array(messages) || n == 0 || n > MU_MESSAGES_MAX)
         return mu_fail(err, MU_ERR_INVALID, "messages: must be an array of 1 to %d objects",
                        MU_MESSAGES_MAX);
     normalizer z = {.abilities = abilities, .out = json_array(), .err = err};
-    mu_status status = z.out ? MU_OK : no_memory(err);
+    if (tools) describe_tools(tools, &z.tools);
+    mu_status status = z.out && !z.tools.failed ? MU_OK : no_memory(err);
     json_array_foreach(messages, z.index, message) {
         if (status == MU_OK) status = normalize(&z, message);
     }
-    if (status == MU_OK && z.system.n > 0) { /* nobody spoke after it */
-        mu_buf empty = {0};
-        json_t *user = json_object();
-        status = user ? add(&z, user, "user", &empty, true) : no_memory(err);
-        json_decref(user);
-    }
+    if (status == MU_OK && z.system.n > 0) status = put_own(&z, "user"); /* nobody spoke after it */
     mu_buf_deinit(&z.system);
+    mu_buf_deinit(&z.tools);
     if (status != MU_OK) {
         json_decref(z.out);
         return status;

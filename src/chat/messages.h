@@ -7,9 +7,10 @@
 
 enum { MU_MESSAGES_MAX = 10000 };
 
-/* Errors: MU_ERR_INVALID, MU_ERR_UNSUPPORTED (what abilities lack, parts that are not text),
- * MU_ERR_NOMEM. */
-mu_status mu_messages_normalize(const json_t *messages, const mu_conversation_abilities *abilities,
-                                json_t **out, mu_err *err) MU_MUST_USE;
+/* tools: that a system message is to describe, because the template does not; NULL: none. Errors:
+ * MU_ERR_INVALID, MU_ERR_UNSUPPORTED (parts that are not text), MU_ERR_NOMEM. */
+mu_status mu_messages_normalize(const json_t *messages, const json_t *tools,
+                                const mu_conversation_abilities *abilities, json_t **out,
+                                mu_err *err) MU_MUST_USE;
 
 #endif

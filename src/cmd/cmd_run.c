@@ -79,6 +79,7 @@ static mu_seq_options seq_options(const run *r, const mu_token *prompt, uint32_t
         .stop_strings = o->stop.items,
         .n_stop_strings = o->stop.n,
         .show_special = o->special,
+        .show_end = o->special,
         .sampling =
             {
                 .temperature = r->temperature,

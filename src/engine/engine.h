@@ -92,6 +92,7 @@ typedef struct mu_seq_options {
                              follow, and an end token may come only where the text is whole */
     bool no_prefix_cache; /* neither look up nor leave blocks */
     bool show_special;    /* special tokens appear in the text */
+    bool show_end;        /* and the token that ended it, too, whatever it is */
 } mu_seq_options;
 
 typedef enum mu_seq_state { MU_SEQ_WAITING, MU_SEQ_RUNNING, MU_SEQ_FINISHED } mu_seq_state;

@@ -195,7 +195,7 @@ static bool read_token_text(mu_seq *seq, mu_buf *text) {
 static void read_text(mu_seq *seq, mu_buf *text) {
     if (seq->is_text_ended || text->failed) return;
     uint32_t n_tokens = mu_seq_n_output(seq);
-    if (seq->ended_by_token && !seq->options.show_special) n_tokens--;
+    if (seq->ended_by_token && !seq->options.show_end) n_tokens--;
     while (seq->n_texted < n_tokens) {
         if (!read_token_text(seq, text)) return;
     }

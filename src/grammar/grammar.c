@@ -52,9 +52,9 @@ static mu_status start_machine(mu_grammar *g, const mu_grammar_spec *spec, mu_er
 }
 
 /* The values of a document. */
-static mu_status read_values(mu_grammar *g, mu_schema *schema, const json_t *root, mu_expr *out,
-                             mu_err *err) {
-    *out = root ? mu_schema_read(schema, root) : MU_EXPR_TRUE;
+static mu_status read_values(mu_grammar *g, mu_schema *schema, const json_t *root, bool closed,
+                             mu_expr *out, mu_err *err) {
+    *out = root ? mu_schema_read(schema, root, closed) : MU_EXPR_TRUE;
     mu_algebra_settle(&g->algebra, *out);
     if (g->lexicon.status != MU_OK) return fail_copy(&g->lexicon.err, err);
     if (mu_expr_lives(&g->algebra, *out)) return MU_OK;
@@ -69,7 +69,8 @@ static mu_status compile_schema(mu_grammar *g, const mu_grammar_spec *spec, mu_s
     mu_algebra_init(&g->algebra, &g->lexicon);
     mu_schema_init(&schema, &g->algebra);
     if (spec->kind == MU_GRAMMAR_JSON_OBJECT) any_object = json_pack("{s:s}", "type", "object");
-    mu_status status = read_values(g, &schema, any_object ? any_object : spec->schema, &root, err);
+    const json_t *source = any_object ? any_object : spec->schema;
+    mu_status status = read_values(g, &schema, source, spec->closed, &root, err);
     mu_schema_deinit(&schema);
     json_decref(any_object);
     if (status != MU_OK) return status;
@@ -133,7 +134,7 @@ static mu_status read_tags(mu_grammar *g, const mu_grammar_tags *tags, mu_expr *
     mu_schema_init(&schema, &g->algebra);
     for (uint32_t i = 0; i < tags->n && status == MU_OK; i++) {
         const json_t *root = tags->items[i].schema ? tags->items[i].schema : any_object;
-        status = read_values(g, &schema, root, &exprs[i], &why);
+        status = read_values(g, &schema, root, true, &exprs[i], &why);
         if (status != MU_OK) mu_fail(err, status, "%.60s: %s", tags->items[i].name, why.text);
     }
     mu_schema_deinit(&schema);

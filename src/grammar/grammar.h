@@ -1,5 +1,6 @@
-/* grammar.h - which text a model may write: a JSON Schema, a regular expression, a list of
- * choices, a GBNF grammar or values within a text as an automaton over bytes, and which tokens may come next.
+/* grammar.h - which text a model may write: a JSON Schema, a regular expression, a list of choices,
+ * a GBNF grammar or values within a text as an automaton over bytes, and which tokens may come
+ * next.
  *
  *     mu_grammar   what was compiled, shared by every sequence that is bound to it
  *     mu_matcher   where one sequence stands in it: a small value, copied by assignment
@@ -42,7 +43,7 @@ typedef enum mu_grammar_kind {
 /* A value of a schema between two literal texts, as calls of tools are written. */
 typedef struct mu_grammar_tag {
     const char *begin, *end; /* UTF-8 */
-    const json_t *schema;    /* NULL: any object */
+    const json_t *schema;    /* read closed (json_schema.h); NULL: any object */
     const char *name;        /* for errors */
 } mu_grammar_tag;
 
@@ -70,6 +71,7 @@ typedef struct mu_grammar_spec {
     uint32_t n_choices;
     const mu_grammar_tags *tags;
     bool in_order; /* JSON: properties in the order of the schema */
+    bool closed;   /* JSON: as in json_schema.h; tags are always read so */
 } mu_grammar_spec;
 
 /* trie may be NULL: no masks, only texts. Errors: MU_ERR_INVALID, MU_ERR_UNSUPPORTED and

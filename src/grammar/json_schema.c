@@ -585,14 +585,45 @@ static bool restrict_names(schema *s, uint32_t at, mu_object_shape *shape) {
     return true;
 }
 
+/* Can the objects of a document be closed one by one? Not where several schemas share one. */
+static bool may_close(const json_t *in) {
+    static const char *const shares[] = {"allOf", "not", "if", "dependentSchemas", "dependencies"};
+    static const char *const shares_beside[] = {"anyOf", "oneOf", "$ref"};
+    const char *key;
+    json_t *value;
+    bool may = true;
+    for (size_t i = 0; i < MU_COUNTOF(shares); i++) {
+        may = may && !json_object_get(in, shares[i]);
+    }
+    for (size_t i = 0; i < MU_COUNTOF(shares_beside); i++) {
+        bool is_shared = json_object_get(in, "properties") && json_object_get(in, shares_beside[i]);
+        may = may && !is_shared;
+    }
+    json_object_foreach((json_t *)in, key, value) {
+        may = may && may_close(value);
+    }
+    for (size_t i = 0; i < json_array_size(in) && may; i++) {
+        may = may_close(json_array_get(in, i));
+    }
+    return may;
+}
+
+/* Of properties that the schema does not name. */
+static mu_expr others_of(schema *s, uint32_t at) {
+    const json_t *object = s->nodes[at].value;
+    const json_t *rest = json_object_get(object, "additionalProperties");
+    if (rest) return child(s, at, "additionalProperties", rest);
+    bool is_named =
+        json_object_get(object, "properties") && !json_object_get(object, "patternProperties");
+    return s->is_closed && is_named ? MU_EXPR_FALSE : MU_EXPR_TRUE;
+}
+
 static bool apply_object(schema *s, uint32_t at, const json_t *value, mu_value_set *set) {
     (void)value;
-    const json_t *object = s->nodes[at].value;
     const json_t *properties = member(s, at, "properties", JSON_OBJECT, "expected an object");
     member(s, at, "patternProperties", JSON_OBJECT, "expected an object");
     const json_t *required = required_of(s, at);
-    const json_t *rest = json_object_get(object, "additionalProperties");
-    mu_expr additional = rest ? child(s, at, "additionalProperties", rest) : MU_EXPR_TRUE;
+    mu_expr additional = others_of(s, at);
     size_t n_slots = json_object_size(properties) + json_array_size(required);
     if (n_slots > MU_SLOTS_MAX) fail(s, at, "properties", MU_ERR_LIMIT, "too many properties");
     if (has_failed(s)) return true;
@@ -1020,8 +1051,9 @@ void mu_schema_init(mu_schema *s, mu_algebra *algebra) {
     algebra->ctx = s;
 }
 
-mu_expr mu_schema_read(mu_schema *s, const json_t *root) {
+mu_expr mu_schema_read(mu_schema *s, const json_t *root, bool closed) {
     s->root = root;
+    s->is_closed = closed && may_close(root);
     const char *draft = json_string_value(json_object_get(root, "$schema"));
     s->ref_stands_alone = draft && strstr(draft, "draft-0") != NULL;
     return child(s, NO_NODE, "", root);

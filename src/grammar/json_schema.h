@@ -20,6 +20,7 @@ enum { MU_SCHEMA_NODES_MAX = 50000 };
 typedef struct mu_schema {
     mu_algebra *algebra;          /* borrowed, and made to ask this schema what its nodes mean */
     const json_t *root;           /* the document that was read last, borrowed */
+    bool is_closed;               /* objects that name properties have no others */
     bool ref_stands_alone;        /* draft 7 and before: what is beside a $ref is ignored */
     struct mu_schema_node *nodes; /* [n_nodes], owned */
     size_t n_nodes, nodes_cap;
@@ -31,8 +32,10 @@ typedef struct mu_schema {
 } mu_schema;
 
 void mu_schema_init(mu_schema *schema, mu_algebra *algebra);
-/* A document, which must stay as it is until deinit. Each is settled before the next is read. */
-mu_expr mu_schema_read(mu_schema *schema, const json_t *root);
+/* A document, which must stay as it is until deinit. Each is settled before the next is read.
+ * closed: objects that name their properties and say nothing of others have no others, unless
+ * several schemas of the document share an object. */
+mu_expr mu_schema_read(mu_schema *schema, const json_t *root, bool closed);
 void mu_schema_deinit(mu_schema *schema); /* a zeroed one is allowed */
 
 #endif

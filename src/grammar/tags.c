@@ -110,7 +110,7 @@ static size_t matched_after(const char *mark, size_t n_matched, uint8_t byte) {
  * go on or end without one, MU_NODE_NONE: nowhere. The nodes of *out may lead back here. */
 static uint32_t text_until(builder *b, const char *mark, size_t n_mark, uint32_t at_end,
                            uint32_t out) {
-    uint32_t states[LITERAL_MAX];
+    uint32_t states[LITERAL_MAX] = {MU_NODE_NONE};
     for (size_t i = 0; i < n_mark; i++) {
         states[i] = fork(b, MU_NODE_NONE, at_end);
     }

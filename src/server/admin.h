@@ -4,7 +4,8 @@
  *     POST /admin/models/load           {"model": NAME}; also unload, pin, unpin
  *
  * A POST is answered at once with the model as it was before: a counter that GET then shows higher
- * has counted what was asked for, or what came after it. "force": true with unload ends the model's requests.
+ * has counted what was asked for, or what came after it. "force": true with unload ends the
+ * model's requests.
  */
 #ifndef MU_SERVER_ADMIN_H
 #define MU_SERVER_ADMIN_H

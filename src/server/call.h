@@ -15,6 +15,7 @@
 
 #include "server/answer.h"
 #include "server/budget.h"
+#include "server/constraint.h"
 #include "server/gpu_watch.h"
 #include "server/log_writer.h"
 #include "server/server.h"
@@ -28,8 +29,7 @@ typedef struct mu_served {
     const mu_engine *engine;
     mu_encoder_pool *encoders; /* owned */
     size_t piece_bytes_max;    /* of the longest token, > 0 */
-    mu_token_trie *trie;       /* owned, NULL before the first grammar, under trie_lock */
-    pthread_mutex_t trie_lock;
+    mu_constraint_vocab vocab;
 } mu_served;
 
 struct mu_call {

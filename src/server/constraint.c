@@ -27,6 +27,7 @@ static bool want_schema(wanted *w, const char *field, json_t *schema, mu_api_err
     if (!schema || json_is_null(schema)) return true;
     want(w, field, MU_GRAMMAR_JSON_SCHEMA);
     w->spec.schema = schema;
+    w->spec.closed = true;
     if (!json_is_string(schema)) return true;
     json_decref(w->parsed);
     w->parsed = json_loadb(json_string_value(schema), json_string_length(schema),
@@ -124,27 +125,51 @@ static bool read_all(const mu_constraint_params *p, wanted *w, mu_api_error *err
     return ok;
 }
 
-static bool compile(const wanted *w, const mu_engine *engine, mu_token_trie **trie,
-                    pthread_mutex_t *trie_lock, mu_grammar **out, mu_api_error *error) {
-    mu_err err;
-    mu_status status = MU_OK;
-    pthread_mutex_lock(trie_lock);
-    if (!*trie) status = mu_engine_open_trie(engine, trie, &err);
-    pthread_mutex_unlock(trie_lock);
-    if (status == MU_OK) status = mu_grammar_compile(&w->spec, *trie, out, &err);
-    if (status == MU_OK) return true;
-    if (status == MU_ERR_NOMEM) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-    return mu_api_wrong(error, w->field, err.text);
+void mu_constraint_vocab_init(mu_constraint_vocab *vocab, const mu_engine *engine) {
+    *vocab = (mu_constraint_vocab){.engine = engine};
+    pthread_mutex_init(&vocab->lock, NULL);
 }
 
-bool mu_constraint_read(const mu_constraint_params *params, const mu_engine *engine,
-                        mu_token_trie **trie, pthread_mutex_t *trie_lock, mu_grammar **out,
-                        mu_api_error *error) {
+void mu_constraint_vocab_deinit(mu_constraint_vocab *vocab) {
+    mu_token_trie_unref(vocab->trie);
+    pthread_mutex_destroy(&vocab->lock);
+}
+
+static mu_status open_trie(mu_constraint_vocab *vocab, mu_err *err) {
+    mu_status status = MU_OK;
+    pthread_mutex_lock(&vocab->lock);
+    if (!vocab->trie) status = mu_engine_open_trie(vocab->engine, &vocab->trie, err);
+    pthread_mutex_unlock(&vocab->lock);
+    return status;
+}
+
+bool mu_constraint_read(const mu_constraint_params *params, mu_constraint_vocab *vocab,
+                        mu_grammar **out, mu_api_error *error) {
     wanted w = {.n = 0};
+    mu_err err;
+    mu_status status = MU_OK;
     *out = NULL;
     bool ok = read_all(params, &w, error);
-    if (ok && w.n > 0) ok = compile(&w, engine, trie, trie_lock, out, error);
+    if (ok && w.n > 0) {
+        status = open_trie(vocab, &err);
+        if (status == MU_OK) status = mu_grammar_compile(&w.spec, vocab->trie, out, &err);
+    }
+    if (status == MU_ERR_NOMEM) ok = mu_api_fail_status(error, &err);
+    if (status != MU_OK && status != MU_ERR_NOMEM) ok = mu_api_wrong(error, w.field, err.text);
     json_decref(w.parsed);
     mu_free(w.choices);
     return ok;
+}
+
+bool mu_constraint_read_calls(const mu_call_grammar_options *options, mu_constraint_vocab *vocab,
+                              mu_grammar **out, mu_api_error *error) {
+    mu_err err;
+    *out = NULL;
+    mu_status status = open_trie(vocab, &err);
+    if (status == MU_OK) status = mu_call_grammar_compile(options, vocab->trie, out, &err);
+    if (status == MU_OK) return true;
+    if (status == MU_ERR_NOMEM) return mu_api_fail_status(error, &err);
+    bool is_known = status != MU_ERR_UNSUPPORTED;
+    return mu_api_fail(error, is_known ? MU_API_INVALID_VALUE : MU_API_NOT_SUPPORTED, "tools", "%s",
+                       err.text);
 }

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "chat/call_grammar.h"
 #include "engine/engine.h"
 #include "server/api_error.h"
 
@@ -18,11 +19,22 @@ typedef struct mu_constraint_params {
     const char *grammar, *guided_regex, *guided_grammar;
 } mu_constraint_params;
 
-/* *out is NULL when the output may be anything, else the caller's to unref. *trie is made when it
- * is first needed, under its lock, and stays the owner's. False: *error names the field, and the
- * place in the schema. Any thread. */
-bool mu_constraint_read(const mu_constraint_params *params, const mu_engine *engine,
-                        mu_token_trie **trie, pthread_mutex_t *trie_lock, mu_grammar **out,
-                        mu_api_error *error);
+/* Of a model: its vocabulary as grammars need it, made when it is first needed. Any thread. */
+typedef struct mu_constraint_vocab {
+    const mu_engine *engine; /* borrowed */
+    mu_token_trie *trie;     /* owned; NULL before */
+    pthread_mutex_t lock;
+} mu_constraint_vocab;
+
+void mu_constraint_vocab_init(mu_constraint_vocab *vocab, const mu_engine *engine);
+void mu_constraint_vocab_deinit(mu_constraint_vocab *vocab);
+
+/* *out is NULL when the output may be anything, else the caller's to unref. False: *error names the
+ * field, and the place in the schema. Any thread. */
+bool mu_constraint_read(const mu_constraint_params *params, mu_constraint_vocab *vocab,
+                        mu_grammar **out, mu_api_error *error);
+/* The same for calls of tools. */
+bool mu_constraint_read_calls(const mu_call_grammar_options *options, mu_constraint_vocab *vocab,
+                              mu_grammar **out, mu_api_error *error);
 
 #endif

@@ -117,6 +117,7 @@ static bool open_parts(mu_generation *g, mu_api_error *error) {
             .prompt = g->rendering.text,
             .prompt_n = g->rendering.n,
             .tools = g->tools,
+            .is_constrained = g->tool_choice.is_required,
             .id_seed = g->params.seed ^ mu_now_ns() ^ i,
         };
         if (mu_answer_parts_open(&options, &g->choices[i].parts, NULL) != MU_OK)
@@ -187,10 +188,10 @@ static bool read_prompts(mu_generation *g, mu_api_error *error) {
 static bool read_messages(mu_generation *g, mu_api_error *error) {
     const mu_conversation_format *f = served_of(g)->of.conversation;
     const char *text = mu_conversation_format_source(f);
-    const json_t *tools;
-    if (!mu_tools_choose(&g->params, &tools, error)) return false;
-    g->tools =
-        json_incref((json_t *)tools); /* the answer is read by them, after the body is gone */
+    mu_tool_choice *choice = &g->tool_choice;
+    if (!mu_tool_choice_read(&g->params, choice, error)) return false;
+    /* The answer is read by them, after the body is gone. */
+    g->tools = json_incref(choice->callable);
     g->shows_special = mu_answer_parts_shows_special(text, strlen(text), g->tools != NULL);
     if (!mu_messages_render(f, &g->params, g->created, &g->rendering, error)) return false;
     if (!mu_prompts_encode(g->answer.call, &g->rendering, &g->prompts, error)) return false;
@@ -198,11 +199,31 @@ static bool read_messages(mu_generation *g, mu_api_error *error) {
     return true;
 }
 
+/* Of an answer that may call tools, where nothing else constrains it. */
+static bool constrain_calls(mu_generation *g, mu_constraint_vocab *vocab, mu_api_error *error) {
+    const mu_tool_choice *choice = &g->tool_choice;
+    const char *text = mu_conversation_format_source(served_of(g)->of.conversation);
+    const mu_call_grammar_options options = {
+        .template_text = text,
+        .template_n = strlen(text),
+        .prompt = g->rendering.text,
+        .prompt_n = g->rendering.n,
+        .tools = choice->callable,
+        .is_required = choice->is_required,
+        .is_single = choice->is_single,
+    };
+    if (!choice->callable) return true;
+    if (!g->grammar) return mu_constraint_read_calls(&options, vocab, &g->grammar, error);
+    return !choice->is_required ||
+           mu_api_wrong(error, "tool_choice", "another field constrains the output already");
+}
+
 static bool read_constraint(mu_generation *g, mu_api_error *error) {
     mu_server *server = g->answer.call->server;
     mu_served *served = &server->served[served_of(g) - server->served];
-    return mu_constraint_read(&g->params.constraint, served->engine, &served->trie,
-                              &served->trie_lock, &g->grammar, error);
+    mu_constraint_vocab *vocab = &served->vocab;
+    return mu_constraint_read(&g->params.constraint, vocab, &g->grammar, error) &&
+           constrain_calls(g, vocab, error);
 }
 
 static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
@@ -211,8 +232,8 @@ static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
     if (!choose_model(g, error)) return false;
     g->stops = json_incref(p->stop);
     settle_sampling(g);
-    if (!read_constraint(g, error)) return false;
     if (!(g->form->is_chat ? read_messages(g, error) : read_prompts(g, error))) return false;
+    if (!read_constraint(g, error)) return false;
     if (g->form->is_chat && !p->ignore_eos) add_template_stop(g);
     for (uint32_t i = 0; i < g->n_prompts; i++) {
         g->n_prompt_tokens += g->prompts[i].n;
@@ -261,6 +282,7 @@ static void close_generation(mu_answer *answer) {
         mu_answer_parts_close(g->choices[i].parts);
     }
     mu_rendering_deinit(&g->rendering);
+    mu_tool_choice_deinit(&g->tool_choice);
     json_decref(g->tools);
     json_decref(g->stops);
     mu_prompts_free(g->prompts, g->n_prompts);

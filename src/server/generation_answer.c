@@ -17,7 +17,7 @@ bool mu_generation_calls(const mu_generation *g, uint32_t i) {
 }
 
 size_t mu_generation_n_calls_max(const mu_generation *g) {
-    return g->params.parallel_tool_calls ? SIZE_MAX : 1;
+    return g->tool_choice.is_single ? 1 : SIZE_MAX;
 }
 
 mu_delta mu_generation_delta(mu_generation *g, uint32_t i) {

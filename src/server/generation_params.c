@@ -81,11 +81,14 @@ static const mu_param chat_rows[] = {
      "objects with `role` (system, developer, user, assistant, tool) and `content` (text, or parts "
      "of type text); `tool_calls` of the assistant"},
     {"tools", MU_PARAM_JSON, AT(tools), 0, 0, NULL,
-     "functions that the model may call; refused where its chat template knows none"},
+     "functions that the model may call; described in a system message where its chat template "
+     "knows "
+     "none"},
     {"tool_choice", MU_PARAM_JSON, AT(tool_choice), 0, 0, "auto",
-     "`none` or `auto`; `required` and a named function are refused"},
+     "`none`, `auto`, `required` or a function: `{\"type\": \"function\", \"function\": {\"name\": "
+     "...}}`"},
     {"parallel_tool_calls", MU_PARAM_BOOL, AT(parallel_tool_calls), 0, 0, "true",
-     "false: of several calls the first"},
+     "false: at most one call"},
     {"chat_template_kwargs", MU_PARAM_JSON, AT(chat_template_kwargs), 0, 0, NULL,
      "object of further variables of the chat template, such as `enable_thinking`"},
     {"reasoning_effort", MU_PARAM_TEXT, AT(reasoning_effort), 0, 0, NULL,

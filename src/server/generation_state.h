@@ -7,6 +7,7 @@
 #include "server/generation_form.h"
 #include "server/generation_params.h"
 #include "server/message_json.h"
+#include "server/messages.h"
 #include "server/prompts.h"
 
 typedef struct mu_choice {
@@ -30,7 +31,8 @@ struct mu_generation {
     int64_t created;
     mu_rendering rendering; /* of a chat */
     json_t *tools;          /* that the model may call, counted; NULL: none */
-    mu_prompt *prompts;     /* [n_prompts] */
+    mu_tool_choice tool_choice;
+    mu_prompt *prompts; /* [n_prompts] */
     uint32_t n_prompts, n_prompt_tokens, n_seqs;
     mu_request *request;
     mu_request_news *news; /* [n_seqs]; when not streamed all of it, else the latest */

@@ -3,21 +3,62 @@
 #include <string.h>
 #include <time.h>
 
-bool mu_tools_choose(const mu_generation_params *p, const json_t **out, mu_api_error *error) {
-    const char *choice = json_string_value(p->tool_choice);
-    bool has_tools = json_array_size(p->tools) > 0;
-    *out = has_tools ? p->tools : NULL;
-    if (!p->tool_choice || (choice && strcmp(choice, "auto") == 0)) return true;
-    if (choice && strcmp(choice, "none") == 0) {
-        *out = NULL;
-        return true;
+static const char *name_of(const json_t *tool) {
+    return json_string_value(json_object_get(json_object_get(tool, "function"), "name"));
+}
+
+static bool check_tools(const json_t *tools, mu_api_error *error) {
+    if (!tools) return true;
+    if (!json_is_array(tools)) return mu_api_wrong(error, "tools", "must be an array");
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        if (!name_of(json_array_get(tools, i)))
+            return mu_api_fail(error, MU_API_INVALID_VALUE, "tools",
+                               "tools: %zu is not a function with a name", i);
     }
-    bool is_known = json_is_object(p->tool_choice) || (choice && strcmp(choice, "required") == 0);
-    if (!is_known)
+    return true;
+}
+
+/* {"type": "function", "function": {"name": ...}}: this tool is called, once. */
+static bool choose_named(const json_t *choice, mu_tool_choice *out, mu_api_error *error) {
+    const char *name = name_of(choice);
+    json_t *found = NULL;
+    for (size_t i = 0; i < json_array_size(out->shown) && name && !found; i++) {
+        json_t *tool = json_array_get(out->shown, i);
+        if (strcmp(name_of(tool), name) == 0) found = tool;
+    }
+    if (!found)
         return mu_api_fail(error, MU_API_INVALID_VALUE, "tool_choice",
-                           "tool_choice: must be none, auto, required or a function");
-    return mu_api_fail(error, MU_API_NOT_SUPPORTED, "tool_choice",
-                       "tool_choice: only none and auto are supported");
+                           "tool_choice: \"%.60s\" is not one of tools",
+                           name ? name : "function.name");
+    out->callable = json_array();
+    out->is_required = out->is_single = true;
+    json_array_append(out->callable, found);
+    return true;
+}
+
+bool mu_tool_choice_read(const mu_generation_params *p, mu_tool_choice *out, mu_api_error *error) {
+    const char *word = json_string_value(p->tool_choice);
+    *out = (mu_tool_choice){.is_single = !p->parallel_tool_calls};
+    if (!check_tools(p->tools, error)) return false;
+    if (json_array_size(p->tools) > 0) out->shown = p->tools;
+    if (json_is_object(p->tool_choice)) return choose_named(p->tool_choice, out, error);
+    if (p->tool_choice && !word)
+        return mu_api_wrong(error, "tool_choice", "must be none, auto, required or a function");
+    if (word && strcmp(word, "none") == 0) {
+        out->shown = NULL;
+    } else if (word && strcmp(word, "required") == 0) {
+        out->is_required = true;
+        if (!out->shown) return mu_api_wrong(error, "tool_choice", "required needs tools");
+    } else if (word && strcmp(word, "auto") != 0) {
+        return mu_api_wrong(error, "tool_choice", "must be none, auto, required or a function");
+    }
+    out->callable = json_incref(out->shown);
+    return true;
+}
+
+void mu_tool_choice_deinit(mu_tool_choice *choice) {
+    json_decref(choice->callable);
+    *choice = (mu_tool_choice){0};
 }
 
 /* A new reference to the template's variables; NULL: none. */
@@ -36,9 +77,10 @@ bool mu_messages_render(const mu_conversation_format *f, const mu_generation_par
                          .no_invitation = !p->add_generation_prompt};
     time_t now = (time_t)now_s;
     mu_err err = {0};
-    if (!mu_tools_choose(p, &c.tools, error)) return false;
-    if (p->tools && !json_is_array(p->tools))
-        return mu_api_fail(error, MU_API_INVALID_VALUE, "tools", "tools: must be an array");
+    mu_tool_choice choice;
+    if (!mu_tool_choice_read(p, &choice, error)) return false;
+    c.tools = choice.shown;
+    mu_tool_choice_deinit(&choice);
     json_t *kwargs = variables_of(p);
     c.kwargs = kwargs;
     localtime_r(&now, &c.now);

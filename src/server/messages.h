@@ -5,8 +5,17 @@
 #include "chat/conversation.h"
 #include "server/generation_params.h"
 
-/* The tools that the model may call; NULL: none. False: *error names tool_choice. */
-bool mu_tools_choose(const mu_generation_params *p, const json_t **out, mu_api_error *error);
+typedef struct mu_tool_choice {
+    json_t *shown; /* to the model; NULL: none. Borrowed */
+    json_t
+        *callable; /* an array of those it may call; NULL: none. Owned: mu_tool_choice_deinit() */
+    bool is_required; /* it calls one of them at least */
+    bool is_single;   /* and at most */
+} mu_tool_choice;
+
+/* False: *error names the field, and nothing is owned. */
+bool mu_tool_choice_read(const mu_generation_params *p, mu_tool_choice *out, mu_api_error *error);
+void mu_tool_choice_deinit(mu_tool_choice *choice); /* a zeroed one is allowed */
 
 /* now_s: Unix time, for templates that tell the date. False: *error names the field. */
 bool mu_messages_render(const mu_conversation_format *f, const mu_generation_params *p,

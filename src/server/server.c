@@ -276,10 +276,10 @@ int64_t mu_server_unix_time(const mu_server *server) {
 static mu_status serve_model(const mu_server_model *of, mu_served *served, mu_err *err) {
     MU_ASSERT(of->n_names > 0 && of->n_names <= MU_SERVER_LIST_MAX && of->conversation);
     MU_ASSERT(of->n_listed > 0 && of->n_listed <= of->n_names);
-    pthread_mutex_init(&served->trie_lock, NULL);
     served->of = *of;
     served->model = mu_resident_model(of->resident);
     served->engine = mu_resident_engine(of->resident);
+    mu_constraint_vocab_init(&served->vocab, served->engine);
     const mu_tokenizer *tokenizer = mu_model_tokenizer(served->model);
     served->piece_bytes_max = mu_tokenizer_longest_piece(tokenizer);
     if (served->piece_bytes_max == 0) served->piece_bytes_max = 1;
@@ -328,8 +328,7 @@ void mu_server_close(mu_server *server) {
     if (server->stop_fd >= 0) close(server->stop_fd);
     for (uint32_t i = 0; i < server->n_served; i++) {
         mu_encoder_pool_close(server->served[i].encoders);
-        mu_token_trie_unref(server->served[i].trie);
-        pthread_mutex_destroy(&server->served[i].trie_lock);
+        mu_constraint_vocab_deinit(&server->served[i].vocab);
     }
     mu_budget_close(server->budget);
     mu_log_writer_close(server->log);

@@ -40,16 +40,7 @@ def test_numbers_that_clients_send():
 
 
 def test_what_is_not_done_is_refused_by_name():
-    tool = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
     with Server() as s:
-        rows = [("tool_choice", {"tools": tool, "tool_choice": "required"}),
-                ("tool_choice", {"tools": tool, "tool_choice": {"type": "function", "function": {"name": "f"}}})]
-        for param, fields in rows:
-            code, _, body = s.ask("/v1/chat/completions", {**CHAT, **fields})
-            assert code == 400 and body["error"]["param"] == param, (fields, body)
-            assert body["error"]["code"] == "not_supported"
-        code, _, body = s.ask("/v1/chat/completions", {**CHAT, "tools": tool, "tool_choice": "auto"})
-        assert code == 400 and "tools" in body["error"]["message"], body  # its template knows none
         for path, fields in (("/v1/completions", {"prompt": [1] * 100, "max_tokens": 100}),
                              ("/v1/completions", {"prompt": [1] * 200}), ("/v1/completions", {"prompt": "x" * 5_000_000}),
                              ("/v1/chat/completions", {**CHAT, "max_tokens": 1000})):

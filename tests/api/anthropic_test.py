@@ -97,6 +97,12 @@ def test_turns_of_a_conversation_become_the_prompt():
         usage = s.ask("/v1/messages", {**body, "max_tokens": 1})[2]["usage"]
         assert usage["input_tokens"] + usage["cache_read_input_tokens"] == counted["input_tokens"]
         assert s.ask("/v1/messages", {**body, "max_tokens": 1, "tool_choice": {"type": "none"}})[0] == 200
+        strict = {**TOOL, "input_schema": {"type": "object", "properties": {"x": {"enum": [1, 2]}}, "required": ["x"], "additionalProperties": False}}
+        for choice in ({"type": "tool", "name": "f"}, {"type": "tool", "name": "f", "disable_parallel_tool_use": True}):
+            answer = s.ask("/v1/messages", {**body, "tools": [strict], "max_tokens": 100, "tool_choice": choice})[2]
+            last = answer["content"][-1]
+            if answer["stop_reason"] != "max_tokens":  # it thinks first, if it likes
+                assert answer["stop_reason"] == "tool_use" and last["name"] == "f" and last["input"]["x"] in (1, 2), answer
 
 
 def test_errors_have_its_form():

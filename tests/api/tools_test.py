@@ -1,0 +1,149 @@
+"""Calls of tools that are required, named or strict: whatever the model is, it answers in form."""
+
+import json
+import tempfile
+
+from chats import TEMPLATE
+from serving import Server, events, run
+
+
+CITY = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "required": ["city", "days"],
+    "additionalProperties": False,
+}
+TOOLS = [
+    {"type": "function", "function": {"name": "weather", "description": "of a city", "parameters": CITY}},
+    {"type": "function", "function": {"name": "clock", "parameters": {"properties": {"utc": {"type": "boolean"}}, "required": ["utc"],
+                                                                    "additionalProperties": False}}},
+]
+SHOWN = "{% for t in tools or [] %}{{ t | tojson }}{% endfor %}"
+SAID = """{% for m in messages %}<{{ m.role }}>{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}
+{% endfor %}{{ '<assistant>' if add_generation_prompt }}"""
+# By the marks in them the templates tell how calls are written.
+TEMPLATES = {
+    "hermes": SHOWN + "{# <tool_call> #}" + SAID,
+    "none": SAID.replace("{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}", ""),
+    "mistral": SHOWN + "{# [TOOL_CALLS] [ARGS] #}" + SAID,
+    "mistral-json": SHOWN + "{# [TOOL_CALLS] #}" + SAID,
+    "granite": SHOWN + "{# <|tool_call|> #}" + SAID,
+    "kimi": SHOWN + "{# <|tool_call_begin|> <|tool_call_argument_begin|> #}" + SAID,
+    "deepseek": SHOWN + "{# <｜tool▁call▁begin｜> #}" + SAID,
+    "lfm2": SHOWN + "{# List of tools: #}List of tools: " + SAID,
+    "llama": SHOWN + '{# <|start_header_id|> "parameters": #}' + SAID,
+    "qwen-coder": SHOWN + "{# <tool_call> <function= <parameter= #}" + SAID,
+    "glm": SHOWN + "{# <tool_call> <arg_key> #}" + SAID,
+}
+CHAT = {"messages": [{"role": "user", "content": "Hi"}], "tools": TOOLS, "temperature": 1}
+NAMED = {"type": "function", "function": {"name": "clock"}}
+
+
+class Chat:
+    def __init__(self, template, *options):
+        self.template, self.options = template, options
+
+    def __enter__(self):
+        self.file = tempfile.NamedTemporaryFile("w", suffix=".jinja")
+        self.file.write(self.template)
+        self.file.flush()
+        self.server = Server("--chat-template", self.file.name, *self.options, model=None)
+        return self.server
+
+    def __exit__(self, *failure):
+        self.server.__exit__(*failure)
+        self.file.close()
+
+
+def check(name, arguments):
+    a = json.loads(arguments)
+    if name == "clock":
+        assert set(a) == {"utc"} and isinstance(a["utc"], bool), a
+    else:
+        assert name == "weather" and set(a) == {"city", "days"} and a["city"] in CITY["properties"]["city"]["enum"] and 1 <= a["days"] <= 9, a
+
+
+def answer_of(s, **fields):
+    code, _, answer = s.ask("/v1/chat/completions", {**CHAT, **fields})
+    assert code == 200, answer
+    return answer["choices"][0]
+
+
+def test_a_call_is_required_of_every_format():
+    for name, template in TEMPLATES.items():
+        with Chat(template) as s:
+            for seed in range(4):
+                choice = answer_of(s, tool_choice="required", parallel_tool_calls=seed > 0, seed=seed)
+                message = choice["message"]
+                calls = message.get("tool_calls", [])
+                if seed > 0 and choice["finish_reason"] == "length":
+                    continue  # it called and called
+                assert choice["finish_reason"] == "tool_calls" and message["content"] is None, (name, choice)
+                assert calls and (seed > 0 or len(calls) == 1), (name, choice)
+                for c in calls:
+                    check(c["function"]["name"], c["function"]["arguments"])
+            choice = answer_of(s, tool_choice=NAMED, seed=5)
+            assert [c["function"]["name"] for c in choice["message"]["tool_calls"]] == ["clock"], (name, choice)
+            check("clock", choice["message"]["tool_calls"][0]["function"]["arguments"])
+
+
+def test_a_stream_brings_the_call():
+    with Chat(TEMPLATES["hermes"]) as s:
+        text = s.ask("/v1/chat/completions", {**CHAT, "tool_choice": NAMED, "stream": True})[2]
+        chunks = [json.loads(e)["choices"][0] for e in events(text)[:-1]]
+        calls = [c for chunk in chunks for c in chunk["delta"].get("tool_calls", [])]
+        assert not any(chunk["delta"].get("content") for chunk in chunks), chunks
+        assert calls[0]["function"]["name"] == "clock" and calls[0]["id"], calls
+        check("clock", "".join(c["function"]["arguments"] for c in calls))
+        assert chunks[-1]["finish_reason"] == "tool_calls", chunks
+
+
+def test_auto_leaves_an_answer_without_calls_as_it_is():
+    """Where a call may begin is watched in every answer: it costs no word."""
+    with Chat(TEMPLATES["mistral"]) as s:
+        said = [answer_of(s, seed=seed, max_tokens=60, **choice)["message"]
+                for seed in range(5) for choice in ({}, {"tool_choice": "auto"}, {"parallel_tool_calls": False})]
+        for i in range(0, len(said), 3):
+            assert said[i]["content"] and "tool_calls" not in said[i], said[i]
+            assert all(m["content"] == said[i]["content"] for m in said[i:i + 3]), said[i:i + 3]
+
+
+def test_reasoning_comes_before_a_required_call():
+    """The grammar lets a model think first; here the prompt has begun to, and the model must end it."""
+    with Chat(TEMPLATE.replace("<|im_start|>assistant\n", "<|im_start|>assistant\n<think>\n")) as s:
+        for seed in range(20):
+            choice = answer_of(s, tool_choice=NAMED, seed=seed, max_tokens=60)
+            message = choice["message"]
+            if message.get("tool_calls"):
+                check("clock", message["tool_calls"][0]["function"]["arguments"])
+            else:
+                assert choice["finish_reason"] == "length" and message["reasoning_content"], choice
+
+
+def test_wrong_choices_are_told():
+    odd = [{"type": "function", "function": {"name": "weather", "strict": True, "parameters": {"properties": {"a": {"uniqueItems": True}}}}}]
+    loose = [{"type": "function", "function": {**odd[0]["function"], "strict": False}}]
+    quoted = [{"type": "function", "function": {"name": 'a"b', "parameters": {}}}]
+    rows = [
+        ({"tool_choice": "must"}, "tool_choice", "must be none, auto, required or a function"),
+        ({"tool_choice": 1}, "tool_choice", "must be none"),
+        ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice", '"x" is not one of tools'),
+        ({"tool_choice": {"type": "function"}}, "tool_choice", "is not one of tools"),
+        ({"tool_choice": "required", "tools": []}, "tool_choice", "required needs tools"),
+        ({"tool_choice": "required", "tools": None}, "tool_choice", "required needs tools"),
+        ({"tool_choice": "required", "response_format": {"type": "json_object"}}, "tool_choice", "another field"),
+        ({"tool_choice": "required", "tools": loose}, "tools", "weather: #/properties/a/uniqueItems: not supported"),
+        ({"tools": odd}, "tools", "weather: #/properties/a/uniqueItems: not supported"),
+        ({"tool_choice": "required", "tools": quoted}, "tools", "letters, digits"),
+        ({"tools": {"a": 1}}, "tools", "must be an array"),
+        ({"tools": [{"type": "function"}]}, "tools", "0 is not a function with a name"),
+    ]
+    with Chat(TEMPLATE) as s:
+        for fields, param, words in rows:
+            code, _, answer = s.ask("/v1/chat/completions", {**CHAT, **fields})
+            assert code == 400 and answer["error"]["param"] == param and words in answer["error"]["message"], (fields, answer)
+        for fields in ({"tools": loose}, {"tools": quoted}, {"tool_choice": "none"}):
+            answer_of(s, **fields, max_tokens=4)
+
+
+run(globals())
