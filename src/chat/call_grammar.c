@@ -98,6 +98,14 @@ static const char *trigger_of(const mu_call_format *f) {
     return found;
 }
 
+void mu_call_grammar_set_reasoning(const char *template_text, size_t template_n, const char *prompt,
+                                   size_t prompt_n, mu_grammar_tags *out) {
+    const mu_reasoning_format *f = mu_reasoning_format_of(template_text, template_n);
+    if (!f || mu_answer_is_harmony(template_text, template_n)) return;
+    out->reasoning_open = mu_reasoning_is_open(f, prompt, prompt_n) ? NULL : f->open;
+    out->reasoning_close = f->close;
+}
+
 static mu_grammar_tags tags_of(const mu_call_grammar_options *o, const mu_call_format *f,
                                const tags *t) {
     const mu_call_layout *layout = &f->layout;
@@ -109,12 +117,11 @@ static mu_grammar_tags tags_of(const mu_call_grammar_options *o, const mu_call_f
         .close = layout->close,
         .once = o->is_single,
     };
-    const mu_reasoning_format *r = mu_reasoning_format_of(o->template_text, o->template_n);
     if (!o->is_required) {
         all.trigger = trigger_of(f);
-    } else if (r) {
-        all.reasoning_open = mu_reasoning_is_open(r, o->prompt, o->prompt_n) ? NULL : r->open;
-        all.reasoning_close = r->close;
+    } else {
+        mu_call_grammar_set_reasoning(o->template_text, o->template_n, o->prompt, o->prompt_n,
+                                      &all);
     }
     return all;
 }

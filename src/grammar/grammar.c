@@ -135,7 +135,9 @@ static mu_status read_tags(mu_grammar *g, const mu_grammar_tags *tags, mu_expr *
     for (uint32_t i = 0; i < tags->n && status == MU_OK; i++) {
         const json_t *root = tags->items[i].schema ? tags->items[i].schema : any_object;
         status = read_values(g, &schema, root, true, &exprs[i], &why);
-        if (status != MU_OK) mu_fail(err, status, "%.60s: %s", tags->items[i].name, why.text);
+        const char *name = tags->items[i].name;
+        if (status != MU_OK)
+            mu_fail(err, status, "%.60s%s%s", name ? name : "", name ? ": " : "", why.text);
     }
     mu_schema_deinit(&schema);
     json_decref(any_object);

@@ -44,7 +44,7 @@ typedef enum mu_grammar_kind {
 typedef struct mu_grammar_tag {
     const char *begin, *end; /* UTF-8 */
     const json_t *schema;    /* read closed (json_schema.h); NULL: any object */
-    const char *name;        /* for errors */
+    const char *name;        /* for errors; NULL: there is only one */
 } mu_grammar_tag;
 
 /* A group is open, a tag, between and a tag any number of times, close. In all literals the text of

@@ -143,17 +143,31 @@ static mu_status open_trie(mu_constraint_vocab *vocab, mu_err *err) {
     return status;
 }
 
-bool mu_constraint_read(const mu_constraint_params *params, mu_constraint_vocab *vocab,
-                        mu_grammar **out, mu_api_error *error) {
+static mu_status compile(const wanted *w, const mu_grammar_tags *reasoning,
+                         mu_constraint_vocab *vocab, mu_grammar **out, mu_err *err) {
+    bool is_json = w->spec.kind == MU_GRAMMAR_JSON_SCHEMA || w->spec.kind == MU_GRAMMAR_JSON_OBJECT;
+    mu_status status = open_trie(vocab, err);
+    if (status != MU_OK) return status;
+    if (!is_json || !reasoning || !reasoning->reasoning_close)
+        return mu_grammar_compile(&w->spec, vocab->trie, out, err);
+    const mu_grammar_tag value = {.begin = "", .end = "", .schema = w->spec.schema};
+    mu_grammar_tags tags = *reasoning;
+    tags.items = &value;
+    tags.n = 1;
+    tags.open = tags.close = "";
+    const mu_grammar_spec spec = {
+        .kind = MU_GRAMMAR_TAGS, .tags = &tags, .in_order = w->spec.in_order};
+    return mu_grammar_compile(&spec, vocab->trie, out, err);
+}
+
+bool mu_constraint_read(const mu_constraint_params *params, const mu_grammar_tags *reasoning,
+                        mu_constraint_vocab *vocab, mu_grammar **out, mu_api_error *error) {
     wanted w = {.n = 0};
     mu_err err;
     mu_status status = MU_OK;
     *out = NULL;
     bool ok = read_all(params, &w, error);
-    if (ok && w.n > 0) {
-        status = open_trie(vocab, &err);
-        if (status == MU_OK) status = mu_grammar_compile(&w.spec, vocab->trie, out, &err);
-    }
+    if (ok && w.n > 0) status = compile(&w, reasoning, vocab, out, &err);
     if (status == MU_ERR_NOMEM) ok = mu_api_fail_status(error, &err);
     if (status != MU_OK && status != MU_ERR_NOMEM) ok = mu_api_wrong(error, w.field, err.text);
     json_decref(w.parsed);

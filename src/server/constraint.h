@@ -29,10 +29,11 @@ typedef struct mu_constraint_vocab {
 void mu_constraint_vocab_init(mu_constraint_vocab *vocab, const mu_engine *engine);
 void mu_constraint_vocab_deinit(mu_constraint_vocab *vocab);
 
-/* *out is NULL when the output may be anything, else the caller's to unref. False: *error names the
- * field, and the place in the schema. Any thread. */
-bool mu_constraint_read(const mu_constraint_params *params, mu_constraint_vocab *vocab,
-                        mu_grammar **out, mu_api_error *error);
+/* *out is NULL when the output may be anything, else the caller's to unref. A value in JSON comes
+ * after the reasoning that `reasoning` has the marks of; NULL: it comes first, as all else does.
+ * False: *error names the field, and the place in the schema. Any thread. */
+bool mu_constraint_read(const mu_constraint_params *params, const mu_grammar_tags *reasoning,
+                        mu_constraint_vocab *vocab, mu_grammar **out, mu_api_error *error);
 /* The same for calls of tools. */
 bool mu_constraint_read_calls(const mu_call_grammar_options *options, mu_constraint_vocab *vocab,
                               mu_grammar **out, mu_api_error *error);

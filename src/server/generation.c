@@ -222,7 +222,13 @@ static bool read_constraint(mu_generation *g, mu_api_error *error) {
     mu_server *server = g->answer.call->server;
     mu_served *served = &server->served[served_of(g) - server->served];
     mu_constraint_vocab *vocab = &served->vocab;
-    return mu_constraint_read(&g->params.constraint, vocab, &g->grammar, error) &&
+    mu_grammar_tags reasoning = {0};
+    const char *text = mu_conversation_format_source(served->of.conversation);
+    if (g->form->is_chat) {
+        mu_call_grammar_set_reasoning(text, strlen(text), g->rendering.text, g->rendering.n,
+                                      &reasoning);
+    }
+    return mu_constraint_read(&g->params.constraint, &reasoning, vocab, &g->grammar, error) &&
            constrain_calls(g, vocab, error);
 }
 

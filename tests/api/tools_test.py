@@ -120,6 +120,22 @@ def test_reasoning_comes_before_a_required_call():
                 assert choice["finish_reason"] == "length" and message["reasoning_content"], choice
 
 
+def test_reasoning_comes_before_a_value():
+    form = {"type": "json_schema", "json_schema": {"name": "c", "schema": CITY}}
+    with Chat(TEMPLATE.replace("<|im_start|>assistant\n", "<|im_start|>assistant\n<think>\n")) as s:
+        for seed in range(20):
+            choice = answer_of(s, tools=None, response_format=form, seed=seed, max_tokens=60)
+            if choice["finish_reason"] == "stop":
+                check("weather", choice["message"]["content"])
+            else:
+                assert choice["message"]["reasoning_content"], choice
+    with Chat(TEMPLATE) as s:
+        for seed in range(8):
+            choice = answer_of(s, tools=None, response_format=form, seed=seed)
+            if choice["finish_reason"] == "stop":
+                check("weather", choice["message"]["content"])
+
+
 def test_wrong_choices_are_told():
     odd = [{"type": "function", "function": {"name": "weather", "strict": True, "parameters": {"properties": {"a": {"uniqueItems": True}}}}}]
     loose = [{"type": "function", "function": {**odd[0]["function"], "strict": False}}]
