@@ -29,7 +29,8 @@ typedef struct mu_call_grammar_options {
 mu_status mu_call_grammar_compile(const mu_call_grammar_options *options, mu_token_trie *trie,
                                   mu_grammar **out, mu_err *err) MU_MUST_USE;
 
-/* Sets in *out what of an answer's reasoning goes before a group, told by the template and the prompt. */
+/* Sets in *out what of an answer's reasoning goes before a group, told by the template and the
+ * prompt. */
 void mu_call_grammar_set_reasoning(const char *template_text, size_t template_n, const char *prompt,
                                    size_t prompt_n, mu_grammar_tags *out);
 

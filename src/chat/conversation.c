@@ -102,6 +102,34 @@ static void probe_calls(mu_conversation_format *f) {
     if (!a->calls) a->text_arguments = a->null_content = false;
 }
 
+/* What stands between an answer and the next user's words, unless it looks like control tokens. */
+static char *find_stop(const mu_conversation_format *f) {
+    static const char answer[] = "probe answer", question[] = "probe question";
+    mu_rendering r = {0};
+    char *stop = NULL;
+    struct tm now = {.tm_year = 126, .tm_mday = 1};
+    json_t *v = json_pack("{s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}], s:b}", "messages", "role",
+                          "user", "content", "probe", "role", "assistant", "content", answer,
+                          "role", "user", "content", question, "add_generation_prompt", 1);
+    bool ok = v && render(f, v, now, &r, NULL) == MU_OK;
+    const char *from = ok ? memmem(r.text, r.n, answer, strlen(answer)) : NULL;
+    const char *to = from ? strstr(from, question) : NULL;
+    size_t n = to ? (size_t)(to - from) - strlen(answer) : 0;
+    if (n > 0) from += strlen(answer);
+    while (n > 0 && strchr(" \t\n", from[n - 1])) {
+        n--;
+    }
+    bool is_plain = n > 2 && n < 64 && from[n - 1] == ':';
+    for (size_t i = 0; i < n && is_plain; i++) {
+        is_plain = !strchr("<>[]|", from[i]);
+    }
+    if (is_plain) stop = mu_alloc(n + 1); /* zeroed; without memory there is none */
+    if (stop) memcpy(stop, from, n);
+    mu_rendering_deinit(&r);
+    json_decref(v);
+    return stop;
+}
+
 static mu_status open_templates(mu_conversation_format *f, const mu_conversation_source *s,
                                 mu_err *err) {
     mu_status status = mu_chat_template_open(s->name, s->text, s->n, &f->plain, err);
@@ -122,6 +150,7 @@ mu_status mu_conversation_format_open(const mu_conversation_source *source,
         mu_conversation_format_close(f);
         return status;
     }
+    if (!f->stop) f->stop = find_stop(f);
     f->abilities.system = shows_role(f, "system");
     /* Some print any role that comes; only one that names it was made for it. */
     f->abilities.developer = memmem(source->text, source->n, "developer", strlen("developer")) &&

@@ -33,7 +33,7 @@ typedef struct mu_conversation_source {
     const char *tool_text; /* [tool_n]: the one for requests with tools; NULL: the same */
     size_t tool_n;
     const char *bos, *eos; /* text of these tokens; NULL: none */
-    const char *stop;      /* text that ends an answer beside eos; NULL: none */
+    const char *stop;      /* text that ends an answer beside eos; NULL: as the template shows it */
 } mu_conversation_source;
 
 /* All of source is copied. Errors: as mu_chat_template_open(). */
@@ -42,7 +42,8 @@ mu_status mu_conversation_format_open(const mu_conversation_source *source,
 void mu_conversation_format_close(mu_conversation_format *f); /* NULL is allowed */
 
 mu_conversation_abilities mu_conversation_format_abilities(const mu_conversation_format *f);
-const char *mu_conversation_format_stop(const mu_conversation_format *f);   /* NULL: none */
+/* What ends an answer beside eos: where plain words mark turns, those of the next. NULL: none. */
+const char *mu_conversation_format_stop(const mu_conversation_format *f);
 const char *mu_conversation_format_source(const mu_conversation_format *f); /* the template */
 
 typedef struct mu_conversation {

@@ -246,9 +246,31 @@ static void builtin_templates_render(void **state) {
     assert_false(mu_conversation_builtin("nope", &source));
 }
 
+static void turns_in_plain_words_end_an_answer(void **state) {
+    (void)state;
+    static const struct {
+        const char *template, *stop;
+    } cases[] = {
+        {"{% for m in messages %}{{ m.role | title ~ ': ' ~ m.content ~ '\\n\\n' }}{% endfor %}",
+         "\n\nUser:"},
+        {"{% for m in messages %}### {{ m.role }}:\n{{ m.content }}\n{% endfor %}", "\n### user:"},
+        {"{% for m in messages %}<|{{ m.role }}|>:{{ m.content }}{% endfor %}", NULL},
+        {"{% for m in messages %}{{ m.content }}{% endfor %}", NULL},
+        {"{{ messages[0].content }}", NULL},
+    };
+    for (size_t i = 0; i < MU_COUNTOF(cases); i++) {
+        mu_conversation_format *f = open_format(cases[i].template);
+        const char *stop = mu_conversation_format_stop(f);
+        if (cases[i].stop) assert_string_equal(stop, cases[i].stop);
+        if (!cases[i].stop) assert_null(stop);
+        mu_conversation_format_close(f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_become_prompts),
+        cmocka_unit_test(turns_in_plain_words_end_an_answer),
         cmocka_unit_test(abilities_are_found_by_rendering),
         cmocka_unit_test(builtin_templates_render),
     };

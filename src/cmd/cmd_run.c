@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/dialogue.h"
 #include "cmd/options.h"
 #include "hub/builtin.h"
 
@@ -21,15 +22,20 @@ typedef struct run_options {
     uint64_t seed;
     float temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty;
     const char *model, *device, *dtype, *kv, *tokens, *prompt_file;
+    const char *chat_template, *system, *json_schema, *grammar;
     uint32_t logprobs;
     mu_texts stop, logit_bias;
-    bool greedy, ignore_eos, json, special, has_logprobs, no_prompt_lookup;
+    bool greedy, ignore_eos, json, special, has_logprobs, no_prompt_lookup, raw;
 } run_options;
 
 typedef struct run {
     const run_options *o;
     mu_model *model;
     mu_engine *engine;
+    mu_dialogue *dialogue; /* NULL: text is continued */
+    mu_token_trie *trie;   /* of a grammar; NULL before the first */
+    mu_buf grammar_text;   /* of --grammar */
+    json_t *schema;        /* of --json-schema; NULL: none */
     float temperature;
     mu_logit_bias biases[MU_TEXTS_MAX];
 } run;
@@ -66,19 +72,32 @@ static float settle_temperature(const run *r) {
     return temperature;
 }
 
-static mu_seq_options seq_options(const run *r, const mu_token *prompt, uint32_t n_prompt) {
+/* Output tokens, where nobody says how many: all that fit in a chat. */
+static uint32_t max_tokens(const run *r) {
+    enum { TEXT_TOKENS = 128 };
+    if (r->o->max_tokens != UINT32_MAX) return r->o->max_tokens;
+    return r->dialogue || r->schema || r->grammar_text.n > 0 ? mu_engine_n_ctx(r->engine)
+                                                             : TEXT_TOKENS;
+}
+
+/* stops: room for MU_TEXTS_MAX + 1. */
+static mu_seq_options seq_options(const run *r, const mu_token *prompt, uint32_t n_prompt,
+                                  const char **stops) {
     const run_options *o = r->o;
+    const char *own_stop = r->dialogue && !o->ignore_eos ? mu_dialogue_stop(r->dialogue) : NULL;
+    memcpy(stops, o->stop.items, o->stop.n * sizeof(*stops));
+    if (own_stop) stops[o->stop.n] = own_stop;
     uint32_t room = mu_engine_n_ctx(r->engine) - n_prompt; /* a wrong one is refused by submit() */
     bool fits = n_prompt < mu_engine_n_ctx(r->engine);
     return (mu_seq_options){
         .prompt = prompt,
         .n_prompt = n_prompt,
-        .n_output_max = fits && room < o->max_tokens ? room : o->max_tokens,
+        .n_output_max = fits && room < max_tokens(r) ? room : max_tokens(r),
         .n_output_min = o->min_tokens,
         .ignore_eos = o->ignore_eos,
-        .stop_strings = o->stop.items,
-        .n_stop_strings = o->stop.n,
-        .show_special = o->special,
+        .stop_strings = stops,
+        .n_stop_strings = o->stop.n + (own_stop ? 1 : 0),
+        .show_special = o->special || (r->dialogue && mu_dialogue_shows_special(r->dialogue)),
         .show_end = o->special,
         .sampling =
             {
@@ -124,8 +143,12 @@ static mu_status generate(run *r, mu_seq *seq, mu_buf *text, json_t *tokens, jso
             if (r->o->has_logprobs) json_array_append_new(logprobs, output_json(&output));
         }
         mu_seq_read(seq, NULL, 0, text);
-        if (is_streaming && text->n > 0) {
-            fwrite(text->data, 1, text->n, stdout);
+        if (text->n > 0 && (is_streaming || r->dialogue)) {
+            if (r->dialogue) {
+                mu_dialogue_hear(r->dialogue, text->data, text->n, is_streaming ? stdout : NULL);
+            } else {
+                fwrite(text->data, 1, text->n, stdout);
+            }
             if (fflush(stdout) != 0) return mu_fail_os(err, MU_ERR_IO, "standard output");
             mu_buf_clear(text);
         }
@@ -151,8 +174,9 @@ static double decode_rate(const timings *t) {
     return t->n_output > 1 && s > 0.0 ? (t->n_output - 1) / s : 0.0;
 }
 
-static mu_status print_json(const run *r, const mu_buf *text, json_t *tokens, json_t *logprobs,
+static mu_status print_json(const run *r, const mu_buf *all, json_t *tokens, json_t *logprobs,
                             const timings *t, mu_err *err) {
+    const mu_buf *text = r->dialogue ? mu_dialogue_content(r->dialogue) : all;
     json_t *json = json_pack("{s:s, s:s%, s:O, s:s, s:I, s:{s:i, s:i, s:i}, s:{s:f, s:f}}", "model",
                              mu_model_name(r->model), "text", text->data ? text->data : "", text->n,
                              "tokens", tokens, "finish", finish_name(t->finish), "seed",
@@ -161,6 +185,10 @@ static mu_status print_json(const run *r, const mu_buf *text, json_t *tokens, js
                              "timings", "ttft_ms", seconds(t->start_ns, t->first_ns) * 1e3,
                              "decode_tokens_per_second", decode_rate(t));
     if (json && r->o->has_logprobs) json_object_set(json, "logprobs", logprobs);
+    const mu_buf *reasoning = r->dialogue ? mu_dialogue_reasoning(r->dialogue) : NULL;
+    if (json && reasoning && reasoning->n > 0) {
+        json_object_set_new(json, "reasoning", json_stringn(reasoning->data, reasoning->n));
+    }
     return mu_print_json(json, JSON_COMPACT, err);
 }
 
@@ -172,14 +200,40 @@ static void print_stats(const timings *t) {
             finish_name(t->finish));
 }
 
+/* What the output may be; *out stays NULL where it may be anything. In a chat a value comes after
+ * reasoning. */
+static mu_status compile_grammar(run *r, mu_grammar **out, mu_err *err) {
+    mu_grammar_spec spec = {
+        .kind = MU_GRAMMAR_GBNF, .text = r->grammar_text.data, .n_text = r->grammar_text.n};
+    const mu_grammar_tag value = {.begin = "", .end = "", .schema = r->schema};
+    mu_grammar_tags tags = {.items = &value, .n = 1, .open = "", .close = ""};
+    if (!r->schema && r->grammar_text.n == 0) return MU_OK;
+    if (r->schema) spec = (mu_grammar_spec){.kind = MU_GRAMMAR_TAGS, .tags = &tags};
+    if (r->dialogue) mu_dialogue_set_reasoning(r->dialogue, &tags);
+    mu_err why;
+    mu_status status = MU_OK;
+    if (!r->trie) status = mu_engine_open_trie(r->engine, &r->trie, &why);
+    if (status == MU_OK) status = mu_grammar_compile(&spec, r->trie, out, &why);
+    if (status == MU_OK) return MU_OK;
+    return mu_fail(err, status, "%s: %s", r->schema ? "--json-schema" : "--grammar", why.text);
+}
+
 static mu_status run_prompt(run *r, const mu_token *prompt, uint32_t n_prompt, mu_err *err) {
     timings t = {.start_ns = mu_now_ns(), .n_prompt = n_prompt};
-    mu_seq_options options = seq_options(r, prompt, n_prompt);
+    const char *stops[MU_TEXTS_MAX + 1];
+    mu_seq_options options = seq_options(r, prompt, n_prompt, stops);
     mu_seq *seq = NULL;
     mu_buf text = {0};
     json_t *tokens = json_array(), *logprobs = json_array();
-    mu_status status = mu_engine_submit(r->engine, &options, &seq, err);
+    mu_status status = compile_grammar(r, &options.grammar, err);
+    if (status == MU_OK) status = mu_engine_submit(r->engine, &options, &seq, err);
+    mu_grammar_unref(options.grammar); /* the sequence has its own */
     if (status == MU_OK) status = generate(r, seq, &text, tokens, logprobs, &t, err);
+    if (status == MU_OK && r->dialogue) {
+        status = mu_dialogue_end(r->dialogue, r->o->json ? NULL : stdout, err);
+    } else if (r->dialogue) {
+        mu_dialogue_forget(r->dialogue);
+    }
     if (status == MU_OK && r->o->json) status = print_json(r, &text, tokens, logprobs, &t, err);
     if (status == MU_OK && !r->o->json) {
         putchar('\n');
@@ -193,7 +247,23 @@ static mu_status run_prompt(run *r, const mu_token *prompt, uint32_t n_prompt, m
     return status;
 }
 
+/* A message of the dialogue. A quarter of the context is the answer's, or what it may have. */
+static mu_status run_message(run *r, const char *text, size_t n, mu_err *err) {
+    uint32_t n_ctx = mu_engine_n_ctx(r->engine), n_tokens = 0;
+    uint32_t n_answer = max_tokens(r) < n_ctx / 4 ? max_tokens(r) : n_ctx / 4;
+    mu_token *tokens = NULL;
+    while (n > 0 && text[n - 1] == '\n') {
+        n--;
+    }
+    mu_status status =
+        mu_dialogue_ask(r->dialogue, text, n, n_ctx - n_answer, &tokens, &n_tokens, err);
+    if (status == MU_OK) status = run_prompt(r, tokens, n_tokens, err);
+    mu_free(tokens);
+    return status;
+}
+
 static mu_status run_text(run *r, const char *text, size_t n, mu_err *err) {
+    if (r->dialogue) return run_message(r, text, n, err);
     mu_token *tokens = NULL;
     uint32_t n_tokens = 0;
     mu_token start = mu_tokenizer_bos(mu_model_tokenizer(r->model));
@@ -213,6 +283,22 @@ static char *line_prompt(EditLine *editor) {
     return prompt;
 }
 
+/* A line that was typed: a prompt, or a command of a dialogue. */
+static bool run_line(run *r, const char *line, size_t n) {
+    char text[1024];
+    bool is_over = false;
+    mu_err err;
+    mu_status status;
+    if (r->dialogue && line[0] == '/' && n < sizeof(text)) {
+        snprintf(text, sizeof(text), "%.*s", (int)n, line);
+        status = mu_dialogue_command(r->dialogue, text, &is_over, &err);
+    } else {
+        status = run_text(r, line, n, &err);
+    }
+    if (status != MU_OK) mu_report("run", &err);
+    return is_over;
+}
+
 /* Prompts with line editing and history until end of file. Ctrl-C ends a generation, not
  * the loop. */
 static mu_status run_interactive(run *r, mu_err *err) {
@@ -228,19 +314,19 @@ static mu_status run_interactive(run *r, mu_err *err) {
     el_set(editor, EL_PROMPT, line_prompt);
     el_set(editor, EL_EDITOR, "emacs");
     el_set(editor, EL_HIST, history, lines);
-    fprintf(stderr, "%s. Text is continued from what you type; Ctrl-D ends.\n",
-            mu_model_name(r->model));
-    int n;
-    const char *line;
-    while ((line = el_gets(editor, &n)) != NULL && n > 0 && status == MU_OK) {
+    fprintf(stderr, "%s. %s; Ctrl-D ends.\n", mu_model_name(r->model),
+            r->dialogue ? "/help lists commands" : "Text is continued from what you type");
+    int n = 0;
+    const char *line = NULL;
+    bool is_over = false;
+    while (!is_over && (line = el_gets(editor, &n)) != NULL && n > 0) {
         size_t length = (size_t)n - (line[n - 1] == '\n');
         if (length == 0) continue;
         history(lines, &event, H_ENTER, line);
-        mu_err inner;
-        if (run_text(r, line, length, &inner) != MU_OK) mu_report("run", &inner);
+        is_over = run_line(r, line, length);
         mu_interrupt_clear();
     }
-    fputc('\n', stderr); /* after Ctrl-D the cursor is still behind the prompt */
+    if (!is_over) fputc('\n', stderr); /* after Ctrl-D the cursor is still behind the prompt */
 done:
     if (lines) history_end(lines);
     if (editor) el_end(editor);
@@ -288,6 +374,43 @@ static mu_status open_engine(run *r, const mu_ref *ref, mu_err *err) {
     return mu_engine_open(r->model, &e, &r->engine, err);
 }
 
+/* A text in the option, or the file that it names. */
+static mu_status read_option(const char *option, bool is_text, mu_buf *out, mu_err *err) {
+    if (!is_text) return mu_read_all(option, out, err);
+    mu_buf_append_str(out, option);
+    return out->failed ? mu_fail(err, MU_ERR_NOMEM, "out of memory") : MU_OK;
+}
+
+static mu_status read_grammar(run *r, mu_err *err) {
+    const char *schema = r->o->json_schema, *grammar = r->o->grammar;
+    mu_buf text = {0};
+    mu_status status = MU_OK;
+    if (schema && grammar)
+        return mu_fail(err, MU_ERR_INVALID, "--json-schema and --grammar: one of them");
+    if (grammar) status = read_option(grammar, strstr(grammar, "::="), &r->grammar_text, err);
+    if (schema) status = read_option(schema, schema[0] == '{', &text, err);
+    if (status == MU_OK && schema) {
+        json_error_t why;
+        r->schema = json_loadb(text.data ? text.data : "", text.n, JSON_REJECT_DUPLICATES, &why);
+        if (!r->schema)
+            status = mu_fail(err, MU_ERR_INVALID, "--json-schema: line %d: %s", why.line, why.text);
+    }
+    mu_buf_deinit(&text);
+    return status;
+}
+
+/* A model with a chat template is talked to; one without continues text, unless it is asked. */
+static mu_status open_dialogue(run *r, mu_err *err) {
+    const run_options *o = r->o;
+    mu_buf text = {0};
+    mu_status status = mu_model_chat_template(r->model, &text, err);
+    bool is_chat = text.n > 0 || o->chat_template || o->system;
+    mu_buf_deinit(&text);
+    if (o->raw || o->tokens || (status == MU_OK && !is_chat)) return MU_OK;
+    const mu_dialogue_options options = {.chat_template = o->chat_template, .system = o->system};
+    return mu_dialogue_open(r->model, &options, &r->dialogue, err);
+}
+
 static int run_model(const run_options *o, const char *reference, const char *prompt) {
     mu_err err;
     mu_ref ref;
@@ -295,12 +418,18 @@ static int run_model(const run_options *o, const char *reference, const char *pr
     mu_interrupts_install();
     signal(SIGPIPE, SIG_IGN); /* a closed output is an error of fflush(), not a signal */
     mu_status status = parse_biases(&r, &err);
+    if (status == MU_OK) status = read_grammar(&r, &err);
     if (status == MU_OK) status = mu_open_model(reference, &ref, &r.model, &err);
     if (status == MU_OK) status = open_engine(&r, &ref, &err);
+    if (status == MU_OK) status = open_dialogue(&r, &err);
     if (status == MU_OK) r.temperature = settle_temperature(&r);
     if (status == MU_OK) status = run_all(&r, prompt, &err);
+    mu_dialogue_close(r.dialogue);
     mu_engine_close(r.engine);
+    mu_token_trie_unref(r.trie);
     mu_model_close(r.model);
+    mu_buf_deinit(&r.grammar_text);
+    json_decref(r.schema);
     if (status != MU_OK && err.os_errno == EPIPE) return MU_EXIT_OK; /* as head(1) wants it */
     if (status != MU_OK) return mu_report("run", &err);
     return mu_is_interrupted() ? MU_EXIT_INTERRUPTED : MU_EXIT_OK;
@@ -308,7 +437,7 @@ static int run_model(const run_options *o, const char *reference, const char *pr
 
 /* The command's options; they hold the defaults until main() has parsed the command line. */
 static run_options o = {
-    .max_tokens = 128,
+    .max_tokens = UINT32_MAX,
     .temperature = NAN,
     .top_p = 0.95f,
     .repetition_penalty = 1.0f,
@@ -320,7 +449,8 @@ static run_options o = {
 
 static const mu_option options[] = {
     MU_MODEL_OPTION(&o.model),
-    {"max-tokens", 'n', MU_OPTION_U32, &o.max_tokens, 1, 1 << 20, "N", "output tokens at most"},
+    {"max-tokens", 'n', MU_OPTION_U32, &o.max_tokens, 1, 1 << 20, "N",
+     "output tokens at most; else 128, in a chat what fits"},
     {"min-tokens", 0, MU_OPTION_U32, &o.min_tokens, 0, 1 << 20, "N", "output tokens at least"},
     {"temperature", 't', MU_OPTION_F32, &o.temperature, 0, 100, "X",
      "randomness; 0 is greedy; else the model's, or 0.8"},
@@ -340,6 +470,15 @@ static const mu_option options[] = {
     {"stop", 0, MU_OPTION_TEXTS, &o.stop, 0, 0, "TEXT", "end before TEXT; may be repeated"},
     {"ignore-eos", 0, MU_OPTION_FLAG, &o.ignore_eos, 0, 0, NULL, "go on after end of text"},
     {"special", 0, MU_OPTION_FLAG, &o.special, 0, 0, NULL, "show special tokens"},
+    {"chat-template", 0, MU_OPTION_TEXT, &o.chat_template, 0, 0, "TEMPLATE",
+     "plain, chatml or a file, instead of the model's own"},
+    {"system", 0, MU_OPTION_TEXT, &o.system, 0, 0, "TEXT", "of a chat: how to answer"},
+    {"raw", 0, MU_OPTION_FLAG, &o.raw, 0, 0, NULL,
+     "continue the text as it is, though the model has a chat template"},
+    {"json-schema", 0, MU_OPTION_TEXT, &o.json_schema, 0, 0, "SCHEMA",
+     "answer with JSON that is valid under it: its text or a file"},
+    {"grammar", 0, MU_OPTION_TEXT, &o.grammar, 0, 0, "GBNF",
+     "answer as this grammar has it: its text or a file"},
     {"logprobs", 0, MU_OPTION_U32, &o.logprobs, 0, MU_TOP_LOGPROBS_MAX, "N",
      "with --json: log-probabilities and the N most likely"},
     {"tokens", 0, MU_OPTION_TEXT, &o.tokens, 0, 0, "IDS", "the prompt as token ids: 1,2,3"},
@@ -363,13 +502,15 @@ int mu_cmd_run(int argc, char **argv) {
         .command = "run",
         .usage = "[MODEL [PROMPT]]",
         .about =
-            "Generate text. Without PROMPT, reads standard input, or asks when that is a\n"
-            "terminal. Without MODEL, muai-tiny, which is part of the program; a prompt alone\n"
-            "goes with -m.",
+            "Generate text, or chat with a model that has a chat template. Without PROMPT, reads\n"
+            "standard input, or asks when that is a terminal. Without MODEL, muai-tiny, which is\n"
+            "part of the program; a prompt alone goes with -m.",
         .examples = "  muai run\n"
                     "  muai run -m muai-tiny \"Once upon a time\"\n"
                     "  muai run gpt2 \"Once upon a time\"\n"
                     "  muai run ./gpt2.gguf -n 64 --greedy < prompt.txt\n"
+                    "  muai run ./qwen3-0.6b --system \"Answer in one line.\"\n"
+                    "  muai run -m muai-tiny Hi --json-schema '{\"enum\": [\"yes\", \"no\"]}'\n"
                     "  muai run synthetic:gpt2 --tokens 464,3797 --json\n",
         .options = options,
         .n_options = MU_COUNTOF(options),

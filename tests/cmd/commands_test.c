@@ -61,7 +61,7 @@ static const struct {
     {"run 'Once upon a time'", 2, "no MODEL"},
     {"run -m muai-tiny -n 5 Once", 0, ""},
     {"run -n 5 </dev/null", 0, ""},
-    {"run --prompt-file CHANGELOG.md -c 8", 1, "do not fit"},
+    {"run --raw --prompt-file CHANGELOG.md -c 8", 1, "do not fit"},
     {"run -m muai-tiny Once upon", 2, "\"upon\": one argument too many"},
     {"show -m muai-tiny gpt2", 2, "one argument too many"},
     {"show", 0, "built-in GGUF v3"},
