@@ -25,10 +25,15 @@ struct mu_answer_parts {
     bool is_finished;
     bool skips_space; /* white space that comes next is nobody's */
 
-    const char *opened;  /* CALL: the mark that began it, "" for an answer that is one */
-    size_t scanned;      /* CALL: bytes of pending that were looked at */
-    mu_json_scan scan;   /* CALL: at scanned */
-    bool in_json;        /* CALL without closing mark: its JSON has begun */
+    const char *opened; /* CALL: the mark that began it, "" for an answer that is one */
+    size_t scanned;     /* CALL: bytes of pending that were looked at */
+    mu_json_scan scan;  /* CALL: at scanned */
+    bool in_json;       /* CALL without closing mark: its JSON has begun */
+    bool is_in_form;    /* calls are written as the format's layout has them */
+    bool has_live;      /* CALL: live is shown; its arguments are scanned up to live_at */
+    mu_tool_call live;
+    mu_json_scan live_scan;
+    size_t live_at;
     const char *channel; /* BODY: "analysis", "call", "final" */
     mu_buf recipient;    /* BODY of a call: its name */
 
@@ -217,7 +222,69 @@ static bool step_content(mu_answer_parts *a) {
     return true;
 }
 
+static void drop_live(mu_answer_parts *a) {
+    mu_tool_call_deinit(&a->live);
+    a->live = (mu_tool_call){0};
+    a->has_live = false;
+}
+
+/* What of the layout comes before the name, after the mark that opened the call; NULL: the layout
+ * has no such mark. */
+static const char *before_name(const mu_answer_parts *a, mu_buf *out) {
+    const mu_call_layout *layout = &a->calls_as->layout;
+    size_t n_opened = strlen(a->opened);
+    if (strncmp(layout->begin, a->opened, n_opened) != 0) mu_buf_append_str(out, layout->open);
+    mu_buf_append_str(out, layout->begin);
+    bool is_known = !out->failed && strncmp(out->data, a->opened, n_opened) == 0;
+    return is_known ? out->data + n_opened : NULL;
+}
+
+/* The name is whole: from here on the call is shown. */
+static void begin_live(mu_answer_parts *a) {
+    const char *middle = a->calls_as->layout.middle;
+    mu_buf text = {0};
+    const char *before = before_name(a, &text);
+    size_t n = before ? strlen(before) : 0;
+    bool is_so = before && n_of(a) > n && memcmp(text_of(a), before, n) == 0;
+    const char *name = text_of(a) + n;
+    const char *end = is_so ? memmem(name, n_of(a) - n, middle, strlen(middle)) : NULL;
+    mu_buf_deinit(&text);
+    if (!end) return;
+    mu_buf_append(&a->live.name, name, (size_t)(end - name));
+    mu_tool_calls_make_id(&a->calls, a->live.id);
+    a->live_scan = (mu_json_scan){0};
+    a->live_at = (size_t)(end - text_of(a)) + strlen(middle);
+    a->has_live = true;
+}
+
+static void follow_call(mu_answer_parts *a) {
+    if (!a->is_in_form) return;
+    if (!a->has_live) begin_live(a);
+    bool is_whole = !a->has_live || (a->live_scan.has_begun && a->live_scan.depth == 0);
+    size_t from = a->live_at;
+    while (a->live_at < n_of(a) && !is_whole) {
+        is_whole = mu_json_scan_byte(&a->live_scan, text_of(a)[a->live_at++]);
+    }
+    if (a->has_live && a->live_at > from)
+        mu_buf_append(&a->live.arguments, text_of(a) + from, a->live_at - from);
+}
+
+/* What was shown is the first of the calls that were read, or all that there is. */
+static bool settle_live(mu_answer_parts *a, size_t n_before, bool is_read) {
+    mu_tool_call *call = is_read ? &a->calls.items[n_before] : NULL;
+    if (!a->has_live) return is_read;
+    if (!is_read) {
+        call = mu_tool_calls_add(&a->calls, a->live.name.data, a->live.name.n);
+        if (call && a->live.arguments.n > 0)
+            mu_buf_append(&call->arguments, a->live.arguments.data, a->live.arguments.n);
+    }
+    if (call) memcpy(call->id, a->live.id, sizeof(call->id));
+    drop_live(a);
+    return call != NULL;
+}
+
 static bool read_body(mu_answer_parts *a, const char *text, size_t n) {
+    size_t n_before = a->calls.n;
     mu_buf whole = {0};
     const mu_call_format *f = a->calls_as;
     if (f->keeps_open && strcmp(a->opened, f->open[1]) == 0) mu_buf_append_str(&whole, a->opened);
@@ -226,7 +293,7 @@ static bool read_body(mu_answer_parts *a, const char *text, size_t n) {
               (f->read_else && f->read_else(whole.data, whole.n, &a->calls));
     a->calls.failed |= whole.failed;
     mu_buf_deinit(&whole);
-    return ok;
+    return settle_live(a, n_before, ok);
 }
 
 /* The body is the first n bytes; n_close more belong to its mark. */
@@ -292,7 +359,10 @@ static bool scan_to_close(mu_answer_parts *a) {
 
 static bool step_call(mu_answer_parts *a) {
     if (a->calls_as->close ? scan_to_close(a) : scan_to_json_end(a)) return true;
-    if (!a->is_finished) return false;
+    if (!a->is_finished) {
+        follow_call(a);
+        return false;
+    }
     size_t n = n_of(a); /* a stop token may stand for the mark */
     if (read_body(a, text_of(a), n)) {
         take(a, n);
@@ -407,6 +477,7 @@ mu_status mu_answer_parts_open(const mu_answer_parts_options *o, mu_answer_parts
     }
     if (!o->keeps_reasoning)
         a->reasoning_as = mu_reasoning_format_of(o->template_text, o->template_n);
+    a->is_in_form = o->is_in_form && a->calls_as && a->calls_as->layout.begin;
     a->calls.tools = o->tools;
     a->calls.id_state = o->id_seed;
     bool is_open = a->reasoning_as && mu_reasoning_is_open(a->reasoning_as, o->prompt, o->prompt_n);
@@ -425,6 +496,7 @@ void mu_answer_parts_close(mu_answer_parts *a) {
     if (!a) return;
     mu_buf_deinit(&a->pending);
     mu_buf_deinit(&a->recipient);
+    drop_live(a);
     mu_buf_deinit(&a->content);
     mu_buf_deinit(&a->reasoning);
     mu_tool_calls_deinit(&a->calls);
@@ -453,9 +525,14 @@ const mu_tool_calls *mu_answer_parts_calls(const mu_answer_parts *a) {
     return &a->calls;
 }
 
+const mu_tool_call *mu_answer_parts_live_call(const mu_answer_parts *a) {
+    return a->has_live ? &a->live : NULL;
+}
+
 bool mu_answer_parts_failed(const mu_answer_parts *a) {
     bool failed = a->pending.failed || a->recipient.failed || a->content.failed ||
-                  a->reasoning.failed || a->calls.failed;
+                  a->reasoning.failed || a->calls.failed || a->live.name.failed ||
+                  a->live.arguments.failed;
     for (size_t i = 0; i < a->calls.n; i++) {
         failed = failed || a->calls.items[i].name.failed || a->calls.items[i].arguments.failed;
     }

@@ -2,8 +2,9 @@
  *
  * Text is pushed as it comes and may be cut anywhere: what could be the beginning of a mark is held
  * back until it is known, so that whole and cut text give the same. The parts only grow; a stream
- * sends what is new in them. A call appears when it is whole. What looks like a call and is none
- * becomes content, never an error.
+ * sends what is new in them. A call appears when it is whole; where a grammar has bound the answer
+ * it is shown before that, as far as it is written. What looks like a call and is none becomes
+ * content, never an error.
  *
  *     content ──mark──▶ call ──its end──▶ content          reasoning first, where the prompt or
  *        ▲                 │ none after all: its text      the answer opens it
@@ -26,6 +27,7 @@ typedef struct mu_answer_parts_options {
     size_t prompt_n;
     const json_t *tools;  /* of the request; NULL: calls stay text. Borrowed */
     bool is_constrained;  /* by a grammar that requires calls: call_grammar.h */
+    bool is_in_form;      /* a grammar of calls binds it, required or not */
     bool keeps_reasoning; /* reasoning stays in the content */
     uint64_t id_seed;     /* of the calls' ids */
 } mu_answer_parts_options;
@@ -47,6 +49,9 @@ void mu_answer_parts_finish(mu_answer_parts *a); /* no more text: what is held b
 const mu_buf *mu_answer_parts_content(const mu_answer_parts *a);
 const mu_buf *mu_answer_parts_reasoning(const mu_answer_parts *a);
 const mu_tool_calls *mu_answer_parts_calls(const mu_answer_parts *a);
+/* The call that is being written, which will be the next of calls; its arguments grow. Of several
+ * in one list the first. NULL: none. When the answer ends within it, it becomes one as it is. */
+const mu_tool_call *mu_answer_parts_live_call(const mu_answer_parts *a);
 bool mu_answer_parts_failed(const mu_answer_parts *a); /* no memory: the parts are not whole */
 
 #endif

@@ -14,11 +14,14 @@ typedef struct slice {
     size_t n;
 } slice;
 
+void mu_tool_call_deinit(mu_tool_call *call) {
+    mu_buf_deinit(&call->name);
+    mu_buf_deinit(&call->arguments);
+}
+
 void mu_tool_calls_cut(mu_tool_calls *calls, size_t n) {
     while (calls->n > n) {
-        mu_tool_call *last = &calls->items[--calls->n];
-        mu_buf_deinit(&last->name);
-        mu_buf_deinit(&last->arguments);
+        mu_tool_call_deinit(&calls->items[--calls->n]);
     }
 }
 
@@ -28,7 +31,7 @@ void mu_tool_calls_deinit(mu_tool_calls *calls) {
     *calls = (mu_tool_calls){0};
 }
 
-static void make_id(mu_tool_calls *calls, char out[10]) {
+void mu_tool_calls_make_id(mu_tool_calls *calls, char out[10]) {
     static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     for (int i = 0; i < 9; i++) {
         calls->id_state = calls->id_state * 6364136223846793005u + 1442695040888963407u;
@@ -46,7 +49,7 @@ mu_tool_call *mu_tool_calls_add(mu_tool_calls *calls, const char *name, size_t n
     calls->items = items;
     mu_tool_call *call = &calls->items[calls->n++];
     *call = (mu_tool_call){0};
-    make_id(calls, call->id);
+    mu_tool_calls_make_id(calls, call->id);
     mu_buf_append(&call->name, name, n);
     return call;
 }

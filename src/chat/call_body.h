@@ -30,6 +30,8 @@ typedef struct mu_tool_calls {
 void mu_tool_calls_deinit(mu_tool_calls *calls);
 /* The one to fill; NULL: no memory. */
 mu_tool_call *mu_tool_calls_add(mu_tool_calls *calls, const char *name, size_t n);
+void mu_tool_call_deinit(mu_tool_call *call);
+void mu_tool_calls_make_id(mu_tool_calls *calls, char out[10]);
 void mu_tool_calls_cut(mu_tool_calls *calls, size_t n); /* forget all from the n-th on */
 bool mu_tool_is_known(const mu_tool_calls *calls, const char *name, size_t n);
 

@@ -95,6 +95,37 @@ static void check_read(size_t i, const mu_buf *text, size_t n, bool is_required)
     mu_answer_parts_close(parts);
 }
 
+/* Byte by byte: the first call of a body is shown as it grows, and is then the one that is read. */
+static void check_live(size_t i, const mu_buf *text, size_t n_kept) {
+    mu_answer_parts *parts = NULL;
+    const mu_answer_parts_options options = {.template_text = formats[i].template_text,
+                                             .template_n = strlen(formats[i].template_text),
+                                             .tools = tools,
+                                             .is_constrained = true,
+                                             .is_in_form = true};
+    char id[10] = "";
+    size_t n_grown = 0, n_lives = 0;
+    assert_int_equal(mu_answer_parts_open(&options, &parts, NULL), MU_OK);
+    for (size_t at = 0; at < n_kept; at++) {
+        mu_answer_parts_push(parts, text->data + at, 1);
+        const mu_tool_call *live = mu_answer_parts_live_call(parts);
+        if (!live) continue;
+        if (n_lives++ == 0) memcpy(id, live->id, sizeof(id));
+        assert_string_equal(live->name.data, "f");
+        assert_true(live->arguments.n <= strlen(F));
+        assert_memory_equal(live->arguments.n ? live->arguments.data : "", F, live->arguments.n);
+        if (live->arguments.n > n_grown) n_grown = live->arguments.n;
+    }
+    mu_answer_parts_finish(parts);
+    const mu_tool_calls *calls = mu_answer_parts_calls(parts);
+    assert_null(mu_answer_parts_live_call(parts));
+    assert_true(n_lives > 0 && n_grown + 1 >= strlen(F) && calls->n > 0);
+    bool is_first = strcmp(calls->items[0].id, id) == 0; /* of several bodies the last was live */
+    assert_true(is_first || calls->n > 1);
+    assert_string_equal(calls->items[0].name.data, "f");
+    mu_answer_parts_close(parts);
+}
+
 static void what_is_let_through_is_found(void **state) {
     (void)state;
     mu_buf text = {0};
@@ -108,6 +139,7 @@ static void what_is_let_through_is_found(void **state) {
             if (!accepts(many, &text)) fail_msg("%s", text.data);
             assert_true(accepts(one, &text) == (n == 1));
             check_read(i, &text, n, true);
+            check_live(i, &text, text.n);
             if (watched) {
                 write_answer(i, n, "So: ", &text);
                 if (!accepts(watched, &text)) fail_msg("%s", text.data);
@@ -219,6 +251,17 @@ static void reasoning_may_come_first(void **state) {
     }
 }
 
+static void a_call_that_is_cut_is_one_as_it_is(void **state) {
+    (void)state;
+    mu_buf text = {0};
+    for (size_t i = 0; i < MU_COUNTOF(formats); i++) {
+        write_answer(i, 1, "", &text);
+        const char *arguments = strstr(text.data, F);
+        check_live(i, &text, (size_t)(arguments - text.data) + strlen(F) - 1);
+    }
+    mu_buf_deinit(&text);
+}
+
 int main(void) {
     json_set_alloc_funcs(mu_alloc, mu_free);
     tools = json_loads(tools_text, 0, NULL);
@@ -227,6 +270,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_call_of_a_tool_is_not),
         cmocka_unit_test(a_request_for_the_impossible_is_an_error),
         cmocka_unit_test(reasoning_may_come_first),
+        cmocka_unit_test(a_call_that_is_cut_is_one_as_it_is),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(tools);

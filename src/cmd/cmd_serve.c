@@ -318,9 +318,10 @@ static bool drain(serve *s) {
     if (n == 0) return true;
     say("muai serve: %u requests were cut off\n", n);
     mu_fleet_cancel_all(s->fleet);
-    uint64_t grace_ns = mu_now_ns() + 500000000ull; /* to tell their clients */
+    /* Their clients are told; one that does not listen is waited for no longer than this. */
+    uint64_t grace_ns = mu_now_ns() + 5000000000ull;
     while (mu_server_n_active(s->server) > 0 && mu_now_ns() < grace_ns) {
-        next_signal(s, POLL_MS);
+        if (next_signal(s, POLL_MS) != 0) break;
     }
     return false;
 }

@@ -118,6 +118,7 @@ static bool open_parts(mu_generation *g, mu_api_error *error) {
             .prompt_n = g->rendering.n,
             .tools = g->tools,
             .is_constrained = g->tool_choice.is_required,
+            .is_in_form = g->calls_are_bound,
             .id_seed = g->params.seed ^ mu_now_ns() ^ i,
         };
         if (mu_answer_parts_open(&options, &g->choices[i].parts, NULL) != MU_OK)
@@ -213,7 +214,11 @@ static bool constrain_calls(mu_generation *g, mu_constraint_vocab *vocab, mu_api
         .is_single = choice->is_single,
     };
     if (!choice->callable) return true;
-    if (!g->grammar) return mu_constraint_read_calls(&options, vocab, &g->grammar, error);
+    if (!g->grammar) {
+        bool ok = mu_constraint_read_calls(&options, vocab, &g->grammar, error);
+        g->calls_are_bound = g->grammar != NULL;
+        return ok;
+    }
     return !choice->is_required ||
            mu_api_wrong(error, "tool_choice", "another field constrains the output already");
 }

@@ -62,14 +62,33 @@ json_t *mu_message_json(const mu_answer_parts *parts, size_t n_calls_max) {
     return json;
 }
 
-/* first: the index of the first of them in the answer. */
-static json_t *new_calls_json(const mu_delta *delta, size_t first) {
+/* What of a call was not told; nothing when it was all. */
+static void append_call(json_t *calls, size_t index, const mu_tool_call *call,
+                        mu_parts_told *told) {
+    mu_bytes rest = rest_of(&call->arguments, told->n_arguments);
+    json_t *json = NULL;
+    if (!told->is_named) {
+        json = call_json(call);
+    } else if (rest.n > 0) {
+        json = json_pack("{s:{s:o}}", "function", "arguments", mu_bytes_json(rest));
+    }
+    told->is_named = true;
+    told->n_arguments += rest.n;
+    if (!json) return;
+    json_object_set_new(json, "index", json_integer((json_int_t)index));
+    json_array_append_new(calls, json);
+}
+
+/* first: the index of the first of them in the answer; live: the one after them, or NULL. */
+static json_t *new_calls_json(const mu_delta *delta, size_t first, const mu_tool_call *live,
+                              mu_parts_told *told) {
     json_t *calls = json_array();
     for (size_t i = 0; i < delta->n_calls; i++) {
-        json_t *call = call_json(&delta->calls[i]);
-        json_object_set_new(call, "index", json_integer((json_int_t)(first + i)));
-        json_array_append_new(calls, call);
+        append_call(calls, first + i, &delta->calls[i], told);
+        told->is_named = false;
+        told->n_arguments = 0;
     }
+    if (live) append_call(calls, first + delta->n_calls, live, told);
     return calls;
 }
 
@@ -81,7 +100,10 @@ json_t *mu_delta_json(const mu_answer_parts *parts, size_t n_calls_max, mu_parts
     if (delta.reasoning.n > 0)
         json_object_set_new(json, "reasoning_content", mu_bytes_json(delta.reasoning));
     if (delta.content.n > 0) json_object_set_new(json, "content", mu_bytes_json(delta.content));
-    if (delta.n_calls > 0)
-        json_object_set_new(json, "tool_calls", new_calls_json(&delta, first_call));
+    const mu_tool_call *live =
+        told->n_calls < n_calls_max ? mu_answer_parts_live_call(parts) : NULL;
+    json_t *calls = new_calls_json(&delta, first_call, live, told);
+    if (json_array_size(calls) > 0) json_object_set(json, "tool_calls", calls);
+    json_decref(calls);
     return json;
 }

@@ -12,6 +12,8 @@
 typedef struct mu_parts_told {
     size_t n_content, n_reasoning; /* bytes */
     size_t n_calls;
+    bool is_named;      /* the call after those, as far as it is written */
+    size_t n_arguments; /* bytes of it */
 } mu_parts_told;
 
 /* What of an answer was not told yet; borrowed from its parts. */

@@ -93,9 +93,28 @@ def test_a_stream_brings_the_call():
         chunks = [json.loads(e)["choices"][0] for e in events(text)[:-1]]
         calls = [c for chunk in chunks for c in chunk["delta"].get("tool_calls", [])]
         assert not any(chunk["delta"].get("content") for chunk in chunks), chunks
-        assert calls[0]["function"]["name"] == "clock" and calls[0]["id"], calls
+        assert calls[0]["function"]["name"] == "clock" and calls[0]["id"] and all(c["index"] == 0 for c in calls), calls
+        assert len(calls) > 1 and not any("id" in c or "name" in c["function"] for c in calls[1:]), calls
         check("clock", "".join(c["function"]["arguments"] for c in calls))
         assert chunks[-1]["finish_reason"] == "tool_calls", chunks
+
+
+def test_a_call_that_is_cut_says_so():
+    """As OpenAI has it: what there is of the arguments, and that the length was the reason."""
+    with Chat(TEMPLATES["hermes"]) as s:
+        whole = answer_of(s, tool_choice=NAMED, seed=3)["message"]["tool_calls"][0]["function"]["arguments"]
+        for n in range(1, 60):
+            choice = answer_of(s, tool_choice=NAMED, seed=3, max_tokens=n)
+            if choice["finish_reason"] != "length":
+                assert choice["finish_reason"] == "tool_calls", choice
+                break
+            calls = choice["message"].get("tool_calls", [])
+            assert all(c["function"]["name"] == "clock" and whole.startswith(c["function"]["arguments"]) for c in calls), choice
+            text = s.ask("/v1/chat/completions", {**CHAT, "tool_choice": NAMED, "seed": 3, "max_tokens": n, "stream": True})[2]
+            deltas = [d for e in events(text)[:-1] for d in json.loads(e)["choices"][0]["delta"].get("tool_calls", [])]
+            streamed = "".join(d["function"]["arguments"] for d in deltas)
+            assert streamed == "".join(c["function"]["arguments"] for c in calls), (n, streamed, choice)
+        assert n > 5 and calls, n
 
 
 def test_auto_leaves_an_answer_without_calls_as_it_is():
