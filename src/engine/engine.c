@@ -387,10 +387,10 @@ static void extend(mu_engine *e, mu_seq *seq, const mu_step_result *result, uint
         .banned = seq->stop_tokens,
         .n_banned = mu_seq_n_banned(seq),
     };
-    if (seq->matcher) {
-        mu_seq_mask(seq, e->mask);
+    if (mu_seq_is_bound(seq)) {
+        mu_seq_mask(seq, vocab_size, e->mask);
         args.allowed = e->mask;
-        if (mu_matcher_status(seq->matcher) != MU_OK) {
+        if (seq->matcher && mu_matcher_status(seq->matcher) != MU_OK) {
             fail_token(seq);
             end_seq(e, seq, MU_FINISH_ERROR);
             return;
@@ -409,7 +409,8 @@ static void extend(mu_engine *e, mu_seq *seq, const mu_step_result *result, uint
 }
 
 static uint32_t n_top_of(const mu_seq *seq) {
-    if (seq->matcher) return 0; /* the best may not be allowed: the whole row is needed */
+    /* The best may not be allowed: the whole row is needed. */
+    if (seq->matcher || seq->thinking.phase != MU_THINKING_OVER) return 0;
     return mu_sampler_n_top(&seq->options.sampling, mu_seq_n_banned(seq));
 }
 

@@ -76,6 +76,14 @@ typedef struct mu_sampling {
 
 mu_sampling mu_sampling_default(void); /* greedy, nothing limited */
 
+/* Reasoning that is bounded: after n_max tokens of it come `ends`, whatever the model wants. */
+typedef struct mu_thinking_options {
+    const char *open;     /* that the output begins with when it reasons; NULL: it is reasoning */
+    const char *close;    /* what ends it */
+    const mu_token *ends; /* [n_ends], n_ends > 0: close in tokens */
+    uint32_t n_ends, n_max;
+} mu_thinking_options;
+
 typedef struct mu_seq_options {
     const mu_token *prompt; /* [n_prompt], n_prompt > 0, copied */
     uint32_t n_prompt;
@@ -87,12 +95,14 @@ typedef struct mu_seq_options {
     uint32_t n_stop_tokens;
     const char *const *stop_strings; /* [n_stop_strings], copied; not part of the text given out */
     uint32_t n_stop_strings;
-    mu_grammar *grammar;  /* what the output may be, compiled with mu_engine_open_trie(); NULL:
+    mu_grammar *grammar; /* what the output may be, compiled with mu_engine_open_trie(); NULL:
                              anything. The sequence keeps a reference; it ends when nothing can
                              follow, and an end token may come only where the text is whole */
-    bool no_prefix_cache; /* neither look up nor leave blocks */
-    bool show_special;    /* special tokens appear in the text */
-    bool show_end;        /* and the token that ended it, too, whatever it is */
+    const mu_thinking_options *thinking; /* copied; NULL: not bounded. Nothing that
+                                            the grammar does not let come is forced */
+    bool no_prefix_cache;                /* neither look up nor leave blocks */
+    bool show_special;                   /* special tokens appear in the text */
+    bool show_end;                       /* and the token that ended it, too, whatever it is */
 } mu_seq_options;
 
 typedef enum mu_seq_state { MU_SEQ_WAITING, MU_SEQ_RUNNING, MU_SEQ_FINISHED } mu_seq_state;

@@ -66,6 +66,7 @@ mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,
     if (options->grammar) mu_grammar_ref(options->grammar);
     mu_status status =
         mu_stop_init(&seq->stop, options->stop_strings, options->n_stop_strings, err);
+    if (status == MU_OK) status = mu_thinking_init(&seq->thinking, options->thinking, err);
     if (status == MU_OK && (!copy_tokens(seq, options, model) || !make_room(seq, room))) {
         status = mu_fail(err, MU_ERR_NOMEM, "sequence of %u + %u tokens", options->n_prompt,
                          options->n_output_max);
@@ -77,6 +78,7 @@ mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,
     seq->options.prompt = NULL;
     seq->options.stop_tokens = NULL;
     seq->options.stop_strings = NULL;
+    seq->options.thinking = NULL;
     seq->options.sampling.biases = seq->biases;
     seq->sched.tokens = seq->tokens;
     seq->sched.n_tokens = options->n_prompt;
@@ -98,6 +100,7 @@ void mu_seq_destroy(mu_seq *seq) {
     mu_free(seq->matcher);
     mu_grammar_unref(seq->options.grammar);
     mu_stop_deinit(&seq->stop);
+    mu_thinking_deinit(&seq->thinking);
     mu_buf_deinit(&seq->piece);
     mu_free(seq);
 }
@@ -139,6 +142,7 @@ void mu_seq_append(mu_seq *seq, mu_token token) {
     MU_ASSERT(seq->sched.n_tokens < seq->options.n_prompt + seq->options.n_output_max);
     seq->tokens[seq->sched.n_tokens++] = token;
     uint32_t n_output = seq->sched.n_tokens - seq->options.n_prompt;
+    mu_thinking_push(&seq->thinking, mu_tokenizer_piece(seq->reader.tokenizer, token));
     if (is_stop_token(seq, token)) {
         seq->ended_by_token = true;
         mu_seq_end(seq, MU_FINISH_STOP);
@@ -152,7 +156,24 @@ void mu_seq_append(mu_seq *seq, mu_token token) {
     }
 }
 
-void mu_seq_mask(const mu_seq *seq, uint64_t *out) {
+/* MU_TOKEN_NONE: none, or the grammar does not let it come. */
+static mu_token forced_token(const mu_seq *seq) {
+    mu_token token = mu_thinking_forced(&seq->thinking);
+    bool is_let = !seq->matcher || mu_matcher_n_accepted(seq->matcher, &token, 1) == 1;
+    return is_let ? token : MU_TOKEN_NONE;
+}
+
+bool mu_seq_is_bound(const mu_seq *seq) {
+    return seq->matcher || forced_token(seq) != MU_TOKEN_NONE;
+}
+
+void mu_seq_mask(const mu_seq *seq, uint32_t vocab_size, uint64_t *out) {
+    mu_token forced = forced_token(seq);
+    if (forced != MU_TOKEN_NONE) {
+        memset(out, 0, (vocab_size + 63) / 64 * sizeof(*out));
+        out[forced / 64] = UINT64_C(1) << (forced % 64);
+        return;
+    }
     mu_matcher_mask(seq->matcher, out);
     if (!mu_matcher_may_end(seq->matcher)) return;
     for (uint32_t i = 0; i < seq->n_stop_tokens; i++) {

@@ -13,6 +13,7 @@
 #include "engine/lookup.h"
 #include "engine/scheduler.h"
 #include "engine/stop.h"
+#include "engine/thinking.h"
 
 struct mu_seq {
     mu_sched_seq sched;     /* first: the scheduler's view */
@@ -28,6 +29,7 @@ struct mu_seq {
     mu_lookup lookup;
     bool is_draft_forced; /* the draft is the grammar's, not lookup's */
     mu_matcher *matcher;  /* where the output stands in options.grammar; NULL: none, owned */
+    mu_thinking thinking;
     mu_finish finish;
     mu_err error;  /* for MU_FINISH_ERROR */
     bool is_added; /* the engine and its scheduler know it */
@@ -56,13 +58,15 @@ mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,
                         const mu_seq_room *room, mu_seq **out, mu_err *err) MU_MUST_USE;
 void mu_seq_destroy(mu_seq *seq); /* half-built ones too; NULL is allowed */
 
+/* Not every token may come next. */
+bool mu_seq_is_bound(const mu_seq *seq);
 /* The next token has been sampled. Sets finish when the sequence ends with it. */
 void mu_seq_append(mu_seq *seq, mu_token token);
 void mu_seq_end(mu_seq *seq, mu_finish finish); /* text that was held back may be read */
 
 /* Bits of the tokens that may come next, end and stop tokens where the text is whole; there is a
- * matcher. out: as mu_matcher_mask(). */
-void mu_seq_mask(const mu_seq *seq, uint64_t *out);
+ * matcher, or one is forced. out: as mu_matcher_mask(). */
+void mu_seq_mask(const mu_seq *seq, uint32_t vocab_size, uint64_t *out);
 /* The tokens that may not come next: stop tokens while the output is shorter than n_output_min. */
 uint32_t mu_seq_n_banned(const mu_seq *seq);
 

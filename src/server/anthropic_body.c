@@ -219,6 +219,8 @@ static bool add_thinking(const json_t *body, json_t *out, mu_api_error *error) {
     }
     json_object_set_new(out, "chat_template_kwargs",
                         json_pack("{s:b}", "enable_thinking", (int)is_on));
+    json_t *budget = json_object_get(from, "budget_tokens");
+    if (is_on && budget) json_object_set(out, "thinking_token_budget", budget);
     return true;
 }
 

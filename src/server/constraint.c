@@ -143,13 +143,13 @@ static mu_status open_trie(mu_constraint_vocab *vocab, mu_err *err) {
     return status;
 }
 
-static mu_status compile(const wanted *w, const mu_grammar_tags *reasoning,
-                         mu_constraint_vocab *vocab, mu_grammar **out, mu_err *err) {
+static mu_status compile(const wanted *w, mu_grammar_tags *reasoning, mu_constraint_vocab *vocab,
+                         mu_grammar **out, mu_err *err) {
     bool is_json = w->spec.kind == MU_GRAMMAR_JSON_SCHEMA || w->spec.kind == MU_GRAMMAR_JSON_OBJECT;
     mu_status status = open_trie(vocab, err);
     if (status != MU_OK) return status;
-    if (!is_json || !reasoning || !reasoning->reasoning_close)
-        return mu_grammar_compile(&w->spec, vocab->trie, out, err);
+    if (!is_json) *reasoning = (mu_grammar_tags){0};
+    if (!reasoning->reasoning_close) return mu_grammar_compile(&w->spec, vocab->trie, out, err);
     const mu_grammar_tag value = {.begin = "", .end = "", .schema = w->spec.schema};
     mu_grammar_tags tags = *reasoning;
     tags.items = &value;
@@ -160,7 +160,7 @@ static mu_status compile(const wanted *w, const mu_grammar_tags *reasoning,
     return mu_grammar_compile(&spec, vocab->trie, out, err);
 }
 
-bool mu_constraint_read(const mu_constraint_params *params, const mu_grammar_tags *reasoning,
+bool mu_constraint_read(const mu_constraint_params *params, mu_grammar_tags *reasoning,
                         mu_constraint_vocab *vocab, mu_grammar **out, mu_api_error *error) {
     wanted w = {.n = 0};
     mu_err err;

@@ -30,9 +30,10 @@ void mu_constraint_vocab_init(mu_constraint_vocab *vocab, const mu_engine *engin
 void mu_constraint_vocab_deinit(mu_constraint_vocab *vocab);
 
 /* *out is NULL when the output may be anything, else the caller's to unref. A value in JSON comes
- * after the reasoning that `reasoning` has the marks of; NULL: it comes first, as all else does.
+ * after the reasoning that *reasoning has the marks of; all else binds the output from its first
+ * token on, and the marks are then taken away.
  * False: *error names the field, and the place in the schema. Any thread. */
-bool mu_constraint_read(const mu_constraint_params *params, const mu_grammar_tags *reasoning,
+bool mu_constraint_read(const mu_constraint_params *params, mu_grammar_tags *reasoning,
                         mu_constraint_vocab *vocab, mu_grammar **out, mu_api_error *error);
 /* The same for calls of tools. */
 bool mu_constraint_read_calls(const mu_call_grammar_options *options, mu_constraint_vocab *vocab,

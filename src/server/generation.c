@@ -42,6 +42,7 @@ static mu_seq_options seq_options(const mu_generation *g, const mu_prompt *from,
         .n_output_min = p->min_tokens,
         .ignore_eos = p->ignore_eos,
         .grammar = g->grammar,
+        .thinking = g->thinking.n_ends > 0 ? &g->thinking : NULL,
         .stop_tokens = p->stop_tokens,
         .n_stop_tokens = p->n_stop_tokens,
         .stop_strings = stops,
@@ -115,7 +116,7 @@ static bool open_parts(mu_generation *g, mu_api_error *error) {
             .template_text = text,
             .template_n = strlen(text),
             .prompt = g->rendering.text,
-            .prompt_n = g->rendering.n,
+            .prompt_n = g->is_bound_at_once ? 0 : g->rendering.n,
             .tools = g->tools,
             .is_constrained = g->tool_choice.is_required,
             .is_in_form = g->calls_are_bound,
@@ -223,6 +224,22 @@ static bool constrain_calls(mu_generation *g, mu_constraint_vocab *vocab, mu_api
            mu_api_wrong(error, "tool_choice", "another field constrains the output already");
 }
 
+/* Where the template has reasoning. */
+static bool bound_thinking(mu_generation *g, const mu_grammar_tags *marks, mu_api_error *error) {
+    mu_token *ends = NULL;
+    mu_err err;
+    if (g->params.thinking_token_budget == UINT32_MAX || !marks->reasoning_close) return true;
+    const char *close = marks->reasoning_close;
+    mu_status status = mu_encoder_pool_encode(served_of(g)->encoders, close, strlen(close),
+                                              MU_ENCODE_SPECIAL, &ends, &g->thinking.n_ends, &err);
+    if (status != MU_OK) return mu_api_fail_status(error, &err);
+    g->thinking.open = marks->reasoning_open;
+    g->thinking.close = close;
+    g->thinking.ends = ends;
+    g->thinking.n_max = g->params.thinking_token_budget;
+    return true;
+}
+
 static bool read_constraint(mu_generation *g, mu_api_error *error) {
     mu_server *server = g->answer.call->server;
     mu_served *served = &server->served[served_of(g) - server->served];
@@ -233,8 +250,9 @@ static bool read_constraint(mu_generation *g, mu_api_error *error) {
         mu_call_grammar_set_reasoning(text, strlen(text), g->rendering.text, g->rendering.n,
                                       &reasoning);
     }
-    return mu_constraint_read(&g->params.constraint, &reasoning, vocab, &g->grammar, error) &&
-           constrain_calls(g, vocab, error);
+    bool ok = mu_constraint_read(&g->params.constraint, &reasoning, vocab, &g->grammar, error);
+    g->is_bound_at_once = g->grammar && !reasoning.reasoning_close;
+    return ok && constrain_calls(g, vocab, error) && bound_thinking(g, &reasoning, error);
 }
 
 static bool prepare(mu_generation *g, mu_buf *unknown, mu_api_error *error) {
@@ -294,6 +312,7 @@ static void close_generation(mu_answer *answer) {
     }
     mu_rendering_deinit(&g->rendering);
     mu_tool_choice_deinit(&g->tool_choice);
+    mu_free((mu_token *)g->thinking.ends);
     json_decref(g->tools);
     json_decref(g->stops);
     mu_prompts_free(g->prompts, g->n_prompts);

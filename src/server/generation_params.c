@@ -81,9 +81,8 @@ static const mu_param chat_rows[] = {
      "objects with `role` (system, developer, user, assistant, tool) and `content` (text, or parts "
      "of type text); `tool_calls` of the assistant"},
     {"tools", MU_PARAM_JSON, AT(tools), 0, 0, NULL,
-     "functions that the model may call; described in a system message where its chat template "
-     "knows "
-     "none"},
+     "functions that the model may call; where its chat template knows none, a system message "
+     "describes them"},
     {"tool_choice", MU_PARAM_JSON, AT(tool_choice), 0, 0, "auto",
      "`none`, `auto`, `required` or a function: `{\"type\": \"function\", \"function\": {\"name\": "
      "...}}`"},
@@ -93,6 +92,10 @@ static const mu_param chat_rows[] = {
      "object of further variables of the chat template, such as `enable_thinking`"},
     {"reasoning_effort", MU_PARAM_TEXT, AT(reasoning_effort), 0, 0, NULL,
      "given to the chat template"},
+    {"thinking_token_budget", MU_PARAM_U32, AT(thinking_token_budget), -1, 1 << 20, "-1",
+     "tokens of reasoning at most, then it is ended; -1: no limit"},
+    {"thinking_budget_tokens", MU_PARAM_U32, AT(thinking_budget_tokens), -1, 1 << 20, "-1",
+     "the same, as llama-server has it"},
     {"add_generation_prompt", MU_PARAM_BOOL, AT(add_generation_prompt), 0, 0, "true",
      "end the prompt with the invitation to answer"},
     {"continue_final_message", MU_PARAM_BOOL, AT(continue_final_message), 0, 0, "false",
@@ -207,6 +210,8 @@ static bool settle(mu_generation_params *p, bool is_chat, mu_api_error *error) {
         return mu_api_fail(error, MU_API_NOT_SUPPORTED, "suffix", "suffix: not supported");
     }
     if (p->max_tokens == NOT_GIVEN) p->max_tokens = p->max_completion_tokens;
+    if (p->thinking_token_budget == UINT32_MAX)
+        p->thinking_token_budget = p->thinking_budget_tokens;
     if (p->max_tokens == 0) {
         return mu_api_wrong(error, "max_tokens", "0 is not in [1, 1048576]; -1 is what is left");
     }
@@ -233,6 +238,8 @@ bool mu_generation_params_read(json_t *body, bool is_chat, mu_generation_params 
         .seed = UINT64_MAX,
         .max_tokens = NOT_GIVEN,
         .max_completion_tokens = NOT_GIVEN,
+        .thinking_token_budget = UINT32_MAX,
+        .thinking_budget_tokens = UINT32_MAX,
         .cache_prompt = true,
         .add_generation_prompt = true,
         .parallel_tool_calls = true,

@@ -13,6 +13,7 @@ typedef struct mu_generation_params {
     json_t *prompt, *messages, *stop, *stop_token_ids, *logit_bias, *stream_options, *logprobs;
     json_t *suffix, *tools, *tool_choice, *chat_template_kwargs;
     const char *reasoning_effort;
+    uint32_t thinking_token_budget, thinking_budget_tokens; /* UINT32_MAX: no limit */
     mu_constraint_params constraint;
     bool add_generation_prompt, continue_final_message, parallel_tool_calls;
     uint32_t max_tokens, max_completion_tokens,

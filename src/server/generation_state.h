@@ -32,8 +32,10 @@ struct mu_generation {
     mu_rendering rendering; /* of a chat */
     json_t *tools;          /* that the model may call, counted; NULL: none */
     mu_tool_choice tool_choice;
-    bool calls_are_bound; /* by the grammar */
-    mu_prompt *prompts;   /* [n_prompts] */
+    mu_thinking_options thinking; /* n_ends 0: not bounded; ends is owned */
+    bool calls_are_bound;         /* by the grammar */
+    bool is_bound_at_once;        /* by a grammar that leaves no room for reasoning */
+    mu_prompt *prompts;           /* [n_prompts] */
     uint32_t n_prompts, n_prompt_tokens, n_seqs;
     mu_request *request;
     mu_request_news *news; /* [n_seqs]; when not streamed all of it, else the latest */

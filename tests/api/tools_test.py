@@ -139,6 +139,35 @@ def test_reasoning_comes_before_a_required_call():
                 assert choice["finish_reason"] == "length" and message["reasoning_content"], choice
 
 
+def test_reasoning_is_bounded():
+    opened = TEMPLATE.replace("<|im_start|>assistant\n", "<|im_start|>assistant\n<think>\n")
+    form = {"type": "json_schema", "json_schema": {"name": "c", "schema": CITY}}
+    with Chat(opened) as s:
+        free = answer_of(s, tools=None, temperature=0, max_tokens=60)["message"]["reasoning_content"]
+        for n in (0, 1, 5, 20):
+            for name in ("thinking_token_budget", "thinking_budget_tokens"):
+                message = answer_of(s, tools=None, temperature=0, max_tokens=60, **{name: n})["message"]
+                said = message.get("reasoning_content", "")
+                assert free.startswith(said) and (said != "" or n < 2) and (n > 0 or said == "") and message["content"], (n, message)
+        unbounded = answer_of(s, tools=None, temperature=0, max_tokens=60, thinking_token_budget=-1)["message"]
+        assert unbounded["reasoning_content"] == free, unbounded
+        for seed in range(4):  # a bound makes a form certain
+            choice = answer_of(s, tools=None, response_format=form, seed=seed, thinking_token_budget=10)
+            assert choice["finish_reason"] == "stop" and choice["message"]["reasoning_content"], choice
+            check("weather", choice["message"]["content"])
+            choice = answer_of(s, tool_choice=NAMED, seed=seed, thinking_token_budget=10)
+            check("clock", choice["message"]["tool_calls"][0]["function"]["arguments"])
+        bound = answer_of(s, tools=None, structured_outputs={"regex": "[ab]{30}"}, thinking_token_budget=3)
+        assert len(bound["message"]["content"]) == 30 and "reasoning_content" not in bound["message"], bound  # it leaves no room
+        body = {"model": "muai-tiny", "messages": CHAT["messages"], "max_tokens": 60, "temperature": 0,
+                "thinking": {"type": "enabled", "budget_tokens": 5}}
+        blocks = s.ask("/v1/messages", body)[2]["content"]
+        assert [b["type"] for b in blocks] == ["thinking", "text"] and free.startswith(blocks[0]["thinking"]), blocks
+    with Chat(TEMPLATE) as s:  # it reasons when it likes to
+        for seed in range(8):
+            answer_of(s, tools=None, response_format=form, seed=seed, thinking_token_budget=4)
+
+
 def test_reasoning_comes_before_a_value():
     form = {"type": "json_schema", "json_schema": {"name": "c", "schema": CITY}}
     with Chat(TEMPLATE.replace("<|im_start|>assistant\n", "<|im_start|>assistant\n<think>\n")) as s:
