@@ -76,7 +76,7 @@ static mu_status add_tag(tags *t, const json_t *function, const mu_call_layout *
 
 static mu_status add_tags(tags *t, const json_t *tools, const mu_call_layout *layout, mu_err *err) {
     size_t n = json_array_size(tools);
-    if (n > TOOLS_MAX) return mu_fail(err, MU_ERR_LIMIT, "tools: more than %d", TOOLS_MAX);
+    if (n > TOOLS_MAX) return mu_fail(err, MU_ERR_INVALID, "tools: more than %d", TOOLS_MAX);
     t->items = MU_ALLOC(mu_grammar_tag, n + 1);
     if (!t->items) return mu_fail(err, MU_ERR_NOMEM, "tools: out of memory");
     mu_status status = MU_OK;
@@ -140,6 +140,7 @@ static mu_status compile_tags(const mu_call_grammar_options *o, const mu_call_fo
             t->items[i].schema = NULL;
         }
         status = mu_grammar_compile(&spec, trie, out, &why);
+        if (status == MU_ERR_LIMIT) return MU_OK; /* so many tools that nothing is bound */
     }
     return status == MU_OK ? MU_OK : mu_fail(err, status, "tools: %s", why.text);
 }

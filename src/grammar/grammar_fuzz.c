@@ -70,6 +70,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!schema) return 0;
         spec.schema = schema;
     }
+    /* The same schema twice, within text. */
+    const mu_grammar_tag tag = {.begin = "ab", .end = " ", .schema = schema, .name = "x"};
+    const mu_grammar_tag items[] = {tag, {.begin = "a[", .end = "]", .name = "y"}, tag};
+    const mu_grammar_tags tags = {.items = items,
+                                  .n = 3,
+                                  .open = data[0] & 16 ? "a" : "",
+                                  .between = data[0] & 8 ? "a" : NULL,
+                                  .close = "a",
+                                  .trigger = data[0] & 32 ? "a" : NULL,
+                                  .reasoning_close = data[0] & 4 ? "aab" : NULL};
+    if (schema && data[0] & 128) {
+        spec.kind = MU_GRAMMAR_TAGS;
+        spec.tags = &tags;
+    }
     mu_grammar *grammar = NULL;
     mu_err err = {0};
     mu_status status = mu_grammar_compile(&spec, trie, &grammar, &err);
