@@ -23,9 +23,10 @@ typedef struct mu_call_grammar_options {
 } mu_call_grammar_options;
 
 /* *out is NULL where an answer that may call cannot be constrained: its format is not JSON or has
- * no mark, a name needs escapes, the tools are more than a grammar takes. A schema that cannot be done is an error where calls are required
- * or its tool is strict; else its arguments may be any object. Errors: as mu_grammar_compile(), the
- * text begins with "tools: "; MU_ERR_UNSUPPORTED: gpt-oss' channels. */
+ * no mark, a name needs escapes, the tools are more than a grammar takes. A schema that cannot be
+ * done is an error where calls are required or its tool is strict; else its arguments may be any
+ * object. Errors: as mu_grammar_compile(), the text begins with "tools: "; MU_ERR_UNSUPPORTED:
+ * gpt-oss' channels. */
 mu_status mu_call_grammar_compile(const mu_call_grammar_options *options, mu_token_trie *trie,
                                   mu_grammar **out, mu_err *err) MU_MUST_USE;
 

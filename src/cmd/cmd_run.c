@@ -407,7 +407,9 @@ static mu_status open_dialogue(run *r, mu_err *err) {
     bool is_chat = text.n > 0 || o->chat_template || o->system;
     mu_buf_deinit(&text);
     if (o->raw || o->tokens || (status == MU_OK && !is_chat)) return MU_OK;
-    const mu_dialogue_options options = {.chat_template = o->chat_template, .system = o->system};
+    const mu_dialogue_options options = {.chat_template = o->chat_template,
+                                         .system = o->system,
+                                         .is_bound_at_once = r->grammar_text.n > 0};
     return mu_dialogue_open(r->model, &options, &r->dialogue, err);
 }
 

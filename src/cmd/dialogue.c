@@ -18,6 +18,7 @@ struct mu_dialogue {
     const mu_model *model;
     mu_conversation_format *format;
     mu_encoder_pool *encoders;
+    bool is_bound_at_once;
     json_t *messages;
     mu_rendering rendering;        /* the last prompt */
     mu_answer_parts *parts;        /* of the last answer; NULL: none yet */
@@ -46,6 +47,7 @@ mu_status mu_dialogue_open(const mu_model *model, const mu_dialogue_options *opt
     mu_dialogue *d = mu_alloc(sizeof(*d));
     if (!d) return no_memory(err);
     d->model = model;
+    d->is_bound_at_once = options->is_bound_at_once;
     d->messages = json_array();
     mu_status status = mu_model_conversation_open(model, mu_model_name(model),
                                                   options->chat_template, &d->format, err);
@@ -129,7 +131,7 @@ static mu_status open_parts(mu_dialogue *d, mu_err *err) {
         .template_text = source_of(d),
         .template_n = strlen(source_of(d)),
         .prompt = d->rendering.text,
-        .prompt_n = d->rendering.n,
+        .prompt_n = d->is_bound_at_once ? 0 : d->rendering.n,
         .id_seed = mu_now_ns(),
     };
     mu_answer_parts_close(d->parts);

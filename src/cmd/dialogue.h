@@ -19,6 +19,7 @@ typedef struct mu_dialogue mu_dialogue;
 typedef struct mu_dialogue_options {
     const char *chat_template; /* as in model_conversation.h */
     const char *system;        /* message; NULL: none */
+    bool is_bound_at_once;     /* a grammar binds answers from their first token on */
 } mu_dialogue_options;
 
 /* model is borrowed until close(). */

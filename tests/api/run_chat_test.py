@@ -102,6 +102,7 @@ def test_reasoning_is_dimmed_and_not_in_a_pipe():
         told = json.loads(once(*words, "--json", "Hi").stdout)
         assert told["text"] == "" and told["reasoning"] and told["finish"] == "length", told
         assert once(*words, "Hi").stdout == "\n"
+        assert once(*words, "Hi", "--grammar", 'root ::= "yes"').stdout == "yes\n"
         t = Terminal(*words, "Hi")
         said = t.until("20 tokens")
         dim = "".join(part.split("\x1b[0m")[0] for part in said.split("\x1b[2m")[1:])
