@@ -84,7 +84,8 @@ static const mu_param chat_rows[] = {
      "functions that the model may call; where its chat template knows none, a system message "
      "describes them"},
     {"tool_choice", MU_PARAM_JSON, AT(tool_choice), 0, 0, "auto",
-     "`none`, `auto`, `required` or a function: `{\"type\": \"function\", \"function\": {\"name\": "
+     "`none`, `auto`, `required`, `allowed_tools` or a function: `{\"type\": \"function\", "
+     "\"function\": {\"name\": "
      "...}}`"},
     {"parallel_tool_calls", MU_PARAM_BOOL, AT(parallel_tool_calls), 0, 0, "true",
      "false: at most one call"},

@@ -115,11 +115,59 @@ static void deltas_tell_each_part_once(void **state) {
     json_decref(tools);
 }
 
+/* A call in form: its name once, then pieces of its arguments, each once. */
+static void a_call_in_form_comes_in_pieces(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *delta;
+    } steps[] = {
+        {"<tool_call>\n{\"name\": \"f\", \"arg", "{}"},
+        {"uments\": {\"a\"", "{\"tool_calls\":[{\"type\":\"function\",\"function\":{\"name\":\"f\","
+                             "\"arguments\":\"{\\\"a"
+                             "\\\"\"},\"index\":0}]}"},
+        {": \"\xC3\xA9\"",
+         "{\"tool_calls\":[{\"function\":{\"arguments\":\": \\\"\xC3\xA9\\\"\"},\"index\":0}]}"},
+        {"}", "{\"tool_calls\":[{\"function\":{\"arguments\":\"}\"},\"index\":0}]}"},
+        {"}\n</tool_call>", "{}"},
+        {"\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>",
+         "{\"tool_calls\":[{\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{}"
+         "\"},"
+         "\"index\":1}]}"},
+        {"\n<tool_call>\n{\"name\": \"f\", \"arguments\": {",
+         "{\"tool_calls\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}"
+         ","
+         "\"index\":2}]}"},
+    };
+    json_t *tools = json_array();
+    mu_answer_parts *parts = NULL;
+    const mu_answer_parts_options options = {.template_text = template_text,
+                                             .template_n = strlen(template_text),
+                                             .tools = tools,
+                                             .is_in_form = true};
+    mu_parts_told told = {0};
+    assert_int_equal(mu_answer_parts_open(&options, &parts, NULL), MU_OK);
+    for (size_t i = 0; i < MU_COUNTOF(steps); i++) {
+        mu_answer_parts_push(parts, steps[i].text, strlen(steps[i].text));
+        json_t *delta = mu_delta_json(parts, SIZE_MAX, &told);
+        json_t *call = json_array_get(json_object_get(delta, "tool_calls"), 0);
+        bool is_named = json_object_get(json_object_get(call, "function"), "name");
+        assert_true(is_named == (json_string_length(json_object_get(call, "id")) == 9));
+        json_object_del(call, "id");
+        expect(delta, steps[i].delta);
+    }
+    mu_answer_parts_finish(parts); /* cut: it has been told */
+    expect(mu_delta_json(parts, SIZE_MAX, &told), "{}");
+    assert_int_equal(mu_answer_parts_calls(parts)->n, 3);
+    mu_answer_parts_close(parts);
+    json_decref(tools);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_has_all_parts),
         cmocka_unit_test(without_text_a_call_has_null_content),
         cmocka_unit_test(deltas_tell_each_part_once),
+        cmocka_unit_test(a_call_in_form_comes_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,22 +18,43 @@ static bool check_tools(const json_t *tools, mu_api_error *error) {
     return true;
 }
 
-/* {"type": "function", "function": {"name": ...}}: this tool is called, once. */
-static bool choose_named(const json_t *choice, mu_tool_choice *out, mu_api_error *error) {
-    const char *name = name_of(choice);
+/* Adds the one of the shown tools that `like` names to those that may be called. */
+static bool allow(const json_t *like, mu_tool_choice *out, mu_api_error *error) {
+    const char *name = name_of(like);
     json_t *found = NULL;
     for (size_t i = 0; i < json_array_size(out->shown) && name && !found; i++) {
         json_t *tool = json_array_get(out->shown, i);
         if (strcmp(name_of(tool), name) == 0) found = tool;
     }
-    if (!found)
-        return mu_api_fail(error, MU_API_INVALID_VALUE, "tool_choice",
-                           "tool_choice: \"%.60s\" is not one of tools",
-                           name ? name : "function.name");
-    out->callable = json_array();
-    out->is_required = out->is_single = true;
-    json_array_append(out->callable, found);
+    if (!out->callable) out->callable = json_array();
+    if (found && json_array_append(out->callable, found) == 0) return true;
+    mu_tool_choice_deinit(out);
+    return mu_api_fail(error, MU_API_INVALID_VALUE, "tool_choice",
+                       "tool_choice: \"%.60s\" is not one of tools", name ? name : "function.name");
+}
+
+/* {"type": "allowed_tools", "allowed_tools": {"mode": "auto" | "required", "tools": [...]}} */
+static bool choose_among(const json_t *allowed, mu_tool_choice *out, mu_api_error *error) {
+    const char *mode = json_string_value(json_object_get(allowed, "mode"));
+    const json_t *tools = json_object_get(allowed, "tools"), *tool;
+    size_t i;
+    bool is_required = mode && strcmp(mode, "required") == 0;
+    if (json_array_size(tools) == 0 || !mode || (!is_required && strcmp(mode, "auto") != 0))
+        return mu_api_wrong(error, "tool_choice",
+                            "allowed_tools needs mode, auto or required, and tools");
+    out->is_required = is_required;
+    json_array_foreach(tools, i, tool) {
+        if (!allow(tool, out, error)) return false;
+    }
     return true;
+}
+
+/* {"type": "function", "function": {"name": ...}}: this tool is called, once. */
+static bool choose_named(const json_t *choice, mu_tool_choice *out, mu_api_error *error) {
+    const json_t *allowed = json_object_get(choice, "allowed_tools");
+    if (allowed) return choose_among(allowed, out, error);
+    out->is_required = out->is_single = true;
+    return allow(choice, out, error);
 }
 
 bool mu_tool_choice_read(const mu_generation_params *p, mu_tool_choice *out, mu_api_error *error) {

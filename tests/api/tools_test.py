@@ -85,6 +85,9 @@ def test_a_call_is_required_of_every_format():
             choice = answer_of(s, tool_choice=NAMED, seed=5)
             assert [c["function"]["name"] for c in choice["message"]["tool_calls"]] == ["clock"], (name, choice)
             check("clock", choice["message"]["tool_calls"][0]["function"]["arguments"])
+            among = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [NAMED]}}
+            choice = answer_of(s, tool_choice=among, parallel_tool_calls=False)
+            assert [c["function"]["name"] for c in choice["message"]["tool_calls"]] == ["clock"], (name, choice)
 
 
 def test_a_stream_brings_the_call():
@@ -94,7 +97,7 @@ def test_a_stream_brings_the_call():
         calls = [c for chunk in chunks for c in chunk["delta"].get("tool_calls", [])]
         assert not any(chunk["delta"].get("content") for chunk in chunks), chunks
         assert calls[0]["function"]["name"] == "clock" and calls[0]["id"] and all(c["index"] == 0 for c in calls), calls
-        assert len(calls) > 1 and not any("id" in c or "name" in c["function"] for c in calls[1:]), calls
+        assert not any("id" in c or "name" in c["function"] for c in calls[1:]), calls
         check("clock", "".join(c["function"]["arguments"] for c in calls))
         assert chunks[-1]["finish_reason"] == "tool_calls", chunks
 
@@ -193,6 +196,9 @@ def test_wrong_choices_are_told():
         ({"tool_choice": 1}, "tool_choice", "must be none"),
         ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice", '"x" is not one of tools'),
         ({"tool_choice": {"type": "function"}}, "tool_choice", "is not one of tools"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "all", "tools": [NAMED]}}}, "tool_choice", "needs mode"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}}, "tool_choice", "needs mode"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED, {"a": 1}]}}}, "tool_choice", "is not one of"),
         ({"tool_choice": "required", "tools": []}, "tool_choice", "required needs tools"),
         ({"tool_choice": "required", "tools": None}, "tool_choice", "required needs tools"),
         ({"tool_choice": "required", "response_format": {"type": "json_object"}}, "tool_choice", "another field"),
