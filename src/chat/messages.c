@@ -197,6 +197,9 @@ static mu_status add(normalizer *z, const json_t *given, const char *role, mu_bu
         json_decref(message);
         return no_memory(z->err);
     }
+    json_t *reasoning = json_object_get(message, "reasoning"); /* its other name */
+    if (json_is_string(reasoning) && !json_object_get(message, "reasoning_content"))
+        json_object_set(message, "reasoning_content", reasoning);
     mu_status status = normalize_calls(z, message);
     if (status == MU_OK) status = fold_calls(z, message, content);
     bool only_calls = !has_content && json_object_get(message, "tool_calls");

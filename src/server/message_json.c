@@ -44,6 +44,13 @@ static json_t *call_json(const mu_tool_call *call) {
                      mu_bytes_json(mu_buf_bytes(&call->arguments)));
 }
 
+/* Under both names that clients look for. */
+static void set_reasoning(json_t *json, mu_bytes text) {
+    if (text.n == 0) return;
+    json_object_set_new(json, "reasoning_content", mu_bytes_json(text));
+    json_object_set(json, "reasoning", json_object_get(json, "reasoning_content"));
+}
+
 json_t *mu_message_json(const mu_answer_parts *parts, size_t n_calls_max) {
     mu_parts_told nothing = {0};
     mu_delta all = mu_delta_take(parts, n_calls_max, &nothing);
@@ -51,8 +58,7 @@ json_t *mu_message_json(const mu_answer_parts *parts, size_t n_calls_max) {
     if (mu_answer_parts_failed(parts)) return NULL;
     json_t *json = json_pack("{s:s, s:o, s:n}", "role", "assistant", "content",
                              has_content ? mu_bytes_json(all.content) : json_null(), "refusal");
-    if (all.reasoning.n > 0)
-        json_object_set_new(json, "reasoning_content", mu_bytes_json(all.reasoning));
+    set_reasoning(json, all.reasoning);
     if (all.n_calls == 0) return json;
     json_t *calls = json_array();
     for (size_t i = 0; i < all.n_calls; i++) {
@@ -97,8 +103,7 @@ json_t *mu_delta_json(const mu_answer_parts *parts, size_t n_calls_max, mu_parts
     size_t first_call = told->n_calls;
     mu_delta delta = mu_delta_take(parts, n_calls_max, told);
     json_t *json = json_object();
-    if (delta.reasoning.n > 0)
-        json_object_set_new(json, "reasoning_content", mu_bytes_json(delta.reasoning));
+    set_reasoning(json, delta.reasoning);
     if (delta.content.n > 0) json_object_set_new(json, "content", mu_bytes_json(delta.content));
     const mu_tool_call *live =
         told->n_calls < n_calls_max ? mu_answer_parts_live_call(parts) : NULL;

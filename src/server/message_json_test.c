@@ -54,12 +54,13 @@ static void a_message_has_all_parts(void **state) {
     mu_answer_parts_finish(parts);
     json_t *json = mu_message_json(parts, SIZE_MAX);
     take_ids(json);
-    expect(json, "{\"role\":\"assistant\",\"content\":\"Two:\",\"refusal\":null,"
-                 "\"reasoning_content\":\"Why?\",\"tool_calls\":[" F "}," G "}]}");
+    expect(json,
+           "{\"role\":\"assistant\",\"content\":\"Two:\",\"refusal\":null,"
+           "\"reasoning_content\":\"Why?\",\"reasoning\":\"Why?\",\"tool_calls\":[" F "}," G "}]}");
     json = mu_message_json(parts, 1);
     take_ids(json);
     expect(json, "{\"role\":\"assistant\",\"content\":\"Two:\",\"refusal\":null,"
-                 "\"reasoning_content\":\"Why?\",\"tool_calls\":[" F "}]}");
+                 "\"reasoning_content\":\"Why?\",\"reasoning\":\"Why?\",\"tool_calls\":[" F "}]}");
     mu_answer_parts_close(parts);
     json_decref(tools);
 }

@@ -101,6 +101,20 @@ def test_langchain_binds_tools_and_structure():
         assert City(**chunks.tool_calls[0]["args"]), chunks
 
 
+def test_a_langchain_agent_comes_to_its_answer():
+    if not has("langchain_openai") or not has("langchain"):
+        return
+    from langchain.agents import create_agent
+    from langchain.agents.structured_output import ToolStrategy
+    from langchain_openai import ChatOpenAI
+
+    with Server(model=MODEL) as s:
+        model = ChatOpenAI(model=MODEL, base_url=served(s), api_key="none", max_retries=0, temperature=0, max_tokens=100)
+        agent = create_agent(model, tools=[], response_format=ToolStrategy(City))
+        said = agent.invoke({"messages": [{"role": "user", "content": "Hi"}]})
+        assert isinstance(said["structured_response"], City), said
+
+
 def test_litellm_passes_calls_on():
     if not has("litellm"):
         return
