@@ -1,4 +1,5 @@
-/* Fuzz the parting of answers: any text, whole and cut, gives the same parts.
+/* Fuzz the parting of answers: any text, whole and cut, gives the same parts. Where a grammar is
+ * said to have bound it and has not, nothing breaks.
  *
  * The first byte chooses the format, the second where the text is cut, the rest is the answer. */
 #include <string.h>
@@ -24,10 +25,14 @@ static const char *const templates[] = {
 };
 
 static mu_answer_parts *parts_of(const char *template_text, const json_t *tools, const char *text,
-                                 size_t n, size_t step) {
+                                 size_t n, size_t step, bool is_in_form) {
     mu_answer_parts *a = NULL;
     mu_answer_parts_options options = {
-        .template_text = template_text, .template_n = strlen(template_text), .tools = tools};
+        .template_text = template_text,
+        .template_n = strlen(template_text),
+        .tools = tools,
+        .is_in_form = is_in_form,
+    };
     mu_status status = mu_answer_parts_open(&options, &a, NULL);
     MU_ASSERT(status == MU_OK);
     for (size_t at = 0; at < n; at += step) {
@@ -49,8 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t n = size - 2;
     if (mu_utf8_valid(text, n) != n) return 0; /* answers are UTF-8 */
     json_t *tools = json_pack("[{s:s, s:{s:s}}]", "type", "function", "function", "name", "f");
-    mu_answer_parts *whole = parts_of(template_text, tools, text, n, n + 1);
-    mu_answer_parts *cut = parts_of(template_text, tools, text, n, 1 + data[1] % 16u);
+    mu_answer_parts *whole = parts_of(template_text, tools, text, n, n + 1, false);
+    mu_answer_parts *cut = parts_of(template_text, tools, text, n, 1 + data[1] % 16u, false);
+    mu_answer_parts_close(parts_of(template_text, tools, text, n, 1 + data[1] % 16u, true));
     const mu_tool_calls *x = mu_answer_parts_calls(whole), *y = mu_answer_parts_calls(cut);
     MU_ASSERT(same(mu_answer_parts_content(whole), mu_answer_parts_content(cut)));
     MU_ASSERT(same(mu_answer_parts_reasoning(whole), mu_answer_parts_reasoning(cut)));

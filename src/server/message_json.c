@@ -20,7 +20,8 @@ json_t *mu_tool_arguments_json(const mu_tool_call *call) {
 }
 
 static mu_bytes rest_of(const mu_buf *text, size_t from) {
-    return (mu_bytes){text->n > from ? text->data + from : "", text->n - from};
+    if (text->n <= from) return (mu_bytes){"", 0};
+    return (mu_bytes){text->data + from, text->n - from};
 }
 
 mu_delta mu_delta_take(const mu_answer_parts *parts, size_t n_calls_max, mu_parts_told *told) {
