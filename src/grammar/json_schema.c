@@ -585,13 +585,27 @@ static bool restrict_names(schema *s, uint32_t at, mu_object_shape *shape) {
     return true;
 }
 
+/* Does an object need properties that it does not name? */
+static bool needs_others(const json_t *object) {
+    const json_t *named = json_object_get(object, "properties"), *name;
+    const json_t *n_min = json_object_get(object, "minProperties");
+    bool needs = json_integer_value(n_min) > (json_int_t)json_object_size(named);
+    size_t i;
+    json_array_foreach(json_object_get(object, "required"), i, name) {
+        const char *text = json_string_value(name);
+        needs = needs || (text && !json_object_get(named, text));
+    }
+    return named && needs;
+}
+
 /* Can the objects of a document be closed one by one? Not where several schemas share one. */
 static bool may_close(const json_t *in) {
-    static const char *const shares[] = {"allOf", "not", "if", "dependentSchemas", "dependencies"};
+    static const char *const shares[] = {
+        "allOf", "not", "if", "dependentSchemas", "dependencies", "dependentRequired"};
     static const char *const shares_beside[] = {"anyOf", "oneOf", "$ref"};
     const char *key;
     json_t *value;
-    bool may = true;
+    bool may = !needs_others(in);
     for (size_t i = 0; i < MU_COUNTOF(shares); i++) {
         may = may && !json_object_get(in, shares[i]);
     }
