@@ -94,10 +94,13 @@ static void append_delta(const mu_choice *c, const char *type, const char *key, 
                      key, mu_bytes_json(text)));
 }
 
-static void append_call(mu_choice *c, const mu_tool_call *call, mu_buf *out) {
-    open_block(c, TOOL, call_json(call, json_object()), out);
-    append_delta(c, "input_json_delta", "partial_json", mu_buf_bytes(&call->arguments), out);
-    close_block(c, out);
+static void append_call(mu_choice *c, const mu_delta *delta, const mu_tool_call *call,
+                        mu_buf *out) {
+    mu_call_piece piece = mu_call_piece_take(delta, call, &c->told);
+    if (piece.is_first) open_block(c, TOOL, call_json(call, json_object()), out);
+    if (piece.arguments.n > 0)
+        append_delta(c, "input_json_delta", "partial_json", piece.arguments, out);
+    if (call != delta->live) close_block(c, out);
 }
 
 static void news(mu_generation *g, uint32_t i, mu_finish finish, mu_buf *out) {
@@ -119,8 +122,9 @@ static void news(mu_generation *g, uint32_t i, mu_finish finish, mu_buf *out) {
         append_delta(c, "text_delta", "text", delta.content, out);
     }
     for (size_t at = 0; at < delta.n_calls; at++) {
-        append_call(c, &delta.calls[at], out);
+        append_call(c, &delta, &delta.calls[at], out);
     }
+    if (delta.live) append_call(c, &delta, delta.live, out);
     if (finish != MU_FINISH_NONE) close_block(c, out);
 }
 

@@ -32,11 +32,20 @@ mu_delta mu_delta_take(const mu_answer_parts *parts, size_t n_calls_max, mu_part
         .reasoning = rest_of(mu_answer_parts_reasoning(parts), told->n_reasoning),
         .calls = calls->items + told->n_calls,
         .n_calls = n_calls - told->n_calls,
+        .live = n_calls < n_calls_max ? mu_answer_parts_live_call(parts) : NULL,
     };
     told->n_content += delta.content.n;
     told->n_reasoning += delta.reasoning.n;
     told->n_calls = n_calls;
     return delta;
+}
+
+mu_call_piece mu_call_piece_take(const mu_delta *delta, const mu_tool_call *call,
+                                 mu_parts_told *told) {
+    mu_call_piece piece = {!told->is_named, rest_of(&call->arguments, told->n_arguments)};
+    told->is_named = call == delta->live;
+    told->n_arguments = call == delta->live ? call->arguments.n : 0;
+    return piece;
 }
 
 static json_t *call_json(const mu_tool_call *call) {
@@ -69,33 +78,28 @@ json_t *mu_message_json(const mu_answer_parts *parts, size_t n_calls_max) {
     return json;
 }
 
-/* What of a call was not told; nothing when it was all. */
-static void append_call(json_t *calls, size_t index, const mu_tool_call *call,
-                        mu_parts_told *told) {
-    mu_bytes rest = rest_of(&call->arguments, told->n_arguments);
+/* A call, or the next piece of one; nothing when it was all told. */
+static void append_call(json_t *calls, size_t index, const mu_delta *delta,
+                        const mu_tool_call *call, mu_parts_told *told) {
+    mu_call_piece piece = mu_call_piece_take(delta, call, told);
     json_t *json = NULL;
-    if (!told->is_named) {
+    if (piece.is_first) {
         json = call_json(call);
-    } else if (rest.n > 0) {
-        json = json_pack("{s:{s:o}}", "function", "arguments", mu_bytes_json(rest));
+    } else if (piece.arguments.n > 0) {
+        json = json_pack("{s:{s:o}}", "function", "arguments", mu_bytes_json(piece.arguments));
     }
-    told->is_named = true;
-    told->n_arguments += rest.n;
     if (!json) return;
     json_object_set_new(json, "index", json_integer((json_int_t)index));
     json_array_append_new(calls, json);
 }
 
-/* first: the index of the first of them in the answer; live: the one after them, or NULL. */
-static json_t *new_calls_json(const mu_delta *delta, size_t first, const mu_tool_call *live,
-                              mu_parts_told *told) {
+/* first: the index of the first of them in the answer. */
+static json_t *new_calls_json(const mu_delta *delta, size_t first, mu_parts_told *told) {
     json_t *calls = json_array();
     for (size_t i = 0; i < delta->n_calls; i++) {
-        append_call(calls, first + i, &delta->calls[i], told);
-        told->is_named = false;
-        told->n_arguments = 0;
+        append_call(calls, first + i, delta, &delta->calls[i], told);
     }
-    if (live) append_call(calls, first + delta->n_calls, live, told);
+    if (delta->live) append_call(calls, first + delta->n_calls, delta, delta->live, told);
     return calls;
 }
 
@@ -106,9 +110,7 @@ json_t *mu_delta_json(const mu_answer_parts *parts, size_t n_calls_max, mu_parts
     json_t *json = json_object();
     set_reasoning(json, delta.reasoning);
     if (delta.content.n > 0) json_object_set_new(json, "content", mu_bytes_json(delta.content));
-    const mu_tool_call *live =
-        told->n_calls < n_calls_max ? mu_answer_parts_live_call(parts) : NULL;
-    json_t *calls = new_calls_json(&delta, first_call, live, told);
+    json_t *calls = new_calls_json(&delta, first_call, told);
     if (json_array_size(calls) > 0) json_object_set(json, "tool_calls", calls);
     json_decref(calls);
     return json;

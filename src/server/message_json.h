@@ -19,12 +19,22 @@ typedef struct mu_parts_told {
 /* What of an answer was not told yet; borrowed from its parts. */
 typedef struct mu_delta {
     mu_bytes content, reasoning;
-    const mu_tool_call *calls; /* [n_calls] */
+    const mu_tool_call *calls; /* [n_calls] that are whole now */
     size_t n_calls;
+    const mu_tool_call *live; /* the one after them, which is being written; NULL: none */
 } mu_delta;
+
+/* What of a call was not told. */
+typedef struct mu_call_piece {
+    bool is_first; /* id and name neither */
+    mu_bytes arguments;
+} mu_call_piece;
 
 /* It counts as told then. n_calls_max: as below. */
 mu_delta mu_delta_take(const mu_answer_parts *parts, size_t n_calls_max, mu_parts_told *told);
+/* Of the calls of a delta in their order, the live one last. It counts as told then. */
+mu_call_piece mu_call_piece_take(const mu_delta *delta, const mu_tool_call *call,
+                                 mu_parts_told *told);
 
 json_t *mu_bytes_json(mu_bytes text);
 mu_bytes mu_buf_bytes(const mu_buf *text);

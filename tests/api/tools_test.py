@@ -102,6 +102,19 @@ def test_a_stream_brings_the_call():
         assert chunks[-1]["finish_reason"] == "tool_calls", chunks
 
 
+def test_anthropics_stream_brings_it_too():
+    body = {"model": "muai-tiny", "max_tokens": 200, "messages": CHAT["messages"], "stream": True, "tool_choice": {"type": "tool", "name": "clock"},
+            "tools": [{"name": t["function"]["name"], "input_schema": t["function"]["parameters"] | {"type": "object"}} for t in TOOLS]}
+    with Chat(TEMPLATES["hermes"]) as s:
+        told = [json.loads(line[6:]) for line in s.ask("/v1/messages", body)[2].splitlines() if line.startswith("data: ")]
+        types = [e["type"] for e in told]
+        pieces = [e["delta"]["partial_json"] for e in told if e["type"] == "content_block_delta"]
+        assert types[:2] == ["message_start", "content_block_start"] and types[-3:] == ["content_block_stop", "message_delta", "message_stop"], types
+        assert types.count("content_block_start") == types.count("content_block_stop") == 1, types
+        assert told[1]["content_block"]["name"] == "clock" and told[-2]["delta"]["stop_reason"] == "tool_use", told
+        check("clock", "".join(pieces))
+
+
 def test_a_call_that_is_cut_says_so():
     """As OpenAI has it: what there is of the arguments, and that the length was the reason."""
     with Chat(TEMPLATES["hermes"]) as s:
