@@ -271,7 +271,7 @@ static void follow_call(mu_answer_parts *a) {
 
 /* What was shown is the first of the calls that were read, or all that there is. */
 static bool settle_live(mu_answer_parts *a, size_t n_before, bool is_read) {
-    mu_tool_call *call = is_read ? &a->calls.items[n_before] : NULL;
+    mu_tool_call *call = is_read && a->calls.n > n_before ? &a->calls.items[n_before] : NULL;
     if (!a->has_live) return is_read;
     if (!is_read) {
         call = mu_tool_calls_add(&a->calls, a->live.name.data, a->live.name.n);

@@ -106,8 +106,8 @@ static size_t matched_after(const char *mark, size_t n_matched, uint8_t byte) {
     return n;
 }
 
-/* Any text up to the first mark, then what *out says when all is built. at_end: where the text may
- * go on or end without one, MU_NODE_NONE: nowhere. The nodes of *out may lead back here. */
+/* Any text up to the first mark, then out. at_end: where it may go on or end without one,
+ * MU_NODE_NONE: nowhere. */
 static uint32_t text_until(builder *b, const char *mark, size_t n_mark, uint32_t at_end,
                            uint32_t out) {
     uint32_t states[LITERAL_MAX] = {MU_NODE_NONE};
