@@ -33,10 +33,15 @@ static mu_status no_memory(mu_err *err) {
     return mu_fail(err, MU_ERR_NOMEM, "out of memory");
 }
 
-/* The first message is the system's; an empty text takes it away. */
-static void set_system(mu_dialogue *d, const char *text) {
+/* 1 when the first message is the system's, else 0. */
+static size_t n_system(const mu_dialogue *d) {
     const char *role = json_string_value(json_object_get(json_array_get(d->messages, 0), "role"));
-    if (role && strcmp(role, "system") == 0) json_array_remove(d->messages, 0);
+    return role && strcmp(role, "system") == 0;
+}
+
+/* An empty text takes the system's message away. */
+static void set_system(mu_dialogue *d, const char *text) {
+    if (n_system(d) > 0) json_array_remove(d->messages, 0);
     if (!text[0]) return;
     json_array_insert_new(d->messages, 0,
                           json_pack("{s:s, s:s}", "role", "system", "content", text));
@@ -102,8 +107,7 @@ static mu_status make_prompt(mu_dialogue *d, mu_token **out_tokens, uint32_t *ou
 
 /* False: there is only the last message. */
 static bool drop_oldest_turn(mu_dialogue *d) {
-    const char *role = json_string_value(json_object_get(json_array_get(d->messages, 0), "role"));
-    size_t first = role && strcmp(role, "system") == 0;
+    size_t first = n_system(d);
     if (json_array_size(d->messages) < first + 3) return false;
     json_array_remove(d->messages, first);
     json_array_remove(d->messages, first);
@@ -218,8 +222,7 @@ static mu_status do_system(mu_dialogue *d, const char *text, mu_err *err) {
 static mu_status do_clear(mu_dialogue *d, const char *text, mu_err *err) {
     (void)text;
     (void)err;
-    const char *role = json_string_value(json_object_get(json_array_get(d->messages, 0), "role"));
-    size_t n_kept = role && strcmp(role, "system") == 0;
+    size_t n_kept = n_system(d);
     while (json_array_size(d->messages) > n_kept) {
         json_array_remove(d->messages, n_kept);
     }
