@@ -106,6 +106,18 @@ void mu_call_grammar_set_reasoning(const char *template_text, size_t template_n,
     out->reasoning_close = f->close;
 }
 
+mu_status mu_value_grammar_compile(const json_t *schema, bool in_order,
+                                   const mu_grammar_tags *reasoning, mu_token_trie *trie,
+                                   mu_grammar **out, mu_err *err) {
+    const mu_grammar_tag value = {.begin = "", .end = "", .schema = schema};
+    mu_grammar_tags all = *reasoning;
+    all.items = &value;
+    all.n = 1;
+    all.open = all.close = "";
+    const mu_grammar_spec spec = {.kind = MU_GRAMMAR_TAGS, .tags = &all, .in_order = in_order};
+    return mu_grammar_compile(&spec, trie, out, err);
+}
+
 static mu_grammar_tags tags_of(const mu_call_grammar_options *o, const mu_call_format *f,
                                const tags *t) {
     const mu_call_layout *layout = &f->layout;

@@ -34,5 +34,10 @@ mu_status mu_call_grammar_compile(const mu_call_grammar_options *options, mu_tok
  * prompt. */
 void mu_call_grammar_set_reasoning(const char *template_text, size_t template_n, const char *prompt,
                                    size_t prompt_n, mu_grammar_tags *out);
+/* As mu_grammar_compile() of a value of this schema (NULL: any object), read closed, which comes
+ * after the reasoning that there is the marks of. */
+mu_status mu_value_grammar_compile(const json_t *schema, bool in_order,
+                                   const mu_grammar_tags *reasoning, mu_token_trie *trie,
+                                   mu_grammar **out, mu_err *err) MU_MUST_USE;
 
 #endif

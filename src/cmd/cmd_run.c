@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "chat/call_grammar.h"
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/dialogue.h"
@@ -203,17 +204,19 @@ static void print_stats(const timings *t) {
 /* What the output may be; *out stays NULL where it may be anything. In a chat a value comes after
  * reasoning. */
 static mu_status compile_grammar(run *r, mu_grammar **out, mu_err *err) {
-    mu_grammar_spec spec = {
+    const mu_grammar_spec spec = {
         .kind = MU_GRAMMAR_GBNF, .text = r->grammar_text.data, .n_text = r->grammar_text.n};
-    const mu_grammar_tag value = {.begin = "", .end = "", .schema = r->schema};
-    mu_grammar_tags tags = {.items = &value, .n = 1, .open = "", .close = ""};
+    mu_grammar_tags reasoning = {0};
     if (!r->schema && r->grammar_text.n == 0) return MU_OK;
-    if (r->schema) spec = (mu_grammar_spec){.kind = MU_GRAMMAR_TAGS, .tags = &tags};
-    if (r->dialogue) mu_dialogue_set_reasoning(r->dialogue, &tags);
+    if (r->dialogue) mu_dialogue_set_reasoning(r->dialogue, &reasoning);
     mu_err why;
     mu_status status = MU_OK;
     if (!r->trie) status = mu_engine_open_trie(r->engine, &r->trie, &why);
-    if (status == MU_OK) status = mu_grammar_compile(&spec, r->trie, out, &why);
+    if (status == MU_OK && r->schema) {
+        status = mu_value_grammar_compile(r->schema, false, &reasoning, r->trie, out, &why);
+    } else if (status == MU_OK) {
+        status = mu_grammar_compile(&spec, r->trie, out, &why);
+    }
     if (status == MU_OK) return MU_OK;
     return mu_fail(err, status, "%s: %s", r->schema ? "--json-schema" : "--grammar", why.text);
 }

@@ -150,14 +150,8 @@ static mu_status compile(const wanted *w, mu_grammar_tags *reasoning, mu_constra
     if (status != MU_OK) return status;
     if (!is_json) *reasoning = (mu_grammar_tags){0};
     if (!reasoning->reasoning_close) return mu_grammar_compile(&w->spec, vocab->trie, out, err);
-    const mu_grammar_tag value = {.begin = "", .end = "", .schema = w->spec.schema};
-    mu_grammar_tags tags = *reasoning;
-    tags.items = &value;
-    tags.n = 1;
-    tags.open = tags.close = "";
-    const mu_grammar_spec spec = {
-        .kind = MU_GRAMMAR_TAGS, .tags = &tags, .in_order = w->spec.in_order};
-    return mu_grammar_compile(&spec, vocab->trie, out, err);
+    return mu_value_grammar_compile(w->spec.schema, w->spec.in_order, reasoning, vocab->trie, out,
+                                    err);
 }
 
 bool mu_constraint_read(const mu_constraint_params *params, mu_grammar_tags *reasoning,
