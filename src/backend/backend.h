@@ -4,8 +4,8 @@
  * this step. A step is a ragged batch of segments; each segment is one sequence's next tokens: 1
  * for decode, a chunk for prefill, several for checking a draft. There is no second path.
  *
- *     step = { segments[n]: { tokens[m], first position, block table, logits: none | last | all } }
- *     forward(step) ──▶ logits [rows wanted, vocab_size]
+ *     step = { segments[n]: { tokens[m], first position, block table, rows: none | last | all } }
+ *     forward(step) ──▶ logits [rows, vocab_size], or hidden states [rows, hidden_dim]
  *
  * K and V of every token are written to its KV block by the forward itself: position p of a
  * sequence is entry p % block_tokens of block block_table[p / block_tokens]. A row's result does
@@ -51,19 +51,31 @@ typedef struct mu_backend_options {
     uint32_t block_tokens;       /* positions of a KV block */
     uint32_t n_kv_blocks;
     uint32_t step_tokens_max; /* tokens of all segments of a step together */
-    uint32_t step_rows_max;   /* logits rows of a step */
+    uint32_t step_rows_max;   /* logits rows of a step; hidden states may be those of all tokens */
 } mu_backend_options;
 
-typedef enum mu_logits_wanted { MU_LOGITS_NONE, MU_LOGITS_LAST, MU_LOGITS_ALL } mu_logits_wanted;
+/* Rows of a segment whose results are wanted: neighbours. */
+typedef enum mu_rows_wanted {
+    MU_ROWS_NONE,
+    MU_ROWS_FIRST,
+    MU_ROWS_LAST,
+    MU_ROWS_ALL
+} mu_rows_wanted;
 
 typedef struct mu_segment {
     const mu_token *tokens; /* [n_tokens], each in [0, vocab_size) */
-    uint32_t n_tokens;      /* > 0 */
+    uint32_t n_tokens;      /* > 0; of a bidirectional model the whole text */
     uint32_t first_position;
     const mu_kv_block_id *block_table; /* [ceil((first_position + n_tokens) / block_tokens)] */
-    mu_logits_wanted logits;
+    mu_rows_wanted rows;
     uint32_t n_top; /* 0: whole rows; else the n_top best of each will do, at most MU_TOP_MAX */
 } mu_segment;
+
+/* How many of its rows are wanted. */
+static inline uint32_t mu_segment_n_rows(const mu_segment *segment) {
+    if (segment->rows == MU_ROWS_NONE) return 0;
+    return segment->rows == MU_ROWS_ALL ? segment->n_tokens : 1;
+}
 
 typedef struct mu_step {
     const mu_segment *segments; /* [n_segments] */
@@ -89,6 +101,8 @@ typedef struct mu_row_top {
 typedef struct mu_step_result {
     const float *logits;    /* [rows, vocab_size] f32, rows in the order of segments and positions;
                                those with a top are not written. NULL: no segment wants logits */
+    const float *hidden;    /* [rows, hidden_stride] f32, of a model without output; else NULL */
+    size_t hidden_stride;   /* floats, at least hidden_dim */
     const mu_row_top *tops; /* [rows]; NULL: all rows are logits, as on a CPU */
 } mu_step_result;
 

@@ -69,7 +69,7 @@ static void run(mu_backend *backend, int model, uint32_t s, mu_buf *out) {
                                 .n_tokens = n,
                                 .first_position = first,
                                 .block_table = table,
-                                .logits = MU_LOGITS_ALL};
+                                .rows = MU_ROWS_ALL};
     const mu_step step = {.segments = &segment, .n_segments = 1};
     mu_step_result result;
     assert_int_equal(mu_backend_forward(backend, &step, &result, NULL), MU_OK);

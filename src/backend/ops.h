@@ -46,10 +46,9 @@ extern const mu_backend_ops mu_cuda_ops;
 /* Positions of a KV group: blocks are whole groups on every device. */
 enum { MU_KV_GROUP = 16 };
 
-/* Rows of a segment that have logits: its last ones. */
-static inline uint32_t mu_segment_n_wanted(const mu_segment *segment) {
-    if (segment->logits == MU_LOGITS_NONE) return 0;
-    return segment->logits == MU_LOGITS_LAST ? 1 : segment->n_tokens;
+/* The first of a segment's rows that are wanted. */
+static inline uint32_t mu_segment_first_row(const mu_segment *segment) {
+    return segment->rows == MU_ROWS_FIRST ? 0 : segment->n_tokens - mu_segment_n_rows(segment);
 }
 
 #endif

@@ -18,6 +18,7 @@ int mu_cmd_unload(int argc, char **argv);
 int mu_cmd_list(int argc, char **argv);
 int mu_cmd_show(int argc, char **argv);
 int mu_cmd_tokenize(int argc, char **argv);
+int mu_cmd_embed(int argc, char **argv);
 int mu_cmd_quantize(int argc, char **argv);
 int mu_cmd_eval(int argc, char **argv);
 int mu_cmd_eval_perplexity(int argc, char **argv); /* argv[0] is "perplexity"; so with the others */

@@ -75,7 +75,7 @@ static mu_status bench_model(const bench_options *b, mu_err *err) {
     mu_bench_engine_options o;
     mu_bench_engine_result *result = mu_alloc(sizeof(*result));
     if (!result) return mu_fail(err, MU_ERR_NOMEM, "bench");
-    mu_status status = mu_open_model(b->model, &ref, &model, err);
+    mu_status status = mu_open_generator(b->model, &ref, &model, err);
     if (status == MU_OK) status = settle(b, model, &ref, &o, err);
     if (status == MU_OK) {
         status = mu_bench_engine(model, &o, result, err);

@@ -125,9 +125,9 @@ static int eval_agreement(const eval_options *o, const char *reference) {
     mu_ref unused;
     mu_err err;
     mu_interrupts_install();
-    mu_status status = mu_open_model(reference, &e.ref, &e.model, &err);
+    mu_status status = mu_open_generator(reference, &e.ref, &e.model, &err);
     if (status == MU_OK && o->reference) {
-        status = mu_open_model(o->reference, &unused, &e.reference, &err);
+        status = mu_open_generator(o->reference, &unused, &e.reference, &err);
     }
     if (status == MU_OK) {
         status = o->text || o->tokens ? read_tokens(&e, &err) : draw_tokens(&e, &err);

@@ -61,7 +61,7 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
                                      .stride = o->text.stride,
                                      .is_canceled = mu_is_interrupted};
     if (isatty(STDERR_FILENO)) options.progress = mu_show_progress;
-    mu_status status = mu_open_model(reference, &ref, &model, err);
+    mu_status status = mu_open_generator(reference, &ref, &model, err);
     if (status == MU_OK) {
         status = mu_eval_windows_settle(mu_model_spec(model)->n_ctx, &options.window,
                                         &options.stride, err);

@@ -242,9 +242,9 @@ static mu_status evaluate(const eval_options *o, const char *reference, const ch
                                 .stride = o->text.stride,
                                 .is_canceled = mu_is_interrupted}};
     if (isatty(STDERR_FILENO)) e.options.progress = mu_show_progress;
-    mu_status status = mu_open_model(reference, &e.ref, &e.model, err);
+    mu_status status = mu_open_generator(reference, &e.ref, &e.model, err);
     if (status == MU_OK && o->reference) {
-        status = mu_open_model(o->reference, &e.reference_ref, &e.reference, err);
+        status = mu_open_generator(o->reference, &e.reference_ref, &e.reference, err);
     }
     if (status == MU_OK) status = prepare(&e, path, err);
     if (status == MU_OK) status = measure(&e, err);

@@ -424,7 +424,7 @@ static int run_model(const run_options *o, const char *reference, const char *pr
     signal(SIGPIPE, SIG_IGN); /* a closed output is an error of fflush(), not a signal */
     mu_status status = parse_biases(&r, &err);
     if (status == MU_OK) status = read_grammar(&r, &err);
-    if (status == MU_OK) status = mu_open_model(reference, &ref, &r.model, &err);
+    if (status == MU_OK) status = mu_open_generator(reference, &ref, &r.model, &err);
     if (status == MU_OK) status = open_engine(&r, &ref, &err);
     if (status == MU_OK) status = open_dialogue(&r, &err);
     if (status == MU_OK) r.temperature = settle_temperature(&r);

@@ -41,13 +41,14 @@ static mu_status print_json(const mu_model *model, mu_err *err) {
                                       (json_int_t)bytes[i]));
     }
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:o, "
+        "{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:o, "
         "s:{s:I, "
         "s:I, s:I, s:I, s:I}}",
         "name", mu_model_name(model), "source", mu_model_source(model), "architecture",
         mu_model_architecture(model), "parameters", (json_int_t)mu_model_n_parameters(model),
         "file_bytes", (json_int_t)mu_model_file_bytes(model), "tied_output", (int)spec->is_tied,
-        "tokenizer", mu_model_has_own_tokenizer(model) ? "own" : "bytes", "shape", "n_layers",
+        "pooling", mu_pooling_name(mu_model_pooling(model)), "tokenizer",
+        mu_model_has_own_tokenizer(model) ? "own" : "bytes", "shape", "n_layers",
         (int)spec->n_layers, "n_heads", (int)kind->n_heads, "n_kv_heads", (int)kind->n_kv_heads,
         "head_dim", (int)kind->head_dim, "hidden_dim", (int)spec->hidden_dim, "ffn_dim",
         (int)kind->ffn_dim, "vocab_size", (int)spec->vocab_size, "n_ctx", (int)spec->n_ctx,
@@ -92,9 +93,14 @@ static void print_text(const mu_model *model) {
     if (mu_model_file_bytes(model) > 0) {
         printf(", %.1f MB", (double)mu_model_file_bytes(model) / 1e6);
     }
-    printf("\narchitecture  %s, %.1f million parameters, output %s\n", mu_model_architecture(model),
-           (double)mu_model_n_parameters(model) / 1e6,
-           spec->is_tied ? "tied to the embedding" : "its own matrix");
+    printf("\narchitecture  %s, %.1f million parameters, ", mu_model_architecture(model),
+           (double)mu_model_n_parameters(model) / 1e6);
+    if (spec->has_output) {
+        printf("output %s\n", spec->is_tied ? "tied to the embedding" : "its own matrix");
+    } else {
+        printf("embeddings of %u dimensions (%s)\n", spec->hidden_dim,
+               mu_pooling_name(mu_model_pooling(model)));
+    }
     print_shape(spec);
     printf("              vocabulary %u, context %u tokens\n", spec->vocab_size, spec->n_ctx);
     printf("tokenizer     %s, %u tokens\n",

@@ -46,6 +46,15 @@ mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, 
     return status == MU_OK ? mu_model_open(out_ref, &env, out, err) : status;
 }
 
+mu_status mu_open_generator(const char *reference, mu_ref *out_ref, mu_model **out, mu_err *err) {
+    mu_status status = mu_open_model(reference, out_ref, out, err);
+    if (status != MU_OK || mu_model_pooling(*out) == MU_POOLING_NONE) return status;
+    mu_model_close(*out);
+    *out = NULL;
+    return mu_fail(err, MU_ERR_UNSUPPORTED, "%s gives embeddings, not text: `muai embed` has them",
+                   out_ref->name);
+}
+
 const char *mu_take_model(const mu_command_line *line, const char *option, uint32_t n_own,
                           const char **positional, uint32_t *n_positional) {
     uint32_t n = *n_positional;

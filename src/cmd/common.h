@@ -22,6 +22,8 @@ mu_hub_env mu_hub_env_read(void);
 
 /* Find and open a model; *out_ref tells the weight type the reference asked for. */
 mu_status mu_open_model(const char *reference, mu_ref *out_ref, mu_model **out, mu_err *err);
+/* The same of one that generates text: MU_ERR_UNSUPPORTED for one that gives embeddings. */
+mu_status mu_open_generator(const char *reference, mu_ref *out_ref, mu_model **out, mu_err *err);
 
 /* The model that a command line names: --model, else its first argument, else MUAI_MODEL, else the
  * built-in one. The command needs n_own arguments behind MODEL. MODEL is taken out of positional

@@ -19,6 +19,7 @@ static const struct {
     {"list", mu_cmd_list, "the models that can be named: built-in, cached, synthetic"},
     {"show", mu_cmd_show, "what a model is: shape, bytes by type, memory it needs"},
     {"tokenize", mu_cmd_tokenize, "text to token ids and back"},
+    {"embed", mu_cmd_embed, "texts to vectors"},
     {"bench", mu_cmd_bench, "measure the engine, its kernels and servers; the history of runs"},
     {"report", mu_cmd_report, "show, judge and compare results of muai bench"},
     {"quantize", mu_cmd_quantize, "write a model as GGUF with 8-bit or 4-bit weights"},

@@ -43,7 +43,7 @@ static void read_facts(mu_own *own, const char *reference) {
 
 mu_status mu_own_open(mu_own *own, const char *reference, const mu_placement_options *where,
                       mu_err *err) {
-    mu_status status = mu_open_model(reference, &own->ref, &own->model, err);
+    mu_status status = mu_open_generator(reference, &own->ref, &own->model, err);
     if (status == MU_OK) {
         status = mu_settle_placement(own->model, &own->ref, where, &own->placement, err);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/pool_rows.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/seq.h"
@@ -83,6 +84,13 @@ static mu_status check_options(const mu_engine_options *o, mu_err *err) {
     return MU_OK;
 }
 
+/* A text is computed whole, so a step has room for the longest, and KV is that of one step. */
+static uint64_t settle_whole_texts(mu_engine_options *o) {
+    if (o->step_tokens_max < o->n_ctx) o->step_tokens_max = o->n_ctx;
+    o->prefill_chunk_max = o->step_tokens_max;
+    return blocks_of(o, o->step_tokens_max) + o->n_seqs_max;
+}
+
 /* Logits of a step: of every sequence, or of a few with drafts. */
 static uint32_t step_rows_max(const mu_engine_options *o) {
     uint32_t n = o->no_prompt_lookup ? 1 : 1 + MU_DRAFT_MAX;
@@ -123,6 +131,7 @@ static mu_status settle_options(const mu_model *model, mu_engine_options *o, uin
     if (o->step_tokens_max < o->n_seqs_max) o->step_tokens_max = o->n_seqs_max;
     if (o->prefill_chunk_max == 0) o->prefill_chunk_max = o->step_tokens_max;
     uint64_t n_blocks = (uint64_t)o->n_seqs_max * blocks_of(o, o->n_ctx);
+    if (mu_model_spec(model)->is_bidirectional) n_blocks = settle_whole_texts(o);
     uint64_t block_bytes = backend_plan(model, o, 1).kv;
     if (o->kv_cache_bytes > 0) n_blocks = o->kv_cache_bytes / block_bytes;
     if (n_blocks == 0 || n_blocks > UINT32_MAX / 4) {
@@ -173,12 +182,14 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     e->segments = MU_NEW(&e->arena, mu_segment, o->n_seqs_max);
     MU_ASSERT(e->kv && e->sampler && e->mask && e->items &&
               e->segments); /* the arena was sized for them */
-    mu_scheduler_init(&e->scheduler,
-                      &(mu_scheduler_options){.n_seqs_max = o->n_seqs_max,
-                                              .step_tokens_max = o->step_tokens_max,
-                                              .prefill_chunk_max = o->prefill_chunk_max,
-                                              .prefill_beside_max = o->step_tokens_max},
-                      e->kv);
+    mu_scheduler_init(
+        &e->scheduler,
+        &(mu_scheduler_options){.n_seqs_max = o->n_seqs_max,
+                                .step_tokens_max = o->step_tokens_max,
+                                .prefill_chunk_max = o->prefill_chunk_max,
+                                .prefill_beside_max = o->step_tokens_max,
+                                .is_whole = mu_model_spec(e->model)->is_bidirectional},
+        e->kv);
     return MU_OK;
 }
 
@@ -254,6 +265,10 @@ void mu_engine_close(mu_engine *e) {
     mu_free(e);
 }
 
+static bool is_pooled(const mu_engine *e) {
+    return mu_model_pooling(e->model) != MU_POOLING_NONE;
+}
+
 static mu_status check_token(const char *what, mu_token token, uint32_t vocab_size, mu_err *err) {
     if (token >= 0 && (uint32_t)token < vocab_size) return MU_OK;
     return mu_fail(err, MU_ERR_INVALID, "%s: token %d is not in [0, %u]", what, token,
@@ -263,8 +278,13 @@ static mu_status check_token(const char *what, mu_token token, uint32_t vocab_si
 static mu_status check_seq(const mu_engine *e, const mu_seq_options *o, mu_err *err) {
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
     if (o->n_prompt == 0) return mu_fail(err, MU_ERR_INVALID, "prompt: empty");
-    if (o->n_output_max == 0)
+    if (is_pooled(e) && o->n_output_max > 0) {
+        return mu_fail(err, MU_ERR_INVALID, "%s gives embeddings, not text",
+                       mu_model_name(e->model));
+    }
+    if (!is_pooled(e) && o->n_output_max == 0) {
         return mu_fail(err, MU_ERR_INVALID, "max_tokens: 0 is not in [1, n_ctx]");
+    }
     uint64_t total = (uint64_t)o->n_prompt + o->n_output_max;
     if (total > e->options.n_ctx) {
         return mu_fail(err, MU_ERR_LIMIT,
@@ -286,16 +306,24 @@ static mu_status check_seq(const mu_engine *e, const mu_seq_options *o, mu_err *
     return status;
 }
 
+/* Blocks hold what the last position needs of those before; nothing of their hidden states. */
+static bool may_reuse_prefix(const mu_engine *e) {
+    mu_pooling pooling = mu_model_pooling(e->model);
+    bool needs_last_only = pooling == MU_POOLING_NONE || pooling == MU_POOLING_LAST;
+    return needs_last_only && !mu_model_spec(e->model)->is_bidirectional;
+}
+
 mu_status mu_seq_open(mu_engine *e, const mu_seq_options *options, mu_seq **out, mu_err *err) {
     mu_status status = check_seq(e, options, err);
     if (status != MU_OK) return status;
     mu_seq_options o = *options;
-    o.no_prefix_cache |= e->options.no_prefix_cache;
+    o.no_prefix_cache |= e->options.no_prefix_cache || !may_reuse_prefix(e);
     int32_t vocab_size = (int32_t)mu_model_spec(e->model)->vocab_size;
     if (o.sampling.n_logprobs > vocab_size) o.sampling.n_logprobs = vocab_size;
     mu_seq_room room = {
         .table_blocks = blocks_for(e, o.n_prompt + o.n_output_max),
         .piece_bytes = e->piece_bytes,
+        .hidden_dim = is_pooled(e) ? mu_model_spec(e->model)->hidden_dim : 0,
     };
     status = mu_seq_create(&o, e->model, &room, out, err);
     if (status == MU_OK) (*out)->engine = e;
@@ -414,6 +442,18 @@ static uint32_t n_top_of(const mu_seq *seq) {
     return mu_sampler_n_top(&seq->options.sampling, mu_seq_n_banned(seq));
 }
 
+static mu_rows_wanted rows_of(const mu_engine *e, const mu_sched_item *item) {
+    switch (mu_model_pooling(e->model)) {
+    case MU_POOLING_MEAN:
+        return MU_ROWS_ALL;
+    case MU_POOLING_CLS:
+        return item->seq->n_computed == 0 ? MU_ROWS_FIRST : MU_ROWS_NONE;
+    default:
+        if (item->n_draft > 0) return MU_ROWS_ALL;
+        return item->wants_logits ? MU_ROWS_LAST : MU_ROWS_NONE;
+    }
+}
+
 static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report) {
     for (uint32_t i = 0; i < n_items; i++) {
         const mu_sched_item *item = &e->items[i];
@@ -423,9 +463,7 @@ static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report
             .n_tokens = item->n_tokens + item->n_draft,
             .first_position = seq->n_computed,
             .block_table = seq->table,
-            .logits = item->n_draft > 0    ? MU_LOGITS_ALL
-                      : item->wants_logits ? MU_LOGITS_LAST
-                                           : MU_LOGITS_NONE,
+            .rows = rows_of(e, item),
             .n_top = n_top_of((const mu_seq *)seq),
         };
         bool is_decode = item->wants_logits && mu_seq_n_output((const mu_seq *)seq) > 0;
@@ -449,7 +487,8 @@ static void draft_in_grammar(mu_seq *seq, uint32_t n_max, mu_token *out) {
 /* Draft while few sequences decode: a step is then bound by memory, and more rows cost little. */
 static void draft(mu_engine *e) {
     uint32_t n_running = e->scheduler.running.n;
-    bool is_few = n_running > 0 && n_running <= DRAFTING_SEQS_MAX && !e->scheduler.waiting.first;
+    bool is_few = !is_pooled(e) && n_running > 0 && n_running <= DRAFTING_SEQS_MAX &&
+                  !e->scheduler.waiting.first;
     uint32_t n_max = is_few ? (1 + MU_DRAFT_MAX) / n_running - 1 : 0;
     for (mu_sched_seq *s = e->scheduler.running.first; s; s = s->next) {
         mu_seq *seq = (mu_seq *)s;
@@ -485,6 +524,33 @@ static uint32_t extend_all(mu_engine *e, const mu_sched_item *item, const mu_ste
     return n_accepted + 1;
 }
 
+/* The hidden states of a segment into the sequence's; it ends where they are all. */
+static void pool(mu_engine *e, const mu_segment *segment, mu_seq *seq, const float *hidden,
+                 size_t stride) {
+    uint32_t n_dims = mu_model_spec(e->model)->hidden_dim;
+    if (segment->first_position == 0) memset(seq->pooled, 0, n_dims * sizeof(*seq->pooled));
+    mu_pool_rows_add(seq->pooled, n_dims, hidden, stride, mu_segment_n_rows(segment));
+    if (seq->sched.n_computed < seq->sched.n_tokens) return;
+    bool is_finite = mu_pool_rows_normalise(seq->pooled, n_dims);
+    if (!is_finite) mu_fail(&seq->error, MU_ERR_DEVICE, "hidden states are not finite numbers");
+    end_seq(e, seq, is_finite ? MU_FINISH_STOP : MU_FINISH_ERROR);
+}
+
+/* What a step computed for an item, whose results begin at `row`. Returns how many they are. */
+static uint32_t take_results(mu_engine *e, uint32_t i, const mu_step_result *result, uint32_t row,
+                             mu_step_report *report) {
+    const mu_sched_item *item = &e->items[i];
+    const mu_segment *segment = &e->segments[i];
+    uint32_t n_rows = mu_segment_n_rows(segment);
+    if (is_pooled(e)) {
+        pool(e, segment, (mu_seq *)item->seq, result->hidden + row * result->hidden_stride,
+             result->hidden_stride);
+    } else if (n_rows > 0) {
+        report->n_decode_tokens += extend_all(e, item, result, row) - 1;
+    }
+    return n_rows;
+}
+
 mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
     mu_step_report report = {0};
     uint64_t n_finished = e->stats.n_finished + e->stats.n_canceled;
@@ -504,9 +570,7 @@ mu_status mu_engine_step(mu_engine *e, mu_step_report *out, mu_err *err) {
                 e->stats.n_prefix_tokens += seq->sched.n_cached;
             }
             mu_scheduler_computed(&e->scheduler, &e->items[i]);
-            if (!e->items[i].wants_logits) continue;
-            report.n_decode_tokens += extend_all(e, &e->items[i], &result, row) - 1;
-            row += 1 + e->items[i].n_draft;
+            row += take_results(e, i, &result, row, &report);
         }
         e->stats.n_steps++;
     }

@@ -15,6 +15,9 @@
  * chunks, the backend computes it, the sampler extends each sequence. Same seed, same text: what a
  * sequence gets does not depend on what else is running.
  *
+ * A model that gives embeddings (mu_model_pooling()) has no decode: a sequence ends with its
+ * prompt. A bidirectional one computes a text whole in one step, many short ones together.
+ *
  * Threads: engines of one device and their sequences belong to one thread at a time (the executor);
  * only mu_seq_open() and the sizes may be asked from any. Handing tokens to other threads is the
  * caller's work.
@@ -87,7 +90,8 @@ typedef struct mu_thinking_options {
 typedef struct mu_seq_options {
     const mu_token *prompt; /* [n_prompt], n_prompt > 0, copied */
     uint32_t n_prompt;
-    uint32_t n_output_max; /* tokens; prompt + output must fit n_ctx */
+    uint32_t n_output_max; /* tokens; prompt + output must fit n_ctx; of a model that gives
+                              embeddings 0, and what is asked of the output is ignored */
     uint32_t n_output_min; /* before, stop tokens are banned and stop strings do not count */
     mu_sampling sampling;
     bool ignore_eos;
@@ -109,7 +113,7 @@ typedef enum mu_seq_state { MU_SEQ_WAITING, MU_SEQ_RUNNING, MU_SEQ_FINISHED } mu
 
 typedef enum mu_finish {
     MU_FINISH_NONE,   /* not finished */
-    MU_FINISH_STOP,   /* end of text, a stop token or a stop string */
+    MU_FINISH_STOP,   /* end of text, a stop token or a stop string; its embedding is there */
     MU_FINISH_LENGTH, /* n_output_max or n_ctx */
     MU_FINISH_CANCELED,
     MU_FINISH_ERROR,
@@ -205,6 +209,11 @@ mu_finish mu_seq_finish(const mu_seq *seq);
 const mu_err *mu_seq_error(const mu_seq *seq); /* why, for MU_FINISH_ERROR; else NULL */
 /* The index of the stop string that ended it; -1: something else did. */
 int32_t mu_seq_stop_string(const mu_seq *seq);
+/* Of a finished sequence of a model that gives embeddings: [hidden_dim], of length 1. Else NULL. */
+const float *mu_seq_embedding(const mu_seq *seq);
+/* The first n_dims of an embedding, of length 1 again: of a model trained for shorter vectors. */
+void mu_embedding_shorten(const float *embedding, uint32_t n_dims, float *out);
+uint32_t mu_seq_n_prompt(const mu_seq *seq);
 uint32_t mu_seq_n_cached(const mu_seq *seq); /* prompt tokens that came from the prefix cache */
 uint32_t mu_seq_n_output(const mu_seq *seq);
 void mu_seq_cancel(mu_seq *seq); /* ends it before the next step */

@@ -162,8 +162,10 @@ static uint32_t plan_draft(planner *p, mu_sched_seq *seq) {
 static void plan_one(planner *p, mu_sched_seq *seq) {
     uint32_t n = seq->n_tokens - seq->n_computed;
     MU_ASSERT(n > 0);
-    bool is_prefill = n > 1;
-    if (is_prefill) {
+    bool is_prefill = n > 1 || p->s->options.is_whole;
+    if (p->s->options.is_whole) {
+        if (n > p->prefill_left) return;
+    } else if (is_prefill) {
         if (n > p->s->options.prefill_chunk_max) n = p->s->options.prefill_chunk_max;
         if (n > p->prefill_left) n = p->prefill_left;
         if (n == 0) return;
@@ -181,7 +183,7 @@ static void plan_one(planner *p, mu_sched_seq *seq) {
 
 uint32_t mu_scheduler_plan(mu_scheduler *s, mu_sched_item *items) {
     planner p = {.s = s, .items = items, .prefill_left = s->options.step_tokens_max};
-    for (mu_sched_seq *seq = s->running.first; seq; seq = seq->next) {
+    for (mu_sched_seq *seq = s->running.first; seq && !s->options.is_whole; seq = seq->next) {
         if (seq->n_tokens - seq->n_computed == 1) p.prefill_left--;
     }
     bool some_decode = p.prefill_left < s->options.step_tokens_max;
@@ -197,7 +199,7 @@ uint32_t mu_scheduler_plan(mu_scheduler *s, mu_sched_item *items) {
            s->n_preemptions == n_preemptions) {
         mu_sched_seq *seq = s->waiting.first;
         if (!admit(s)) break;
-        if (seq->n_tokens - seq->n_computed == 1) p.prefill_left--;
+        if (seq->n_tokens - seq->n_computed == 1 && !s->options.is_whole) p.prefill_left--;
         plan_one(&p, seq);
     }
     return p.n_items;

@@ -49,6 +49,7 @@ typedef struct mu_scheduler_options {
     uint32_t step_tokens_max; /* at least n_seqs_max, so that every running sequence can decode */
     uint32_t prefill_chunk_max;
     uint32_t prefill_beside_max; /* prefill tokens of a step in which sequences decode */
+    bool is_whole; /* a sequence is computed in one step; it ends there, and fits any step */
 } mu_scheduler_options;
 
 typedef struct mu_scheduler {

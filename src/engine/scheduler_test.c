@@ -24,7 +24,7 @@ static int open_scheduler(void **state) {
     if (mu_arena_init(&arena, mu_kv_blocks_bytes(N_BLOCKS, BLOCK), NULL) != MU_OK) return 1;
     kv = mu_kv_blocks_create(&arena, N_BLOCKS, BLOCK);
     if (!kv) return 1;
-    mu_scheduler_options options = {N_SEQS_MAX, STEP_MAX, CHUNK_MAX, STEP_MAX};
+    mu_scheduler_options options = {N_SEQS_MAX, STEP_MAX, CHUNK_MAX, STEP_MAX, false};
     mu_scheduler_init(&scheduler, &options, kv);
     return 0;
 }

@@ -38,6 +38,10 @@ static bool make_room(mu_seq *seq, const mu_seq_room *room) {
     const mu_seq_options *o = &seq->options;
     seq->sched.table = MU_ALLOC(mu_kv_block_id, room->table_blocks);
     if (!seq->sched.table) return false;
+    if (room->hidden_dim > 0) {
+        seq->pooled = MU_ALLOC(float, room->hidden_dim);
+        if (!seq->pooled) return false;
+    }
     if (o->sampling.n_logprobs >= 0) {
         size_t n_top = (size_t)o->sampling.n_logprobs;
         seq->logprobs = MU_ALLOC(float, o->n_output_max);
@@ -97,6 +101,7 @@ void mu_seq_destroy(mu_seq *seq) {
     mu_free(seq->stop_tokens);
     mu_free(seq->logprobs);
     mu_free(seq->tops);
+    mu_free(seq->pooled);
     mu_free(seq->matcher);
     mu_grammar_unref(seq->options.grammar);
     mu_stop_deinit(&seq->stop);
@@ -259,6 +264,14 @@ int32_t mu_seq_stop_string(const mu_seq *seq) {
 
 const mu_err *mu_seq_error(const mu_seq *seq) {
     return seq->finish == MU_FINISH_ERROR ? &seq->error : NULL;
+}
+
+const float *mu_seq_embedding(const mu_seq *seq) {
+    return seq->finish == MU_FINISH_STOP ? seq->pooled : NULL;
+}
+
+uint32_t mu_seq_n_prompt(const mu_seq *seq) {
+    return seq->options.n_prompt;
 }
 
 uint32_t mu_seq_n_cached(const mu_seq *seq) {

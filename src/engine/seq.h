@@ -26,6 +26,8 @@ struct mu_seq {
     uint32_t n_stop_tokens;
     float *logprobs;  /* [n_output_max] when asked for, owned */
     mu_logprob *tops; /* [n_output_max, n_logprobs], owned */
+    float
+        *pooled; /* [hidden_dim] of what is computed, in the end the embedding; NULL: none, owned */
     mu_lookup lookup;
     bool is_draft_forced; /* the draft is the grammar's, not lookup's */
     mu_matcher *matcher;  /* where the output stands in options.grammar; NULL: none, owned */
@@ -52,6 +54,7 @@ struct mu_seq {
 typedef struct mu_seq_room {
     uint32_t table_blocks; /* KV blocks of the longest the sequence may become */
     size_t piece_bytes;    /* of the longest token of the vocabulary */
+    uint32_t hidden_dim;   /* of an embedding; 0: none */
 } mu_seq_room;
 
 mu_status mu_seq_create(const mu_seq_options *options, const mu_model *model,

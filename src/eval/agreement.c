@@ -53,7 +53,7 @@ static mu_status compare_chunk(comparison *c, uint32_t first, uint32_t position,
         .n_tokens = n,
         .first_position = position,
         .block_table = c->blocks,
-        .logits = MU_LOGITS_ALL,
+        .rows = MU_ROWS_ALL,
     };
     mu_step step = {&segment, 1};
     mu_step_result want, got;

@@ -51,13 +51,13 @@ static void score_rows(void *ctx, uint32_t thread, uint32_t n_threads) {
 }
 
 static mu_status forward(scorer *s, uint32_t first, uint32_t position, uint32_t n,
-                         mu_logits_wanted logits) {
+                         mu_rows_wanted rows) {
     mu_segment segment = {
         .tokens = s->options->tokens + first + position,
         .n_tokens = n,
         .first_position = position,
         .block_table = s->blocks,
-        .logits = logits,
+        .rows = rows,
     };
     mu_step step = {&segment, 1};
     if (s->options->is_canceled && s->options->is_canceled()) {
@@ -86,12 +86,12 @@ static mu_status score_window(scorer *s, const mu_text_window *w, uint32_t i) {
     uint32_t at = 0;
     for (uint32_t n; at < w->n_context && status == MU_OK; at += n) {
         n = least(w->n_context - at, CONTEXT_CHUNK);
-        status = forward(s, w->first, at, n, MU_LOGITS_NONE);
+        status = forward(s, w->first, at, n, MU_ROWS_NONE);
     }
     for (; at < w->n && status == MU_OK; at += s->n_rows) {
         s->n_rows = least(w->n - at, MU_PERPLEXITY_ROWS);
         s->targets = s->options->tokens + w->first + at + 1;
-        status = forward(s, w->first, at, s->n_rows, MU_LOGITS_ALL);
+        status = forward(s, w->first, at, s->n_rows, MU_ROWS_ALL);
         if (status != MU_OK) break;
         mu_pool_run(s->pool, score_rows, s);
         for (uint32_t r = 0; r < s->n_rows; r++) {

@@ -13,16 +13,23 @@ static mu_slot_shape matrix(uint32_t n_out, uint32_t n_in) {
 mu_slot_shape mu_model_slot_shape(const mu_decoder_spec *spec, mu_model_slot slot) {
     switch (slot) {
     case MU_EMBED:
-    case MU_OUTPUT:
         return matrix(spec->vocab_size, spec->hidden_dim);
+    case MU_OUTPUT:
+        return spec->has_output ? matrix(spec->vocab_size, spec->hidden_dim) : none;
+    case MU_TOKEN_TYPES:
+        return spec->n_token_types > 0 ? matrix(spec->n_token_types, spec->hidden_dim) : none;
+    case MU_EMBED_NORM_W:
+        return vector(spec->has_embed_norm, spec->hidden_dim);
+    case MU_EMBED_NORM_B:
+        return vector(spec->has_embed_norm && spec->out_norm == MU_NORM_LAYER, spec->hidden_dim);
     case MU_POSITIONS:
         return spec->has_positions ? matrix(spec->n_ctx, spec->hidden_dim) : none;
     case MU_ROPE_FACTORS:
         return vector(true, spec->kinds[0].rope.n_dims / 2);
     case MU_OUT_NORM_W:
-        return vector(true, spec->hidden_dim);
+        return vector(spec->has_out_norm, spec->hidden_dim);
     case MU_OUT_NORM_B:
-        return vector(spec->out_norm == MU_NORM_LAYER, spec->hidden_dim);
+        return vector(spec->has_out_norm && spec->out_norm == MU_NORM_LAYER, spec->hidden_dim);
     case MU_N_MODEL_SLOTS:
         break;
     }
@@ -97,6 +104,9 @@ mu_slot_shape mu_layer_slot_shape(const mu_decoder_spec *spec, uint32_t layer, m
     case MU_ATTN_POST_NORM_W:
     case MU_FFN_POST_NORM_W:
         return vector(kind->has_norms_after, hidden);
+    case MU_ATTN_POST_NORM_B:
+    case MU_FFN_POST_NORM_B:
+        return vector(kind->has_norms_after && kind->norm == MU_NORM_LAYER, hidden);
     default: {
         mu_slot_shape shape = attention_shape(kind, hidden, slot);
         return shape.n_out > 0 ? shape : ffn_shape(kind, hidden, slot);
@@ -140,11 +150,13 @@ uint64_t mu_layer_kv_values(const mu_decoder_spec *spec, uint32_t layer) {
 }
 
 uint64_t mu_decoder_kv_values(const mu_decoder_spec *spec) {
-    uint64_t n = 0;
+    uint64_t n = 0, most = 0;
     for (uint32_t layer = 0; layer < spec->n_layers; layer++) {
-        n += mu_layer_kv_values(spec, layer);
+        uint64_t n_own = mu_layer_kv_values(spec, layer);
+        if (n_own > most) most = n_own;
+        n += n_own;
     }
-    return n;
+    return spec->is_bidirectional ? most : n;
 }
 
 uint64_t mu_layer_matrix_values(const mu_decoder_spec *spec, uint32_t layer) {
@@ -160,7 +172,7 @@ uint64_t mu_layer_matrix_values(const mu_decoder_spec *spec, uint32_t layer) {
 }
 
 uint64_t mu_decoder_matrix_values(const mu_decoder_spec *spec) {
-    uint64_t n = (uint64_t)spec->vocab_size * spec->hidden_dim;
+    uint64_t n = spec->has_output ? (uint64_t)spec->vocab_size * spec->hidden_dim : 0;
     for (uint32_t layer = 0; layer < spec->n_layers; layer++) {
         n += mu_layer_matrix_values(spec, layer);
     }
@@ -219,6 +231,7 @@ mu_features mu_decoder_features(const mu_decoder_spec *spec) {
     if (spec->out_norm == MU_NORM_RMS) features |= 1u << MU_FEATURE_RMS_NORM;
     if (has_scales) features |= 1u << MU_FEATURE_SCALES;
     if (spec->logit_softcap > 0.0f) features |= 1u << MU_FEATURE_SOFTCAP;
+    if (spec->is_bidirectional || !spec->has_output) features |= 1u << MU_FEATURE_ENCODER;
     for (uint32_t i = 0; i < spec->n_kinds; i++) {
         features |= kind_features(spec, &spec->kinds[i]);
     }

@@ -14,8 +14,13 @@
  *     f = (activation(h * GATE) . (h * UP)) * DOWN,   or activation(h * UP) * DOWN
  *     x += residual_scale * norm(f; FFN_POST_NORM)
  *
- * and around the layers: x = EMBED[token] * embed_scale + POSITIONS[position]; logits = softcap(
- * norm(x; OUT_NORM) * OUTPUT * logit_scale). softcap(s) is cap * tanh(s / cap).
+ * and around the layers: x = norm(EMBED[token] * embed_scale + POSITIONS[position] +
+ * TOKEN_TYPES[type]; EMBED_NORM); logits = softcap(norm(x; OUT_NORM) * OUTPUT * logit_scale).
+ * softcap(s) is cap * tanh(s / cap).
+ *
+ * An encoder is the same with three switches: is_bidirectional, attention is not causal, and its
+ * windows reach to both sides; norms_sums, x = norm(x + a; ATTN_POST_NORM) and the same after the
+ * FFN; has_output false, what it gives is norm(x; OUT_NORM) of each position, its hidden state.
  *
  * A family (family.h) fills the spec from what a file says. The spec has room for more than the
  * backends compute: each refuses what it lacks by the feature's name.
@@ -67,11 +72,13 @@ typedef struct mu_layer_kind {
     mu_mixer mixer;
     mu_norm norm; /* of every norm of the layer */
     bool has_norms_before, has_norms_after;
+    bool norms_sums; /* the norms after are of x and the branch together, and become x */
     uint32_t n_heads, n_kv_heads, head_dim; /* n_kv_heads divides n_heads */
     bool has_qkv_bias, has_o_bias, has_ffn_bias;
     mu_qk_norm qk_norm;
     mu_rope rope;             /* n_dims 0: not rotated */
-    uint32_t window;          /* positions seen, the own one included; 0: all */
+    uint32_t window;          /* positions seen, the own one included; 0: all; when bidirectional
+                                 of either side */
     float attn_scale;         /* 1 / sqrt(head_dim) where nothing else is said */
     bool attn_scale_by_layer; /* divided also by (layer + 1) */
     float attn_softcap;       /* 0: none */
@@ -90,10 +97,15 @@ typedef struct mu_decoder_spec {
     uint32_t n_layers;
     uint32_t hidden_dim;
     uint32_t vocab_size;
-    uint32_t n_ctx;     /* positions the model knows */
-    bool has_positions; /* learned ones, added to the embedding */
-    bool is_tied;       /* OUTPUT is EMBED */
-    mu_norm out_norm;
+    uint32_t n_ctx;         /* positions the model knows */
+    bool has_positions;     /* learned ones, added to the embedding */
+    uint32_t n_token_types; /* of which the embedding gets one added; 0: none */
+    bool has_embed_norm;
+    bool is_bidirectional; /* a position sees those behind it, too: a text is computed at once */
+    bool has_output;       /* false: hidden states are what it gives */
+    bool is_tied;          /* OUTPUT is EMBED */
+    bool has_out_norm;
+    mu_norm out_norm; /* of EMBED_NORM, too */
     float norm_eps;
     float embed_scale, residual_scale, logit_scale; /* 1: as they are */
     float logit_softcap;                            /* 0: none */
@@ -122,6 +134,7 @@ typedef enum mu_layer_slot {
     MU_O_W,
     MU_O_B,
     MU_ATTN_POST_NORM_W,
+    MU_ATTN_POST_NORM_B,
     MU_FFN_NORM_W,
     MU_FFN_NORM_B,
     MU_GATE_W,
@@ -131,12 +144,16 @@ typedef enum mu_layer_slot {
     MU_DOWN_W,
     MU_DOWN_B,
     MU_FFN_POST_NORM_W,
+    MU_FFN_POST_NORM_B,
     MU_N_LAYER_SLOTS
 } mu_layer_slot;
 
 typedef enum mu_model_slot {
-    MU_EMBED,        /* [vocab_size, hidden_dim] */
-    MU_POSITIONS,    /* [n_ctx, hidden_dim] */
+    MU_EMBED,       /* [vocab_size, hidden_dim] */
+    MU_POSITIONS,   /* [n_ctx, hidden_dim] */
+    MU_TOKEN_TYPES, /* [n_token_types, hidden_dim] */
+    MU_EMBED_NORM_W,
+    MU_EMBED_NORM_B,
     MU_ROPE_FACTORS, /* rotary frequencies are divided by these; a file may have them or not */
     MU_OUT_NORM_W,
     MU_OUT_NORM_B,
@@ -175,7 +192,8 @@ enum { MU_LAYER_MATRICES_MAX = 7 };
 uint32_t mu_layer_matrices(const mu_decoder_spec *spec, uint32_t layer,
                            mu_matrix out[MU_LAYER_MATRICES_MAX]);
 
-/* Numbers that K and V of one position take in a layer, and in all. */
+/* Numbers that K and V of one position take in a layer, and in all. The layers of a bidirectional
+ * one use the same memory one after the other. */
 uint64_t mu_layer_kv_values(const mu_decoder_spec *spec, uint32_t layer);
 uint64_t mu_decoder_kv_values(const mu_decoder_spec *spec);
 
@@ -201,6 +219,7 @@ uint32_t mu_decoder_row_max(const mu_decoder_spec *spec);
     X(MU_FEATURE_WINDOW, "sliding windows")                               \
     X(MU_FEATURE_SOFTCAP, "softcaps")                                     \
     X(MU_FEATURE_SCALES, "multipliers of embedding, residual and logits") \
+    X(MU_FEATURE_ENCODER, "encoders")                                     \
     X(MU_FEATURE_SINKS, "attention sinks")                                \
     X(MU_FEATURE_SHARED_KV, "layers that share K and V")                  \
     X(MU_FEATURE_EXPERTS, "mixtures of experts")                          \

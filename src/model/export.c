@@ -104,6 +104,12 @@ static bool make_factors(exporter *e) {
 static void declare(exporter *e) {
     mu_gguf_writer *w = e->writer;
     mu_family_declare(mu_model_family(e->model), mu_model_spec(e->model), w);
+    mu_pooling pooling = mu_model_pooling(e->model);
+    if (pooling != MU_POOLING_NONE) {
+        char key[128];
+        snprintf(key, sizeof(key), "%s.pooling_type", mu_model_architecture(e->model));
+        mu_gguf_writer_u32(w, key, mu_pooling_gguf(pooling));
+    }
     const char *slash = strrchr(mu_model_name(e->model), '/'); /* a path is nobody's business */
     mu_gguf_writer_string(w, "general.name", slash ? slash + 1 : mu_model_name(e->model));
     mu_gguf_writer_u32(w, "general.quantization_version", 2);

@@ -69,6 +69,8 @@ mu_decoder_spec mu_spec_of(const mu_shape *shape) {
         .hidden_dim = shape->hidden_dim,
         .vocab_size = shape->vocab_size,
         .n_ctx = shape->n_ctx,
+        .has_output = true,
+        .has_out_norm = true,
         .out_norm = MU_NORM_RMS,
         .norm_eps = 1e-5f,
         .embed_scale = 1.0f,
@@ -158,7 +160,8 @@ static void settle_vocabulary(mu_config *c, mu_shape *shape) {
 }
 
 mu_status mu_family_spec(const mu_family *family, mu_naming naming, const mu_metadata *metadata,
-                         const mu_tensor_set *tensors, mu_decoder_spec *out, mu_err *err) {
+                         const mu_tensor_set *tensors, bool is_pooled, mu_decoder_spec *out,
+                         mu_err *err) {
     mu_config c = {family, naming, metadata, tensors, MU_OK, err};
     mu_shape shape = {0};
     read_keys(&c, &shape);
@@ -168,11 +171,14 @@ mu_status mu_family_spec(const mu_family *family, mu_naming naming, const mu_met
     mu_decoder_spec spec = mu_spec_of(&shape);
     spec.is_tied = family->is_tied_by_default;
     if (naming == MU_NAMING_GGUF) { /* a GGUF without output.weight is tied, one with it is not */
-        spec.is_tied = !mu_config_has_tensor(&c, family->model_slots[MU_OUTPUT].names[naming]);
+        const char *output = family->model_slots[MU_OUTPUT].names[naming];
+        spec.is_tied = !output || !mu_config_has_tensor(&c, output);
     } else {
         mu_config_bool(&c, "tie_word_embeddings", &spec.is_tied);
     }
     family->describe(&c, &shape, &spec);
+    spec.has_output = spec.has_output && !is_pooled;
+    spec.is_tied = spec.is_tied && spec.has_output;
     if (c.status == MU_OK) *out = spec;
     return c.status;
 }
@@ -273,6 +279,11 @@ static mu_status bind_slot(const binder *b, const mu_slot_row *row, mu_slot_shap
     }
     b->is_used[w.tensor - b->tensors->tensors] = true;
     w.is_transposed = row->is_conv1d && b->naming == MU_NAMING_HF;
+    if (row->is_last_rows && w.tensor->n_dims == 2 && w.tensor->dims[0] > n_out &&
+        w.tensor->dims[0] <= UINT32_MAX) {
+        w.first_out = (uint32_t)(w.tensor->dims[0] - n_out);
+        n_out = w.tensor->dims[0];
+    }
     if (row->is_norm && b->family->has_norms_less_one && b->naming == MU_NAMING_HF) w.added = 1.0f;
     if (row->is_turned && b->family->is_interleaved && b->naming == MU_NAMING_GGUF) {
         w.interleaved_dim = mu_layer_kind_of(b->spec, layer)->head_dim;
@@ -287,11 +298,17 @@ static bool ends_with(const char *text, const char *end) {
     return n >= n_end && strcmp(text + n - n_end, end) == 0;
 }
 
+/* The output of a model of which hidden states are wanted. */
+static bool is_spare_output(const binder *b, const char *name) {
+    const char *output = b->family->model_slots[MU_OUTPUT].names[b->naming];
+    return !b->spec->has_output && output && ends_with(name, output);
+}
+
 /* A file that holds more than is read is another model than the one that would be run. */
 static mu_status check_all_used(const binder *b) {
     for (size_t i = 0; b->tensors && i < b->tensors->n; i++) {
         const char *name = b->tensors->tensors[i].name;
-        bool is_known = b->is_used[i];
+        bool is_known = b->is_used[i] || is_spare_output(b, name);
         for (size_t k = 0; k < MU_FAMILY_NAMES_MAX && b->family->ignored[k]; k++) {
             is_known |= ends_with(name, b->family->ignored[k]);
         }
@@ -308,6 +325,8 @@ static mu_status bind_output(const binder *b, mu_bindings *bindings) {
     mu_weight *output = &bindings->model[MU_OUTPUT];
     const mu_slot_row *row = &b->family->model_slots[MU_OUTPUT];
     mu_slot_shape shape = mu_model_slot_shape(b->spec, MU_OUTPUT);
+    *output = (mu_weight){0};
+    if (shape.n_out == 0) return MU_OK;
     mu_status status = bind_slot(b, row, shape, 0, -1, b->spec->is_tied, output);
     if (status == MU_ERR_FORMAT && output->n_out == 0 && b->naming == MU_NAMING_HF &&
         !find_tensor(b->family, b->naming, b->tensors, row->names[b->naming])) {

@@ -39,10 +39,11 @@ typedef struct mu_slot_row {
     /* The layer slots that lie side by side in one tensor, in order; n_parts 0: this one alone. */
     mu_layer_slot parts[MU_SLOT_PARTS_MAX];
     uint8_t n_parts;
-    bool is_conv1d;  /* HF files hold [n_in, n_out] */
-    bool is_turned;  /* by rotary positions: rows of the heads of q and k */
-    bool is_norm;    /* weights of a norm */
-    float deviation; /* synthetic; residual projections are divided by sqrt(2 n_layers) */
+    bool is_conv1d;    /* HF files hold [n_in, n_out] */
+    bool is_turned;    /* by rotary positions: rows of the heads of q and k */
+    bool is_norm;      /* weights of a norm */
+    bool is_last_rows; /* a file may hold other rows in front */
+    float deviation;   /* synthetic; residual projections are divided by sqrt(2 n_layers) */
     bool is_residual;
 } mu_slot_row;
 
@@ -80,7 +81,9 @@ struct mu_family {
     X(smollm3)           \
     X(olmo2)             \
     X(starcoder2)        \
-    X(phi3)
+    X(phi3)              \
+    X(bert)              \
+    X(nomic_bert)
 
 #define X(name) extern const mu_family mu_family_##name;
 MU_FAMILY_MAP(X)
@@ -93,9 +96,9 @@ mu_status mu_family_find(const mu_metadata *metadata, mu_naming naming, const mu
                          mu_err *err) MU_MUST_USE;
 
 /* vocab_size is taken from the embedding tensor when the metadata do not say it. tensors NULL:
- * synthetic. */
+ * synthetic. is_pooled: hidden states are wanted, the spec has no output. */
 mu_status mu_family_spec(const mu_family *family, mu_naming naming, const mu_metadata *metadata,
-                         const mu_tensor_set *tensors, mu_decoder_spec *out,
+                         const mu_tensor_set *tensors, bool is_pooled, mu_decoder_spec *out,
                          mu_err *err) MU_MUST_USE;
 
 /* Bound weights of one model. */

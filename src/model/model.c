@@ -20,6 +20,7 @@ struct mu_model {
     char folder[MU_REF_TEXT_MAX]; /* of a model in HF layout; else "" */
     const mu_family *family;
     mu_decoder_spec spec;
+    mu_pooling pooling;
     mu_bindings bindings;
     mu_tokenizer *tokenizer; /* owned */
     bool has_own_tokenizer;
@@ -31,14 +32,18 @@ struct mu_model {
     const mu_builtin *builtin; /* NULL: a file */
 };
 
-/* The spec and the weights out of what a file says. */
+/* The spec and the weights out of what a file says; its pooling is known. */
 static mu_status understand(mu_model *model, mu_naming naming, const mu_metadata *metadata,
                             const mu_tensor_set *tensors, mu_err *err) {
     mu_status status = mu_family_find(metadata, naming, &model->family, err);
     if (status == MU_OK) {
-        status = mu_family_spec(model->family, naming, metadata, tensors, &model->spec, err);
+        status = mu_family_spec(model->family, naming, metadata, tensors,
+                                model->pooling != MU_POOLING_NONE, &model->spec, err);
     }
     if (status != MU_OK) return status;
+    if (!model->spec.has_output && model->pooling == MU_POOLING_NONE) {
+        model->pooling = MU_POOLING_MEAN;
+    }
     model->bindings.layers = mu_alloc_array(model->spec.n_layers, sizeof(*model->bindings.layers));
     if (!model->bindings.layers) return mu_fail(err, MU_ERR_NOMEM, "%s", model->name);
     return mu_family_bind(model->family, naming, tensors, &model->spec, &model->bindings, err);
@@ -149,6 +154,8 @@ static mu_status open_folder(mu_model *model, const mu_ref *ref, mu_err *err) {
     if (status != MU_OK) return status;
     snprintf(model->source, sizeof(model->source), "safetensors");
     const mu_metadata *metadata = mu_hf_config_metadata(model->config);
+    status = mu_pooling_read_folder(ref->path, &model->pooling, err);
+    if (status != MU_OK) return status;
     status = understand(model, MU_NAMING_HF, metadata, mu_safetensors_tensors(model->safetensors),
                         &inner);
     if (status != MU_OK) return mu_fail(err, status, "%s: %s", ref->path, inner.text);
@@ -175,7 +182,10 @@ static mu_status open_gguf(mu_model *model, const mu_ref *ref, mu_err *err) {
     snprintf(model->source, sizeof(model->source), "%sGGUF v%u", model->builtin ? "built-in " : "",
              mu_gguf_version(model->gguf));
     const mu_metadata *metadata = mu_gguf_metadata(model->gguf);
-    status = understand(model, MU_NAMING_GGUF, metadata, mu_gguf_tensors(model->gguf), &inner);
+    status = mu_pooling_read_gguf(metadata, &model->pooling, &inner);
+    if (status == MU_OK) {
+        status = understand(model, MU_NAMING_GGUF, metadata, mu_gguf_tensors(model->gguf), &inner);
+    }
     if (status == MU_OK) {
         status = settle_tokenizer(
             model, mu_gguf_tokenizer_open(metadata, &model->tokenizer, &inner), &inner);
@@ -232,6 +242,10 @@ const char *mu_model_source(const mu_model *model) {
 
 const mu_decoder_spec *mu_model_spec(const mu_model *model) {
     return &model->spec;
+}
+
+mu_pooling mu_model_pooling(const mu_model *model) {
+    return model->pooling;
 }
 
 const mu_weight *mu_model_weight(const mu_model *model, mu_model_slot slot) {

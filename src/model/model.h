@@ -10,6 +10,7 @@
 #define MU_MODEL_MODEL_H
 
 #include "base/status.h"
+#include "format/pooling.h"
 #include "hub/ref.h"
 #include "model/decoder.h"
 #include "model/weight.h"
@@ -25,6 +26,8 @@ const char *mu_model_name(const mu_model *model);         /* as in the reference
 const char *mu_model_architecture(const mu_model *model); /* of its family: "gpt2" */
 const char *mu_model_source(const mu_model *model);       /* "safetensors", "built-in GGUF v3" */
 const mu_decoder_spec *mu_model_spec(const mu_model *model);
+/* How its hidden states become an embedding. MU_POOLING_NONE: it has an output and generates. */
+mu_pooling mu_model_pooling(const mu_model *model);
 const mu_weight *mu_model_weight(const mu_model *model, mu_model_slot slot);
 const mu_weight *mu_model_layer_weight(const mu_model *model, uint32_t layer, mu_layer_slot slot);
 /* Let go of the file pages behind all weights; they may be read again, more slowly. */

@@ -51,7 +51,7 @@ static void configs_are_checked(void **state) {
         mu_decoder_spec spec = {.n_layers = 77};
         mu_status status = mu_family_find(metadata, MU_NAMING_HF, &family, &err);
         if (status == MU_OK) {
-            status = mu_family_spec(family, MU_NAMING_HF, metadata, &none, &spec, &err);
+            status = mu_family_spec(family, MU_NAMING_HF, metadata, &none, false, &spec, &err);
         }
         if (status != configs[r].status || !strstr(err.text, configs[r].word)) {
             fail_msg("%s: %s, \"%s\"", configs[r].what, mu_status_text(status), err.text);

@@ -24,6 +24,11 @@
     ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":" #factor \
     ",\"low_freq_factor\":1,\"high_freq_factor\":4,\"original_max_position_embeddings\":8192}"
 
+#define BERT(type, layers, width, ffn, heads, vocabulary, n_positions)                       \
+    "{\"model_type\":\"" type "\",\"num_hidden_layers\":" #layers ",\"hidden_size\":" #width \
+    ",\"intermediate_size\":" #ffn ",\"num_attention_heads\":" #heads                        \
+    ",\"vocab_size\":" #vocabulary ",\"max_position_embeddings\":" #n_positions "}"
+
 /* Radford et al. 2019; the configs of the models of these names; and small ones for tests. */
 static const struct {
     const char *name, *config;
@@ -63,6 +68,13 @@ static const struct {
     {"starcoder2-3b",
      COMMON("starcoder2", 30, 3072, 12288, 24, 2, 128, 49152, 16384, 999999.44, "true",
             ",\"sliding_window\":4096,\"hidden_act\":\"gelu_pytorch_tanh\"")},
+    {"all-minilm-l6-v2", BERT("bert", 6, 384, 1536, 12, 30522, 512)},
+    {"bge-base-en-v1.5", BERT("bert", 12, 768, 3072, 12, 30522, 512)},
+    {"bge-m3", BERT("xlm-roberta", 24, 1024, 4096, 16, 250002, 8194)},
+    {"nomic-embed-text-v1.5",
+     "{\"model_type\":\"nomic_bert\",\"n_layer\":12,\"n_embd\":768,\"n_head\":12,\"n_inner\":3072,"
+     "\"vocab_size\":30528,\"n_positions\":8192,\"rotary_emb_base\":1000}"},
+    {"bert-test", BERT("bert", 2, 48, 100, 4, 517, 96)},
     {"llama-test", LLAMA(2, 64, 160, 4, 2, 24, 517, 128, 10000, "false", "")},
 };
 

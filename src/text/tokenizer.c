@@ -508,6 +508,14 @@ bool mu_tokenizer_has_gpt2_pattern(const mu_tokenizer *t) {
            (t->n_steps == 1 || (t->n_steps == 2 && t->steps[0].kind == MU_SPLIT_SPACE_PREFIX));
 }
 
+void mu_tokenizer_cut(const mu_tokenizer *t, const mu_token *tokens, size_t n, size_t n_max,
+                      mu_token *out) {
+    MU_ASSERT(n > n_max);
+    size_t n_behind = t->n_after < n_max ? t->n_after : n_max;
+    memcpy(out, tokens, (n_max - n_behind) * sizeof(*out));
+    memcpy(out + n_max - n_behind, tokens + n - n_behind, n_behind * sizeof(*out));
+}
+
 bool mu_tokenizer_adds_bos(const mu_tokenizer *t) {
     return t->n_before > 0 && t->before[0] == t->bos;
 }

@@ -165,6 +165,10 @@ bool mu_tokenizer_has_gpt2_pattern(const mu_tokenizer *tokenizer);
 uint32_t mu_tokenizer_n_merges(const mu_tokenizer *tokenizer);
 /* out: [n_merges], by rank; the result is how many there are when each pair is counted once. */
 uint32_t mu_tokenizer_merges(const mu_tokenizer *tokenizer, mu_token (*out)[2]);
+/* The first n_max of tokens [n] into out [n_max], n > n_max > 0, the last of them what encode()
+ * puts behind a text. */
+void mu_tokenizer_cut(const mu_tokenizer *tokenizer, const mu_token *tokens, size_t n, size_t n_max,
+                      mu_token *out);
 bool mu_tokenizer_adds_bos(const mu_tokenizer *tokenizer);
 mu_token_kind mu_tokenizer_kind(const mu_tokenizer *tokenizer, mu_token token);
 
@@ -175,6 +179,7 @@ enum {
     MU_ENCODE_SPECIAL = 1 << 0, /* special tokens in the text become their ids, not plain text */
     MU_ENCODE_BOS = 1 << 1,     /* put in front what the tokenizer says, but no bos before a bos */
     MU_ENCODE_EOS = 1 << 2,     /* put behind what the tokenizer says */
+    MU_ENCODE_WHOLE = MU_ENCODE_SPECIAL | MU_ENCODE_BOS | MU_ENCODE_EOS, /* for an embedding */
 };
 
 /* text: [n], UTF-8; invalid bytes are read as U+FFFD for splitting and kept as bytes in the tokens.

@@ -1,6 +1,6 @@
-/* Logits of the golden models against the reference implementation's, for every file form, device,
- * ISA level, thread count, weight type and KV type. Errors are relative to the largest logit of the
- * model.
+/* Logits of the golden models, and hidden states of those without an output, against the reference
+ * implementation's, for every file form, device, ISA level, thread count, weight type and KV type.
+ * Errors are relative to the largest number of the model's.
  *
  *     logits_test            the models of tests/golden/models
  *     logits_test FOLDER...  other folders with logits.bin, such as make_models.py --full makes
@@ -24,11 +24,11 @@ enum { BLOCK_TOKENS = 16, N_CTX_MAX = 1024, SEQUENCES_MAX = 8 };
 
 typedef struct golden {
     mu_map map;
-    uint32_t n_sequences, vocab_size;
+    uint32_t n_sequences, n_columns; /* of a row: the vocabulary, or the width */
     struct {
         uint32_t n;
         const mu_token *tokens; /* [n] */
-        const float *logits;    /* [n, vocab_size] */
+        const float *rows;      /* [n, n_columns] */
     } sequences[SEQUENCES_MAX];
     double largest;
 } golden;
@@ -65,6 +65,11 @@ static const struct {
     {"tests/golden/models/gemma2", false, 0},
     {"tests/golden/models/gemma3", false, 0},
     {"tests/golden/models/starcoder2", false, 1},
+    {"tests/golden/models/bert", false, 1},
+    {"tests/golden/models/bert-relu", false, 1},
+    {"tests/golden/models/xlm-roberta", false, 2},
+    {"tests/golden/models/nomic-bert", false, 1},
+    {"tests/golden/models/qwen3-embedding", false, 4},
 };
 
 static golden golden_open(const char *folder) {
@@ -75,15 +80,15 @@ static golden golden_open(const char *folder) {
     if (mu_map_open(path, &g.map, &err) != MU_OK) fail_msg("%s", err.text);
     mu_cursor c = {.data = g.map.data, .size = g.map.size};
     g.n_sequences = mu_cursor_u32(&c);
-    g.vocab_size = mu_cursor_u32(&c);
+    g.n_columns = mu_cursor_u32(&c);
     assert_in_range(g.n_sequences, 1, SEQUENCES_MAX);
     for (uint32_t i = 0; i < g.n_sequences; i++) {
         uint32_t n = g.sequences[i].n = mu_cursor_u32(&c);
         g.sequences[i].tokens = (const void *)mu_cursor_take(&c, n * sizeof(mu_token));
-        g.sequences[i].logits = (const void *)mu_cursor_take(&c, 4ull * n * g.vocab_size);
+        g.sequences[i].rows = (const void *)mu_cursor_take(&c, 4ull * n * g.n_columns);
         assert_false(c.overrun);
-        for (size_t j = 0; j < (size_t)n * g.vocab_size; j++) {
-            g.largest = fmax(g.largest, fabs((double)g.sequences[i].logits[j]));
+        for (size_t j = 0; j < (size_t)n * g.n_columns; j++) {
+            g.largest = fmax(g.largest, fabs((double)g.sequences[i].rows[j]));
         }
     }
     assert_int_equal(c.pos, c.size);
@@ -113,7 +118,22 @@ static mu_backend *open_backend(const mu_model *model, mu_backend_options o) {
     return backend;
 }
 
-/* Largest error over all logits of all sequences, relative to the largest logit. */
+/* Of n rows, all. */
+static double largest_error(const mu_step_result *result, const float *want, uint32_t n,
+                            uint32_t n_columns) {
+    const float *have = result->logits ? result->logits : result->hidden;
+    size_t stride = result->logits ? n_columns : result->hidden_stride;
+    double worst = 0.0;
+    for (size_t r = 0; r < n; r++) {
+        for (size_t i = 0; i < n_columns; i++) {
+            double error = fabs((double)have[r * stride + i] - (double)want[r * n_columns + i]);
+            if (!(error <= worst)) worst = error; /* NaN too */
+        }
+    }
+    return worst;
+}
+
+/* Largest error over all rows of all sequences, relative to the largest number. */
 static double worst_error(mu_backend *backend, const golden *g, size_t *n_compared) {
     mu_kv_block_id table[N_CTX_MAX / BLOCK_TOKENS + 1];
     for (uint32_t i = 0; i < MU_COUNTOF(table); i++) {
@@ -121,19 +141,16 @@ static double worst_error(mu_backend *backend, const golden *g, size_t *n_compar
     }
     double worst = 0.0;
     for (uint32_t i = 0; i < g->n_sequences; i++) {
-        const float *want = g->sequences[i].logits;
         mu_step_result result;
         uint32_t n = g->sequences[i].n;
-        mu_segment segment = {g->sequences[i].tokens, n, 0, table, MU_LOGITS_ALL, 0};
+        mu_segment segment = {g->sequences[i].tokens, n, 0, table, MU_ROWS_ALL, 0};
         mu_err err;
         if (mu_backend_forward(backend, &(mu_step){&segment, 1}, &result, &err) != MU_OK) {
             fail_msg("%s", err.text);
         }
-        for (size_t j = 0; j < (size_t)n * g->vocab_size; j++) {
-            double error = fabs((double)result.logits[j] - (double)want[j]);
-            if (!(error <= worst)) worst = error; /* NaN too */
-        }
-        *n_compared += (size_t)n * g->vocab_size;
+        double error = largest_error(&result, g->sequences[i].rows, n, g->n_columns);
+        if (!(error <= worst)) worst = error;
+        *n_compared += (size_t)n * g->n_columns;
     }
     return worst / g->largest;
 }
@@ -202,7 +219,8 @@ static bool has_gpu;
 
 static void check_file(const char *path, const golden *g, bool is_on_gpu, double rounding) {
     mu_model *model = open_model(path);
-    assert_int_equal(mu_model_spec(model)->vocab_size, g->vocab_size);
+    const mu_decoder_spec *spec = mu_model_spec(model);
+    assert_int_equal(spec->has_output ? spec->vocab_size : spec->hidden_dim, g->n_columns);
     if (has_gpu && is_on_gpu) check_on_gpu(path, model, g);
     check_on_cpu(path, model, g, rounding);
     mu_model_close(model);
@@ -238,7 +256,7 @@ static void other_weights_are_noticed(void **state) {
     golden g = golden_open("tests/golden/models/plain");
     mu_model *model = open_model("tests/golden/models/gguf/model.gguf"); /* the same shape */
     size_t n = 0;
-    g.vocab_size = 160; /* of the other model: rows are then misread, which must show as well */
+    g.n_columns = 160; /* of the other model: rows are then misread, which must show as well */
     g.n_sequences = 1;
     mu_token first = 7;
     g.sequences[0].tokens = &first;

@@ -77,6 +77,12 @@ static void lay_out_layer(mu_cpu_backend *b, const mu_model *model, uint32_t ind
     if (layer->kind->rope.n_dims > 0) layer->rope = rope_of(b, &layer->kind->rope, region);
 }
 
+/* A slot that is read as floats; NULL where the spec has none. */
+static float *take_slot(const mu_cpu_backend *b, mu_model_slot slot, mu_region *region) {
+    mu_slot_shape shape = mu_model_slot_shape(&b->spec, slot);
+    return shape.n_out > 0 ? take_floats(region, (size_t)shape.n_out * shape.n_in) : NULL;
+}
+
 static void lay_out_weights(mu_cpu_backend *b, const mu_model *model, mu_region *region) {
     const mu_decoder_spec *spec = &b->spec;
     mu_cpu_weights *w = &b->weights;
@@ -84,15 +90,18 @@ static void lay_out_weights(mu_cpu_backend *b, const mu_model *model, mu_region 
     for (uint32_t i = 0; i < spec->n_layers; i++) {
         lay_out_layer(b, model, i, w->layers ? &w->layers[i] : &counted, region);
     }
-    if (spec->has_positions) {
-        w->positions = take_floats(region, (size_t)spec->n_ctx * spec->hidden_dim);
+    w->positions = take_slot(b, MU_POSITIONS, region);
+    w->token_types = take_slot(b, MU_TOKEN_TYPES, region);
+    w->embed_norm_w = take_slot(b, MU_EMBED_NORM_W, region);
+    w->embed_norm_b = take_slot(b, MU_EMBED_NORM_B, region);
+    w->out_norm_w = take_slot(b, MU_OUT_NORM_W, region);
+    w->out_norm_b = take_slot(b, MU_OUT_NORM_B, region);
+    if (spec->has_output) {
+        lay_out_matrix(b, &w->output, mu_model_weight(model, MU_OUTPUT), region);
+        b->forms[MU_FEED_ATTN_NORM] |= 1u << w->output.matmul->acts;
+        w->embed = w->output;
     }
-    w->out_norm_w = take_floats(region, spec->hidden_dim);
-    if (spec->out_norm == MU_NORM_LAYER) w->out_norm_b = take_floats(region, spec->hidden_dim);
-    lay_out_matrix(b, &w->output, mu_model_weight(model, MU_OUTPUT), region);
-    w->embed = w->output;
     if (!spec->is_tied) lay_out_matrix(b, &w->embed, mu_model_weight(model, MU_EMBED), region);
-    b->forms[MU_FEED_ATTN_NORM] |= 1u << w->output.matmul->acts;
 }
 
 static size_t kv_head_bytes(const mu_cpu_backend *b, const mu_layer_kind *kind) {
@@ -103,7 +112,7 @@ static size_t kv_head_bytes(const mu_cpu_backend *b, const mu_layer_kind *kind) 
 
 static void lay_out_kv(mu_cpu_backend *b, mu_region *region) {
     mu_kv_store *kv = &b->kv;
-    size_t at = 0;
+    size_t at = 0, end = 0;
     for (uint32_t i = 0; i < b->spec.n_layers; i++) {
         const mu_layer_kind *kind = mu_layer_kind_of(&b->spec, i);
         size_t head_bytes = kv_head_bytes(b, kind);
@@ -111,9 +120,11 @@ static void lay_out_kv(mu_cpu_backend *b, mu_region *region) {
             b->weights.layers[i].kv_at = at;
             b->weights.layers[i].kv_head_bytes = head_bytes;
         }
-        at += 2 * kind->n_kv_heads * head_bytes;
+        size_t bytes = 2 * kind->n_kv_heads * head_bytes;
+        if (at + bytes > end) end = at + bytes;
+        if (!b->spec.is_bidirectional) at += bytes; /* else a layer's are done with after it */
     }
-    kv->group_bytes = (at + 63) / 64 * 64;
+    kv->group_bytes = (end + 63) / 64 * 64;
     kv->groups_per_block = b->options.block_tokens / MU_KV_GROUP;
     kv->base = mu_region_take(region, (size_t)b->options.n_kv_blocks * kv->groups_per_block *
                                           kv->group_bytes);
@@ -196,7 +207,9 @@ static void lay_out_scratch(mu_cpu_backend *b, uint32_t n_threads, mu_region *re
     s->normed = take_acts(b, norm_forms(b), n_tokens, hidden, region);
     s->heads = take_acts(b, b->forms[MU_FEED_ATTENDED], n_tokens, widths.attended, region);
     s->ffn = take_acts(b, b->forms[MU_FEED_ACTIVATED], n_tokens, widths.ffn, region);
-    s->logits = take_floats(region, (size_t)b->options.step_rows_max * spec->vocab_size);
+    if (spec->has_output) {
+        s->logits = take_floats(region, (size_t)b->options.step_rows_max * spec->vocab_size);
+    }
     s->threads = mu_region_take(region, n_threads * sizeof(*s->threads));
     s->packing = mu_region_take(region, n_threads * sizeof(*s->packing));
     mu_thread_scratch counted;
@@ -276,16 +289,18 @@ static void pack_ropes(mu_cpu_backend *b, const mu_model *model) {
 static void pack_rest(mu_cpu_backend *b) {
     const mu_model *model = b->source;
     mu_cpu_weights *w = &b->weights;
-    if (w->positions) {
-        const mu_weight *positions = mu_model_weight(model, MU_POSITIONS);
-        mu_weight_read_rows(positions, 0, positions->n_out, w->positions);
-        mu_weight_drop(positions, 0, positions->n_out);
-    }
+    pack_vector(w->positions, mu_model_weight(model, MU_POSITIONS));
+    mu_weight_drop(mu_model_weight(model, MU_POSITIONS), 0, b->spec.n_ctx);
+    pack_vector(w->token_types, mu_model_weight(model, MU_TOKEN_TYPES));
+    pack_vector(w->embed_norm_w, mu_model_weight(model, MU_EMBED_NORM_W));
+    pack_vector(w->embed_norm_b, mu_model_weight(model, MU_EMBED_NORM_B));
     pack_ropes(b, model);
     pack_vector(w->out_norm_w, mu_model_weight(model, MU_OUT_NORM_W));
     pack_vector(w->out_norm_b, mu_model_weight(model, MU_OUT_NORM_B));
-    mu_packed_fill(&w->output, mu_model_weight(model, MU_OUTPUT), NULL, b->pool,
-                   b->scratch.packing);
+    if (b->spec.has_output) {
+        mu_packed_fill(&w->output, mu_model_weight(model, MU_OUTPUT), NULL, b->pool,
+                       b->scratch.packing);
+    }
     if (!b->spec.is_tied) {
         mu_packed_fill(&w->embed, mu_model_weight(model, MU_EMBED), NULL, b->pool,
                        b->scratch.packing);

@@ -27,11 +27,13 @@ typedef struct mu_cpu_rope {
 } mu_cpu_rope;
 
 typedef struct mu_cpu_weights {
-    mu_cpu_layer *layers; /* [n_layers], owned */
-    mu_packed embed;      /* the same panels as output when tied */
-    mu_packed output;
-    float *positions;               /* [n_ctx, hidden_dim], or NULL */
-    float *out_norm_w, *out_norm_b; /* [hidden_dim]; b NULL: none */
+    mu_cpu_layer *layers;               /* [n_layers], owned */
+    mu_packed embed;                    /* the same panels as output when tied */
+    mu_packed output;                   /* matmul NULL: none */
+    float *positions;                   /* [n_ctx, hidden_dim], or NULL */
+    float *token_types;                 /* [n_token_types, hidden_dim], or NULL */
+    float *embed_norm_w, *embed_norm_b; /* [hidden_dim]; NULL: none */
+    float *out_norm_w, *out_norm_b;
     mu_cpu_rope ropes[MU_LAYER_KINDS_MAX];
     uint32_t n_ropes;
 } mu_cpu_weights;
@@ -54,9 +56,10 @@ typedef struct mu_step_row {
 
 /* One segment of the step, as the layers see it. */
 typedef struct mu_step_segment {
-    uint32_t first_wanted; /* row; the n_wanted rows from here on have logits ... */
+    uint32_t first_wanted; /* row; the n_wanted rows from here on have results ... */
     uint32_t n_wanted;
     uint32_t first_out;     /* ... and this is where they go in the last layer */
+    uint32_t n_positions;   /* of the sequence, with those before */
     const uint8_t **groups; /* addresses of its KV groups, by position / MU_KV_GROUP */
 } mu_step_segment;
 
@@ -74,10 +77,10 @@ typedef struct mu_step_plan {
     mu_step_segment *segments; /* [step_tokens_max] */
     const uint8_t **groups;    /* [step_tokens_max * groups of n_ctx] */
     mu_query_tile *tiles;      /* [step_tokens_max]: of every layer but the last */
-    mu_query_tile *last_tiles; /* [step_tokens_max]: of the last layer: rows with logits only */
+    mu_query_tile *last_tiles; /* [step_tokens_max]: of the last layer: rows with results only */
     uint32_t n_rows, n_segments, n_tiles, n_last_tiles;
-    uint32_t n_out; /* rows with logits */
-    bool is_decode; /* every segment is one row with logits */
+    uint32_t n_out; /* rows with results */
+    bool is_decode; /* every segment is one row with a result */
 } mu_step_plan;
 
 enum { MU_OWN_ROWS = 2 }; /* so few rows are normalised by every thread for itself: no barrier */
@@ -134,7 +137,8 @@ typedef struct mu_cpu_backend {
 
 /* What attention and FFN give is not simply added to the residual stream. */
 static inline bool mu_cpu_has_branch(const mu_decoder_spec *spec) {
-    return spec->kinds[0].has_norms_after || spec->residual_scale != 1.0f;
+    const mu_layer_kind *kind = &spec->kinds[0];
+    return (kind->has_norms_after && !kind->norms_sums) || spec->residual_scale != 1.0f;
 }
 
 /* Before the scratch is used: another back end may have had it, or it has moved. */

@@ -8,6 +8,8 @@
  *     embed | norm | QKV | store KV | attention | O += | norm | UP, activation | DOWN += | ...
  *           | norm | output
  *
+ * Norms of sums, which encoders have, are the norms in front of what comes next.
+ *
  * Each stage leaves its result packed as the next product takes it. Two barriers go when a step is
  * decode: one or two rows are normalised by every thread for itself, and a row's K and V are stored
  * by whoever attends to them.
@@ -167,6 +169,23 @@ static void turn_row(mu_cpu_backend *b, uint32_t row) {
     }
 }
 
+/* A norm: its weights, and what is to be packed of its rows. w NULL: rows go on as they are.
+ * is_kept: what it gives is the residual stream, too. */
+typedef struct norm {
+    mu_norm kind;
+    const float *w, *bias;
+    uint32_t forms;
+    bool is_kept;
+} norm;
+
+static void norm_row(const mu_cpu_backend *b, const norm *n, float *y, const float *x) {
+    if (n->kind == MU_NORM_RMS) {
+        b->kernels.rms_norm(y, x, n->w, b->spec.hidden_dim, b->spec.norm_eps);
+    } else {
+        b->kernels.layer_norm(y, x, n->w, n->bias, b->spec.hidden_dim, b->spec.norm_eps);
+    }
+}
+
 static void embed_row(mu_cpu_backend *b, uint32_t row) {
     uint32_t hidden = b->spec.hidden_dim;
     float *x = b->scratch.x + row * b->scratch.x_stride, scale = b->spec.embed_scale;
@@ -174,11 +193,16 @@ static void embed_row(mu_cpu_backend *b, uint32_t row) {
     for (uint32_t i = 0; scale != 1.0f && i < hidden; i++) {
         x[i] *= scale;
     }
-    if (!b->weights.positions) return;
-    const float *position = b->weights.positions + (size_t)b->plan.rows[row].position * hidden;
-    for (uint32_t i = 0; i < hidden; i++) {
-        x[i] += position[i];
+    const float *added[] = {b->weights.positions, b->weights.token_types};
+    if (added[0]) added[0] += (size_t)b->plan.rows[row].position * hidden;
+    for (size_t a = 0; a < MU_COUNTOF(added); a++) {
+        for (uint32_t i = 0; added[a] && i < hidden; i++) {
+            x[i] += added[a][i];
+        }
     }
+    const norm of_all = {b->spec.out_norm, b->weights.embed_norm_w, b->weights.embed_norm_b, 0,
+                         true};
+    if (of_all.w) norm_row(b, &of_all, x, x);
 }
 
 static void embed(const worker *k) {
@@ -193,25 +217,10 @@ static void embed(const worker *k) {
     mu_pool_barrier(b->pool);
 }
 
-/* A norm: its weights, and what is to be packed of its rows. w NULL: rows go on as they are. */
-typedef struct norm {
-    mu_norm kind;
-    const float *w, *bias;
-    uint32_t forms;
-} norm;
-
-static void norm_row(const mu_cpu_backend *b, const norm *n, float *y, const float *x) {
-    if (n->kind == MU_NORM_RMS) {
-        b->kernels.rms_norm(y, x, n->w, b->spec.hidden_dim, b->spec.norm_eps);
-    } else {
-        b->kernels.layer_norm(y, x, n->w, n->bias, b->spec.hidden_dim, b->spec.norm_eps);
-    }
-}
-
 static void normalise_row(const worker *k, uint32_t row, const norm *n) {
     mu_cpu_backend *b = k->b;
-    const float *x = b->scratch.x + row * b->scratch.x_stride;
-    float *normed = b->scratch.threads[k->thread].row;
+    float *x = b->scratch.x + row * b->scratch.x_stride;
+    float *normed = n->is_kept ? x : b->scratch.threads[k->thread].row;
     if (n->w) norm_row(b, n, normed, x);
     pack_row(b, n->forms, &k->normed, row, n->w ? normed : x, 0, b->spec.hidden_dim);
 }
@@ -220,7 +229,7 @@ static void normalise_row(const worker *k, uint32_t row, const norm *n) {
 static void normalise(worker *k, uint32_t n_rows, const norm *n) {
     mu_cpu_backend *b = k->b;
     k->normed = b->scratch.normed;
-    if (n_rows <= MU_OWN_ROWS) {
+    if (n_rows <= MU_OWN_ROWS && !n->is_kept) {
         k->normed = b->scratch.threads[k->thread].own;
         for (uint32_t row = 0; row < n_rows; row++) {
             normalise_row(k, row, n);
@@ -343,25 +352,37 @@ static void copy_heads(float *to, size_t to_stride, const float *from, size_t fr
     }
 }
 
-/* Row r of a block's scores sees positions from max(0, its own + 1 - window) to its own; base is
- * the position of the first score. */
+/* The positions that some neighbouring ones see together. */
+typedef struct view {
+    uint32_t first, end;
+} view;
+
+static view view_of(const mu_cpu_backend *b, const mu_layer_kind *kind,
+                    const mu_step_segment *segment, uint32_t first, uint32_t last) {
+    uint32_t end = segment->n_positions, window = kind->window;
+    bool is_open = b->spec.is_bidirectional;
+    if (!is_open || (window > 0 && end - last > window)) end = last + (is_open ? window : 1);
+    return (view){window > 0 && first + 1 > window ? first + 1 - window : 0, end};
+}
+
+/* base: the position of the first score. */
 static void softmax_block(const worker *k, const mu_layer_kind *kind, const query_block *q,
                           uint32_t base, float *scores, size_t stride) {
     const mu_cpu_backend *b = k->b;
+    const mu_step_segment *segment = &b->plan.segments[q->tile->segment];
     uint32_t first = b->plan.rows[q->tile->first_row + q->first_row].position;
     for (uint32_t i = 0; i < q->n_rows * q->n_heads; i++) {
         float *x = scores + i * stride;
-        uint32_t position = first + i / q->n_heads, from = base;
-        if (kind->window > 0 && position + 1 > base + kind->window) {
-            from = position + 1 - kind->window;
-        }
+        uint32_t position = first + i / q->n_heads;
+        view seen = view_of(b, kind, segment, position, position);
         if (kind->attn_softcap > 0.0f) {
             for (size_t p = 0; p < stride; p++) {
                 x[p] = kind->attn_softcap * tanhf(x[p] / kind->attn_softcap);
             }
         }
-        memset(x, 0, (from - base) * sizeof(*x));
-        b->kernels.softmax(x + (from - base), position + 1 - from, stride - (from - base));
+        uint32_t skipped = seen.first - base;
+        memset(x, 0, skipped * sizeof(*x));
+        b->kernels.softmax(x + skipped, seen.end - seen.first, stride - skipped);
     }
 }
 
@@ -372,12 +393,10 @@ static void attend_block(const worker *k, uint32_t index, const mu_cpu_layer *la
     const mu_thread_scratch *t = &s->threads[k->thread];
     const mu_layer_kind *kind = layer->kind;
     uint32_t head_dim = kind->head_dim, row = q->tile->first_row + q->first_row;
-    uint32_t first_position = b->plan.rows[row].position;
-    uint32_t n_positions = first_position + q->n_rows, base = 0; /* of the last row: it sees most */
-    if (kind->window > 0 && first_position + 1 > kind->window) {
-        base = (first_position + 1 - kind->window) / MU_KV_GROUP * MU_KV_GROUP;
-    }
-    n_positions -= base;
+    const mu_step_segment *segment = &b->plan.segments[q->tile->segment];
+    uint32_t position = b->plan.rows[row].position;
+    view seen = view_of(b, kind, segment, position, position + q->n_rows - 1);
+    uint32_t base = seen.first / MU_KV_GROUP * MU_KV_GROUP, n_positions = seen.end - base;
     size_t n_padded = (n_positions + MU_KV_GROUP - 1) / MU_KV_GROUP * (size_t)MU_KV_GROUP;
     float *queries = s->qkv + row * s->qkv_stride + q->head * head_dim;
     uint32_t out_row = q->tile->out_row + q->first_row;
@@ -392,7 +411,7 @@ static void attend_block(const worker *k, uint32_t index, const mu_cpu_layer *la
     size_t stride = (size_t)q->n_heads * head_dim;
     if (is_gathered) copy_heads(t->queries, stride, queries, s->qkv_stride, q, head_dim);
     mu_attention_args args = {
-        .groups = b->plan.segments[q->tile->segment].groups + base / MU_KV_GROUP,
+        .groups = segment->groups + base / MU_KV_GROUP,
         .offset = kv_offset(layer, q->kv_head, false),
         .n_positions = n_positions,
         .head_dim = head_dim,
@@ -513,14 +532,37 @@ static void run_residual(const worker *k, const mu_packed *w, const mu_acts *act
     if (s->branch) add_branch(k, n_rows, after);
 }
 
+/* Of the sum that came before. */
+static norm norm_of_sum(const mu_cpu_layer *layer, mu_layer_slot w, mu_layer_slot bias) {
+    return (norm){layer->kind->norm, layer->vector[w], layer->vector[bias], 0, true};
+}
+
+static norm norm_before_attention(const mu_cpu_backend *b, uint32_t index) {
+    const mu_cpu_layer *layer = &b->weights.layers[index];
+    norm n = {layer->kind->norm, layer->vector[MU_ATTN_NORM_W], layer->vector[MU_ATTN_NORM_B], 0,
+              false};
+    if (layer->kind->norms_sums && index > 0) {
+        n = norm_of_sum(layer - 1, MU_FFN_POST_NORM_W, MU_FFN_POST_NORM_B);
+    }
+    n.forms = layer->forms[MU_FEED_ATTN_NORM];
+    return n;
+}
+
+static norm norm_before_ffn(const mu_cpu_layer *layer) {
+    norm n = {layer->kind->norm, layer->vector[MU_FFN_NORM_W], layer->vector[MU_FFN_NORM_B], 0,
+              false};
+    if (layer->kind->norms_sums) n = norm_of_sum(layer, MU_ATTN_POST_NORM_W, MU_ATTN_POST_NORM_B);
+    n.forms = layer->forms[MU_FEED_FFN_NORM];
+    return n;
+}
+
 static void run_attention(worker *k, uint32_t index, uint32_t n_rows) {
     mu_cpu_backend *b = k->b;
     const mu_scratch *s = &b->scratch;
     const mu_cpu_layer *layer = &b->weights.layers[index];
     const mu_packed *m = layer->matrix;
-    normalise(k, b->plan.n_rows,
-              &(norm){layer->kind->norm, layer->vector[MU_ATTN_NORM_W],
-                      layer->vector[MU_ATTN_NORM_B], layer->forms[MU_FEED_ATTN_NORM]});
+    norm before = norm_before_attention(b, index);
+    normalise(k, b->plan.n_rows, &before);
     run_product(k, &(product){.w = {&m[MU_Q_W], &m[MU_K_W], &m[MU_V_W]},
                               .n_w = 3,
                               .acts = &k->normed,
@@ -533,7 +575,7 @@ static void run_attention(worker *k, uint32_t index, uint32_t n_rows) {
     if (index + 1 == b->spec.n_layers && k->thread == 0) keep_wanted_rows(b);
     attend(k, index);
     run_residual(k, &m[MU_O_W], &s->heads, n_rows,
-                 &(norm){layer->kind->norm, layer->vector[MU_ATTN_POST_NORM_W], NULL, 0});
+                 &(norm){layer->kind->norm, layer->vector[MU_ATTN_POST_NORM_W], NULL, 0, false});
 }
 
 static void run_ffn(worker *k, uint32_t index, uint32_t n_rows) {
@@ -541,9 +583,8 @@ static void run_ffn(worker *k, uint32_t index, uint32_t n_rows) {
     const mu_scratch *s = &b->scratch;
     const mu_cpu_layer *layer = &b->weights.layers[index];
     const mu_packed *m = layer->matrix;
-    normalise(k, n_rows,
-              &(norm){layer->kind->norm, layer->vector[MU_FFN_NORM_W], layer->vector[MU_FFN_NORM_B],
-                      layer->forms[MU_FEED_FFN_NORM]});
+    norm before = norm_before_ffn(layer);
+    normalise(k, n_rows, &before);
     run_product(k, &(product){.w = {&m[MU_UP_W]},
                               .n_w = 1,
                               .gate = layer->kind->is_gated ? &m[MU_GATE_W] : NULL,
@@ -554,7 +595,7 @@ static void run_ffn(worker *k, uint32_t index, uint32_t n_rows) {
                               .forms = layer->forms[MU_FEED_ACTIVATED],
                               .activation = b->kernels.activation[layer->kind->activation]});
     run_residual(k, &m[MU_DOWN_W], &s->ffn, n_rows,
-                 &(norm){layer->kind->norm, layer->vector[MU_FFN_POST_NORM_W], NULL, 0});
+                 &(norm){layer->kind->norm, layer->vector[MU_FFN_POST_NORM_W], NULL, 0, false});
 }
 
 /* Logits as the model's last steps make them of its products. */
@@ -575,6 +616,33 @@ static void finish_logits(const worker *k) {
     mu_pool_barrier(b->pool);
 }
 
+static void run_output(worker *k) {
+    mu_cpu_backend *b = k->b;
+    normalise(k, b->plan.n_out,
+              &(norm){b->spec.out_norm, b->weights.out_norm_w, b->weights.out_norm_b,
+                      1u << b->weights.output.matmul->acts, false});
+    run_product(k, &(product){.w = {&b->weights.output},
+                              .n_w = 1,
+                              .acts = &k->normed,
+                              .n_rows = b->plan.n_out,
+                              .n_columns = b->spec.vocab_size,
+                              .y = b->scratch.logits,
+                              .y_stride = b->spec.vocab_size});
+    finish_logits(k);
+}
+
+/* The residual stream becomes the hidden states. */
+static void finish_hidden(worker *k) {
+    mu_cpu_backend *b = k->b;
+    const mu_cpu_layer *last = &b->weights.layers[b->spec.n_layers - 1];
+    norm out = {b->spec.out_norm, b->weights.out_norm_w, b->weights.out_norm_b, 0, true};
+    if (last->kind->norms_sums) {
+        norm sum = norm_of_sum(last, MU_FFN_POST_NORM_W, MU_FFN_POST_NORM_B);
+        normalise(k, b->plan.n_out, &sum);
+    }
+    normalise(k, b->plan.n_out, &out);
+}
+
 static void run_step(void *ctx, uint32_t thread, uint32_t n_threads) {
     (void)n_threads;
     worker k = {.b = ctx, .thread = thread};
@@ -585,17 +653,11 @@ static void run_step(void *ctx, uint32_t thread, uint32_t n_threads) {
         run_attention(&k, layer, n_rows);
         run_ffn(&k, layer, n_rows);
     }
-    normalise(&k, b->plan.n_out,
-              &(norm){b->spec.out_norm, b->weights.out_norm_w, b->weights.out_norm_b,
-                      1u << b->weights.output.matmul->acts});
-    run_product(&k, &(product){.w = {&b->weights.output},
-                               .n_w = 1,
-                               .acts = &k.normed,
-                               .n_rows = b->plan.n_out,
-                               .n_columns = b->spec.vocab_size,
-                               .y = b->scratch.logits,
-                               .y_stride = b->spec.vocab_size});
-    finish_logits(&k);
+    if (b->spec.has_output) {
+        run_output(&k);
+    } else {
+        finish_hidden(&k);
+    }
 }
 
 mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_result *out,
@@ -605,6 +667,10 @@ mu_status mu_cpu_forward(mu_backend *backend, const mu_step *step, mu_step_resul
     mu_cpu_scratch_enter(b);
     mu_step_plan_make(b, step);
     mu_pool_run(b->pool, run_step, b);
-    *out = (mu_step_result){.logits = b->plan.n_out > 0 ? b->scratch.logits : NULL};
+    *out = (mu_step_result){.hidden_stride = b->scratch.x_stride};
+    if (b->plan.n_out > 0) {
+        *(b->spec.has_output ? &out->logits : &out->hidden) =
+            b->spec.has_output ? b->scratch.logits : b->scratch.x;
+    }
     return MU_OK;
 }

@@ -1,5 +1,5 @@
-/* The last layer computes attention and what follows only for rows whose logits are wanted; their
- * results move up to the front (out rows), in order, so an out row is never after its row.
+/* The last layer computes attention and what follows only for rows whose results are wanted; they
+ * move up to the front (out rows), in order, so an out row is never after its row.
  */
 #include "backend/cpu/plan.h"
 
@@ -51,14 +51,15 @@ void mu_step_plan_make(mu_cpu_backend *b, const mu_step *step) {
         MU_ASSERT(segment->n_tokens > 0);
         MU_ASSERT(segment->n_tokens <= b->options.step_tokens_max - plan->n_rows);
         MU_ASSERT(segment->first_position + segment->n_tokens <= b->options.n_ctx);
-        uint32_t wanted = mu_segment_n_wanted(segment);
-        MU_ASSERT(wanted <= b->options.step_rows_max - plan->n_out);
+        uint32_t wanted = mu_segment_n_rows(segment);
+        MU_ASSERT(!b->spec.has_output || wanted <= b->options.step_rows_max - plan->n_out);
+        MU_ASSERT(!b->spec.is_bidirectional || segment->first_position == 0);
 
         uint32_t first_row = plan->n_rows;
         const uint8_t **groups = plan->groups + (size_t)i * n_groups_max;
         add_rows(b, segment);
         add_groups(b, segment, groups);
-        uint32_t first_wanted = first_row + segment->n_tokens - wanted;
+        uint32_t first_wanted = first_row + mu_segment_first_row(segment);
         add_tiles(plan, plan->tiles, &plan->n_tiles,
                   (mu_query_tile){i, first_row, segment->n_tokens, first_row});
         add_tiles(plan, plan->last_tiles, &plan->n_last_tiles,
@@ -67,6 +68,7 @@ void mu_step_plan_make(mu_cpu_backend *b, const mu_step *step) {
             .first_wanted = first_wanted,
             .n_wanted = wanted,
             .first_out = plan->n_out,
+            .n_positions = segment->first_position + segment->n_tokens,
             .groups = groups,
         };
         plan->n_out += wanted;

@@ -45,7 +45,7 @@ static void add_tiles(mu_cuda_backend *b, const mu_step *step) {
 }
 
 static void add_outs(mu_cuda_backend *b, const mu_segment *segment, uint32_t first_row) {
-    uint32_t n = mu_segment_n_wanted(segment);
+    uint32_t n = mu_segment_n_rows(segment);
     MU_ASSERT(n <= b->options.step_rows_max - b->batch.n_outs && segment->n_top <= MU_TOP_MAX);
     for (uint32_t i = segment->n_tokens - n; i < segment->n_tokens; i++) {
         b->step.outs[b->batch.n_outs++] = (mu_cuda_out){

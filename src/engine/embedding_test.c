@@ -1,0 +1,208 @@
+/* Embeddings: the same whatever shares the steps, whole texts of an encoder, chunks of a decoder.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "engine/engine.h"
+
+enum { N_TEXTS = 24, N_LONGEST = 48, N_DIMS_MAX = 64 };
+
+typedef struct fixture {
+    mu_model *model;
+    mu_engine *engine;
+    mu_token tokens[N_TEXTS][N_LONGEST];
+    uint32_t n[N_TEXTS], n_dims;
+    float alone[N_TEXTS][N_DIMS_MAX];
+} fixture;
+
+static void open_model(fixture *f, const char *reference) {
+    mu_ref ref;
+    mu_hub_env env = {0};
+    mu_err err;
+    mu_rng rng = {7};
+    if (mu_ref_resolve(reference, &env, &ref, &err) != MU_OK ||
+        mu_model_open(&ref, &env, &f->model, &err) != MU_OK) {
+        fail_msg("%s", err.text);
+    }
+    f->n_dims = mu_model_spec(f->model)->hidden_dim;
+    assert_in_range(f->n_dims, 1, N_DIMS_MAX);
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        f->n[i] = i < 3 ? i + 1 : 1 + (uint32_t)mu_rng_below(&rng, N_LONGEST);
+        for (uint32_t t = 0; t < f->n[i]; t++) {
+            f->tokens[i][t] = (mu_token)mu_rng_below(&rng, 97);
+        }
+    }
+}
+
+static mu_engine_options options_of(uint32_t n_seqs, uint32_t n_step, uint32_t n_threads) {
+    mu_engine_options o = mu_engine_options_default();
+    o.n_seqs_max = n_seqs;
+    o.step_tokens_max = n_step;
+    o.n_threads = n_threads;
+    o.n_ctx = 48;
+    return o;
+}
+
+static void open_engine(fixture *f, const mu_engine_options *o) {
+    mu_err err;
+    if (mu_engine_open(f->model, o, &f->engine, &err) != MU_OK) fail_msg("%s", err.text);
+}
+
+static mu_seq *submit(fixture *f, uint32_t i) {
+    const mu_seq_options o = {
+        .prompt = f->tokens[i], .n_prompt = f->n[i], .sampling = mu_sampling_default()};
+    mu_seq *seq = NULL;
+    mu_err err;
+    if (mu_engine_submit(f->engine, &o, &seq, &err) != MU_OK) fail_msg("%s", err.text);
+    assert_null(mu_seq_embedding(seq));
+    return seq;
+}
+
+static void run_all(fixture *f) {
+    mu_step_report report = {0};
+    for (uint32_t n = 0; !report.is_idle; n++) {
+        assert_true(n < 1000);
+        assert_int_equal(mu_engine_step(f->engine, &report, NULL), MU_OK);
+        assert_int_equal(report.n_decode_tokens, 0);
+    }
+}
+
+static void close_all(fixture *f) {
+    mu_engine_close(f->engine);
+    mu_model_close(f->model);
+}
+
+/* Each by itself, and what it is then. */
+static void embed_alone(fixture *f) {
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        mu_seq *seq = submit(f, i);
+        run_all(f);
+        assert_int_equal(mu_seq_finish(seq), MU_FINISH_STOP);
+        assert_int_equal(mu_seq_n_output(seq), 0);
+        const float *x = mu_seq_embedding(seq);
+        double squares = 0.0;
+        for (uint32_t d = 0; d < f->n_dims; d++) {
+            squares += (double)x[d] * (double)x[d];
+        }
+        assert_true(fabs(squares - 1.0) < 1e-5);
+        memcpy(f->alone[i], x, f->n_dims * sizeof(*x));
+        mu_seq_free(seq);
+    }
+}
+
+static void assert_same_together(fixture *f) {
+    mu_seq *seqs[N_TEXTS];
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        seqs[i] = submit(f, i);
+    }
+    run_all(f);
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        assert_memory_equal(mu_seq_embedding(seqs[i]), f->alone[i], f->n_dims * sizeof(float));
+        mu_seq_free(seqs[i]);
+    }
+    assert_int_equal(mu_engine_get_stats(f->engine).n_kv_blocks_free,
+                     mu_engine_get_stats(f->engine).n_kv_blocks);
+}
+
+static const char *const references[] = {
+    "synthetic:bert-test",
+    "tests/golden/models/xlm-roberta",
+    "tests/golden/models/nomic-bert/model.gguf",
+    "tests/golden/models/qwen3-embedding",
+};
+
+/* Steps of every size, more texts than a step takes, one thread and two. */
+static void company_changes_no_embedding(void **state) {
+    (void)state;
+    static const uint32_t steps[] = {1, 5, 33, 64, 512}, seqs[] = {1, 3, 32};
+    for (size_t r = 0; r < MU_COUNTOF(references); r++) {
+        fixture f = {0};
+        open_model(&f, references[r]);
+        mu_engine_options alone = options_of(4, 512, 1);
+        open_engine(&f, &alone);
+        embed_alone(&f);
+        for (size_t s = 0; s < MU_COUNTOF(steps); s++) {
+            mu_engine_options o = options_of(seqs[s % MU_COUNTOF(seqs)], steps[s], 1 + s % 2);
+            mu_engine_close(f.engine);
+            open_engine(&f, &o);
+            assert_same_together(&f);
+        }
+        close_all(&f);
+    }
+}
+
+/* Many short texts share a step; one that does not fit what is left of it waits, others do not. */
+static void short_texts_fill_a_step(void **state) {
+    (void)state;
+    static fixture f;
+    memset(&f, 0, sizeof(f));
+    open_model(&f, "synthetic:bert-test");
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        f.n[i] = i == 1 ? 48 : 5;
+    }
+    mu_engine_options o = options_of(32, 48, 1);
+    open_engine(&f, &o);
+    mu_seq *seqs[N_TEXTS];
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        seqs[i] = submit(&f, i);
+    }
+    mu_step_report report;
+    assert_int_equal(mu_engine_step(f.engine, &report, NULL), MU_OK);
+    assert_int_equal(report.n_finished, 9);
+    assert_int_equal(report.n_prefill_tokens, 45);
+    assert_int_equal(mu_seq_get_state(seqs[1]), MU_SEQ_RUNNING);
+    assert_int_equal(mu_engine_step(f.engine, &report, NULL), MU_OK);
+    assert_int_equal(mu_seq_get_state(seqs[1]), MU_SEQ_FINISHED);
+    mu_seq_cancel(seqs[23]);
+    run_all(&f);
+    assert_int_equal(mu_seq_finish(seqs[23]), MU_FINISH_CANCELED);
+    assert_null(mu_seq_embedding(seqs[23]));
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        mu_seq_free(seqs[i]);
+    }
+    close_all(&f);
+}
+
+static void text_is_refused(void **state) {
+    (void)state;
+    static fixture f;
+    memset(&f, 0, sizeof(f));
+    open_model(&f, "synthetic:bert-test");
+    mu_engine_options o = options_of(2, 64, 1);
+    open_engine(&f, &o);
+    mu_seq_options s = {.prompt = f.tokens[0], .n_prompt = 1, .sampling = mu_sampling_default()};
+    mu_seq *seq = NULL;
+    mu_err err;
+    s.n_output_max = 1;
+    assert_int_equal(mu_engine_submit(f.engine, &s, &seq, &err), MU_ERR_INVALID);
+    assert_non_null(strstr(err.text, "embeddings"));
+    s.n_output_max = 0;
+    s.n_prompt = 49;
+    assert_int_equal(mu_engine_submit(f.engine, &s, &seq, &err), MU_ERR_LIMIT);
+    close_all(&f);
+}
+
+static void shorter_vectors_are_of_length_one(void **state) {
+    (void)state;
+    const float x[] = {0.6f, 0.0f, 0.8f};
+    float out[3];
+    mu_embedding_shorten(x, 2, out);
+    assert_true(out[0] == 1.0f && out[1] == 0.0f);
+    mu_embedding_shorten(&x[1], 1, out); /* nothing is left of it */
+    assert_true(out[0] == 0.0f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(company_changes_no_embedding),
+        cmocka_unit_test(short_texts_fill_a_step),
+        cmocka_unit_test(text_is_refused),
+        cmocka_unit_test(shorter_vectors_are_of_length_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
