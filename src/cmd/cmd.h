@@ -27,6 +27,7 @@ int mu_cmd_eval_agreement(int argc, char **argv);
 int mu_cmd_doctor(int argc, char **argv);
 int mu_cmd_bench(int argc, char **argv);
 int mu_cmd_bench_engine(int argc, char **argv); /* argv[0] is "engine", and so on */
+int mu_cmd_bench_embeddings(int argc, char **argv);
 int mu_cmd_bench_kernels(int argc, char **argv);
 int mu_cmd_bench_mock(int argc, char **argv);
 int mu_cmd_bench_suite(int argc, char **argv); /* argv[0] is the suite's name */

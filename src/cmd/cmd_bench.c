@@ -20,6 +20,7 @@ static const struct {
     {"mock", mu_cmd_bench_mock, "a server of known truth, to check any benchmark with"},
     {"engine", mu_cmd_bench_engine,
      "prefill and decode in this process, beside the machine's limits"},
+    {"embeddings", mu_cmd_bench_embeddings, "texts a second to vectors, beside the same limits"},
     {"kernels", mu_cmd_bench_kernels, "every kernel alone, beside the peak of one core"},
     {"history", mu_cmd_bench_history, "runs that were kept: list, show, trend, baseline, rm"},
 };

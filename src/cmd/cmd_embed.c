@@ -155,7 +155,8 @@ static void append_values(mu_buf *out, const float *x, uint32_t n) {
 }
 
 static mu_status write_one(embedding_run *r, mu_seq *seq, mu_err *err) {
-    const float *x = mu_seq_embedding(seq);
+    uint32_t n_all;
+    const float *x = mu_seq_embedding(seq, &n_all);
     if (!x) {
         const mu_err *why = mu_seq_error(seq);
         return mu_fail(err, MU_ERR_DEVICE, "text %zu: %s", r->n_written + 1,

@@ -59,7 +59,8 @@ static mu_seq *submit(fixture *f, uint32_t i) {
     mu_seq *seq = NULL;
     mu_err err;
     if (mu_engine_submit(f->engine, &o, &seq, &err) != MU_OK) fail_msg("%s", err.text);
-    assert_null(mu_seq_embedding(seq));
+    uint32_t n_dims;
+    assert_null(mu_seq_embedding(seq, &n_dims));
     return seq;
 }
 
@@ -84,7 +85,9 @@ static void embed_alone(fixture *f) {
         run_all(f);
         assert_int_equal(mu_seq_finish(seq), MU_FINISH_STOP);
         assert_int_equal(mu_seq_n_output(seq), 0);
-        const float *x = mu_seq_embedding(seq);
+        uint32_t n_dims;
+        const float *x = mu_seq_embedding(seq, &n_dims);
+        assert_int_equal(n_dims, f->n_dims);
         double squares = 0.0;
         for (uint32_t d = 0; d < f->n_dims; d++) {
             squares += (double)x[d] * (double)x[d];
@@ -102,7 +105,9 @@ static void assert_same_together(fixture *f) {
     }
     run_all(f);
     for (uint32_t i = 0; i < N_TEXTS; i++) {
-        assert_memory_equal(mu_seq_embedding(seqs[i]), f->alone[i], f->n_dims * sizeof(float));
+        uint32_t n_dims;
+        const float *x = mu_seq_embedding(seqs[i], &n_dims);
+        assert_memory_equal(x, f->alone[i], n_dims * sizeof(*x));
         mu_seq_free(seqs[i]);
     }
     assert_int_equal(mu_engine_get_stats(f->engine).n_kv_blocks_free,
@@ -161,7 +166,8 @@ static void short_texts_fill_a_step(void **state) {
     mu_seq_cancel(seqs[23]);
     run_all(&f);
     assert_int_equal(mu_seq_finish(seqs[23]), MU_FINISH_CANCELED);
-    assert_null(mu_seq_embedding(seqs[23]));
+    uint32_t n_dims;
+    assert_null(mu_seq_embedding(seqs[23], &n_dims));
     for (uint32_t i = 0; i < N_TEXTS; i++) {
         mu_seq_free(seqs[i]);
     }

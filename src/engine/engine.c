@@ -6,12 +6,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "engine/pool_rows.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/seq.h"
 
-enum { DRAFTING_SEQS_MAX = 2 }; /* with more of them a step is no longer bound by memory */
+enum {
+    DRAFTING_SEQS_MAX = 2, /* with more of them a step is no longer bound by memory */
+    WHOLE_STEP_ROWS = 192, /* of a thread in a step of whole texts: more no longer fit its cache */
+};
 
 struct mu_engine {
     const mu_model *model; /* borrowed */
@@ -86,8 +90,9 @@ static mu_status check_options(const mu_engine_options *o, mu_err *err) {
 
 /* A text is computed whole, so a step has room for the longest, and KV is that of one step. */
 static uint64_t settle_whole_texts(mu_engine_options *o) {
+    uint32_t n_rows = mu_cpu_threads(o->n_threads) * WHOLE_STEP_ROWS;
+    o->prefill_chunk_max = o->step_tokens_max < n_rows ? o->step_tokens_max : n_rows;
     if (o->step_tokens_max < o->n_ctx) o->step_tokens_max = o->n_ctx;
-    o->prefill_chunk_max = o->step_tokens_max;
     return blocks_of(o, o->step_tokens_max) + o->n_seqs_max;
 }
 
@@ -182,14 +187,15 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     e->segments = MU_NEW(&e->arena, mu_segment, o->n_seqs_max);
     MU_ASSERT(e->kv && e->sampler && e->mask && e->items &&
               e->segments); /* the arena was sized for them */
-    mu_scheduler_init(
-        &e->scheduler,
-        &(mu_scheduler_options){.n_seqs_max = o->n_seqs_max,
-                                .step_tokens_max = o->step_tokens_max,
-                                .prefill_chunk_max = o->prefill_chunk_max,
-                                .prefill_beside_max = o->step_tokens_max,
-                                .is_whole = mu_model_spec(e->model)->is_bidirectional},
-        e->kv);
+    bool is_whole = mu_model_spec(e->model)->is_bidirectional;
+    const mu_scheduler_options scheduler = {
+        .n_seqs_max = o->n_seqs_max,
+        .step_tokens_max = is_whole ? o->prefill_chunk_max : o->step_tokens_max,
+        .prefill_chunk_max = o->prefill_chunk_max,
+        .prefill_beside_max = o->step_tokens_max,
+        .is_whole = is_whole,
+    };
+    mu_scheduler_init(&e->scheduler, &scheduler, e->kv);
     return MU_OK;
 }
 

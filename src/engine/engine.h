@@ -209,8 +209,8 @@ mu_finish mu_seq_finish(const mu_seq *seq);
 const mu_err *mu_seq_error(const mu_seq *seq); /* why, for MU_FINISH_ERROR; else NULL */
 /* The index of the stop string that ended it; -1: something else did. */
 int32_t mu_seq_stop_string(const mu_seq *seq);
-/* Of a finished sequence of a model that gives embeddings: [hidden_dim], of length 1. Else NULL. */
-const float *mu_seq_embedding(const mu_seq *seq);
+/* Of a finished sequence of a model that gives embeddings: [*out_n], of length 1. Else NULL. */
+const float *mu_seq_embedding(const mu_seq *seq, uint32_t *out_n);
 /* The first n_dims of an embedding, of length 1 again: of a model trained for shorter vectors. */
 void mu_embedding_shorten(const float *embedding, uint32_t n_dims, float *out);
 uint32_t mu_seq_n_prompt(const mu_seq *seq);

@@ -164,7 +164,7 @@ static void plan_one(planner *p, mu_sched_seq *seq) {
     MU_ASSERT(n > 0);
     bool is_prefill = n > 1 || p->s->options.is_whole;
     if (p->s->options.is_whole) {
-        if (n > p->prefill_left) return;
+        if (n > p->prefill_left && p->n_items > 0) return;
     } else if (is_prefill) {
         if (n > p->s->options.prefill_chunk_max) n = p->s->options.prefill_chunk_max;
         if (n > p->prefill_left) n = p->prefill_left;
@@ -172,7 +172,9 @@ static void plan_one(planner *p, mu_sched_seq *seq) {
     }
     n = grow_or_preempt(p->s, seq, n);
     if (n == 0) return;
-    if (is_prefill) p->prefill_left -= n;
+    /* what was admitted has its blocks: only the running ones take any, each as promised */
+    MU_ASSERT(!p->s->options.is_whole || n == seq->n_tokens);
+    if (is_prefill) p->prefill_left -= n < p->prefill_left ? n : p->prefill_left;
     p->items[p->n_items++] = (mu_sched_item){
         .seq = seq,
         .n_tokens = n,

@@ -49,7 +49,8 @@ typedef struct mu_scheduler_options {
     uint32_t step_tokens_max; /* at least n_seqs_max, so that every running sequence can decode */
     uint32_t prefill_chunk_max;
     uint32_t prefill_beside_max; /* prefill tokens of a step in which sequences decode */
-    bool is_whole; /* a sequence is computed in one step; it ends there, and fits any step */
+    bool is_whole; /* a sequence is computed in one step and ends there; one that is longer than a
+                      step has one for itself */
 } mu_scheduler_options;
 
 typedef struct mu_scheduler {

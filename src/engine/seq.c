@@ -40,6 +40,7 @@ static bool make_room(mu_seq *seq, const mu_seq_room *room) {
     if (!seq->sched.table) return false;
     if (room->hidden_dim > 0) {
         seq->pooled = MU_ALLOC(float, room->hidden_dim);
+        seq->n_pooled = room->hidden_dim;
         if (!seq->pooled) return false;
     }
     if (o->sampling.n_logprobs >= 0) {
@@ -266,7 +267,8 @@ const mu_err *mu_seq_error(const mu_seq *seq) {
     return seq->finish == MU_FINISH_ERROR ? &seq->error : NULL;
 }
 
-const float *mu_seq_embedding(const mu_seq *seq) {
+const float *mu_seq_embedding(const mu_seq *seq, uint32_t *out_n) {
+    *out_n = seq->n_pooled;
     return seq->finish == MU_FINISH_STOP ? seq->pooled : NULL;
 }
 

@@ -28,6 +28,7 @@ struct mu_seq {
     mu_logprob *tops; /* [n_output_max, n_logprobs], owned */
     float
         *pooled; /* [hidden_dim] of what is computed, in the end the embedding; NULL: none, owned */
+    uint32_t n_pooled;
     mu_lookup lookup;
     bool is_draft_forced; /* the draft is the grammar's, not lookup's */
     mu_matcher *matcher;  /* where the output stands in options.grammar; NULL: none, owned */

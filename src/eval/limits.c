@@ -55,6 +55,20 @@ double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens) {
            mu_prefill_ops(mu_model_spec(args->model), n_tokens);
 }
 
+double mu_embedding_limit(const mu_limit_args *args, uint32_t n_tokens) {
+    const mu_decoder_spec *spec = mu_model_spec(args->model);
+    double peak = mu_peak_gops(args->rates, mu_model_main_type(args->model, args->weight_type));
+    double n = n_tokens, n_seen = spec->is_bidirectional ? n : (n + 1) / 2, ops = 0.0;
+    for (uint32_t layer = 0; layer < spec->n_layers; layer++) {
+        bool is_last = layer + 1 == spec->n_layers;
+        double n_rows = is_last && mu_model_pooling(args->model) != MU_POOLING_MEAN ? 1 : n;
+        double all = (double)mu_layer_matrix_values(spec, layer), first = first_values(spec, layer);
+        ops += 2 * n * first + 2 * n_rows * (all - first);
+        ops += n_rows * attention_ops(spec, layer, n_rows < n ? n : n_seen);
+    }
+    return peak * 1e9 / ops;
+}
+
 mu_decode_cost mu_decode_cost_of(const mu_limit_args *args) {
     return (mu_decode_cost){
         .weight_bytes = mu_model_matrix_bytes(args->model, args->weight_type),

@@ -29,6 +29,10 @@ double mu_prefill_ops(const mu_decoder_spec *spec, uint32_t n_tokens);
  * unknown. */
 double mu_prefill_limit(const mu_limit_args *args, uint32_t n_tokens);
 
+/* Texts of n_tokens a second that become embeddings, as the above; every position is computed by
+ * every layer where the model pools them all. */
+double mu_embedding_limit(const mu_limit_args *args, uint32_t n_tokens);
+
 /* What a decode step moves and computes. */
 typedef struct mu_decode_cost {
     double weight_bytes;          /* all matrices once */

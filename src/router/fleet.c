@@ -43,11 +43,26 @@ static mu_status open_member(const mu_fleet_options *o, member *m, mu_err *err) 
     return status;
 }
 
+/* A context that one of the models knows is, for those that know less, all they know. */
+static void bound_contexts(mu_fleet *fleet, uint32_t n_ctx) {
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < fleet->n; i++) {
+        uint32_t own = mu_model_spec(fleet->members[i].model)->n_ctx;
+        if (own > longest) longest = own;
+    }
+    for (uint32_t i = 0; i < fleet->n && n_ctx <= longest; i++) {
+        member *m = &fleet->members[i];
+        uint32_t own = mu_model_spec(m->model)->n_ctx;
+        m->engine_options.n_ctx = n_ctx < own ? n_ctx : own;
+    }
+}
+
 static mu_status plan(mu_fleet *fleet, const mu_fleet_options *o, uint64_t taken, mu_err *err) {
     mu_status status = MU_OK;
     mu_memory_need *needs = MU_ALLOC(mu_memory_need, fleet->n);
     mu_memory_part *parts = MU_ALLOC(mu_memory_part, fleet->n);
     if (!needs || !parts) status = mu_fail(err, MU_ERR_NOMEM, "plan of memory");
+    if (o->engine.n_ctx > 0) bound_contexts(fleet, o->engine.n_ctx);
     for (uint32_t i = 0; i < fleet->n && status == MU_OK; i++) {
         member *m = &fleet->members[i];
         needs[i].name = m->ref->name;

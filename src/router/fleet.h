@@ -33,7 +33,9 @@ typedef struct mu_fleet_options {
     const mu_hub_env *env;
     const mu_placement *placement; /* its device is settled; types are, for each model */
     mu_placement_options types;    /* dtype and kv */
-    mu_engine_options engine;      /* of each; device and types come from the placement */
+    mu_engine_options engine;      /* of each; device and types come from the placement, and of
+                                      several models n_ctx is no more than each one's own, if
+                                      one has it */
     mu_resident_options resident;  /* of each; model, engine and weight are the fleet's */
     uint64_t memory_bytes_max;     /* of everything; 0: no limit */
     bool is_lazy;                  /* no model is loaded before it is asked for */

@@ -26,17 +26,20 @@ void mu_request_release(mu_request *r) {
 void mu_request_news_deinit(mu_request_news *news) {
     mu_buf_deinit(&news->text);
     mu_buf_deinit(&news->outputs);
+    mu_buf_deinit(&news->embedding);
 }
 
 void mu_request_take(mu_request *r, uint32_t i, mu_request_news *news) {
     MU_ASSERT(i < r->n_seqs);
     mu_buf_clear(&news->text);
     mu_buf_clear(&news->outputs);
+    mu_buf_clear(&news->embedding);
     pthread_mutex_lock(&r->lock);
     mu_request_news *own = &r->seqs[i].news;
     mu_request_news taken = *own;
     *own = (mu_request_news){.text = news->text,
                              .outputs = news->outputs,
+                             .embedding = news->embedding,
                              .finish = taken.finish,
                              .stop_string = taken.stop_string};
     pthread_mutex_unlock(&r->lock);
@@ -170,11 +173,14 @@ static void read_news(mu_request_seq_state *s) {
         if (s->has_logprobs) mu_buf_append(&news->outputs, outputs, n * sizeof(*outputs));
         news->n_tokens += n;
     }
+    uint32_t n_dims;
+    const float *embedding = mu_seq_embedding(s->seq, &n_dims);
+    if (embedding) mu_buf_append(&news->embedding, embedding, n_dims * sizeof(*embedding));
     news->finish = mu_seq_finish(s->seq);
     news->stop_string = mu_seq_stop_string(s->seq);
     const mu_err *error = mu_seq_error(s->seq);
     if (error) news->err = *error;
-    if (news->text.failed || news->outputs.failed) {
+    if (news->text.failed || news->outputs.failed || news->embedding.failed) {
         news->finish = MU_FINISH_ERROR;
         mu_fail(&news->err, MU_ERR_NOMEM, "text of the output");
     }

@@ -5,7 +5,7 @@
  *                                          └──▶ notify(), then mu_request_take() on any thread
  *
  * mu_resident_submit() of executor.h makes one. The executor keeps what the sequences have
- * generated as their news until the submitter takes it.
+ * generated, or the embedding of their prompt, as their news until the submitter takes it.
  *
  * Threads: every function may be called from any thread. notify() runs on the executor with the
  * request's lock held: it may wake somebody, and must not call back into the request.
@@ -36,7 +36,8 @@ typedef struct mu_request_options {
 /* What a sequence has generated since the last take. */
 typedef struct mu_request_news {
     mu_buf text;
-    mu_buf outputs; /* mu_output[], when logprobs were asked for */
+    mu_buf outputs;   /* mu_output[], when logprobs were asked for */
+    mu_buf embedding; /* float[], of a model that gives embeddings, at the end */
     uint32_t n_tokens;
     mu_finish finish;    /* MU_FINISH_NONE: goes on */
     int32_t stop_string; /* index of the one that ended it; -1: none did, or it goes on */

@@ -2,6 +2,7 @@
  * that is read as OpenAI's own is. */
 #include "format/json.h"
 #include "server/anthropic.h"
+#include "server/embedding.h"
 #include "server/generation_params.h"
 #include "server/ollama.h"
 
@@ -38,6 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < MU_COUNTOF(translations); i++) {
         translate(body, i);
     }
+    mu_api_error error = {0};
+    MU_ASSERT(mu_embedding_check_body(body, &error) || error.text[0] != '\0');
     json_decref(body);
     return 0;
 }

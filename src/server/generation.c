@@ -165,7 +165,9 @@ static bool choose_model(mu_generation *g, mu_api_error *error) {
     const char *name = g->params.model;
     if (!mu_call_choose_model(g->answer.call, name, error)) return false;
     snprintf(g->model, sizeof(g->model), "%s", name && name[0] ? name : served_of(g)->of.names[0]);
-    return true;
+    if (mu_model_pooling(served_of(g)->model) == MU_POOLING_NONE) return true;
+    return mu_api_fail(error, MU_API_INVALID_VALUE, "model",
+                       "model: \"%.120s\" gives embeddings, not text: /v1/embeddings", g->model);
 }
 
 /* What a request leaves open and the model has an opinion on. */
@@ -184,7 +186,11 @@ static void add_template_stop(mu_generation *g) {
 }
 
 static bool read_prompts(mu_generation *g, mu_api_error *error) {
-    return mu_prompts_read(g->answer.call, g->params.prompt, &g->prompts, &g->n_prompts, error);
+    const mu_prompt_rules rules = {.field = "prompt",
+                                   .n_max = MU_PROMPTS_MAX,
+                                   .encode_flags = MU_ENCODE_SPECIAL | MU_ENCODE_BOS};
+    return mu_prompts_read(g->answer.call, &rules, g->params.prompt, &g->prompts, &g->n_prompts,
+                           error);
 }
 
 static bool read_messages(mu_generation *g, mu_api_error *error) {

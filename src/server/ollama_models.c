@@ -91,6 +91,7 @@ static json_t *info_json(const mu_served *served) {
 
 static json_t *abilities_json(const mu_served *served) {
     const char *source = mu_conversation_format_source(served->of.conversation);
+    if (mu_model_pooling(served->model) != MU_POOLING_NONE) return json_pack("[s]", "embedding");
     json_t *list = json_pack("[s]", "completion");
     if (mu_conversation_format_abilities(served->of.conversation).tools) {
         json_array_append_new(list, json_string("tools"));

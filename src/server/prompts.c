@@ -18,11 +18,12 @@ static bool no_memory(mu_api_error *error) {
 }
 
 /* Not worth the time to encode it? Else it is charged. */
-static bool charge(mu_call *call, size_t n, uint64_t *out_bytes, mu_api_error *error) {
+static bool charge(mu_call *call, size_t n, bool may_be_long, uint64_t *out_bytes,
+                   mu_api_error *error) {
     const mu_served *served = call->served;
     size_t n_least = n / served->piece_bytes_max;
     uint32_t n_ctx = mu_engine_n_ctx(served->engine);
-    if (n_least >= n_ctx) {
+    if (n_least >= n_ctx && !may_be_long) {
         return mu_api_fail(
             error, MU_API_CONTEXT_LENGTH, NULL,
             "This model's maximum context length is %u tokens. However, %zu bytes of prompt are at "
@@ -33,13 +34,13 @@ static bool charge(mu_call *call, size_t n, uint64_t *out_bytes, mu_api_error *e
     return mu_call_charge(call, *out_bytes, error);
 }
 
-static bool encode(mu_call *call, const char *text, size_t n, mu_prompt *out, mu_api_error *error) {
+static bool encode(mu_call *call, const mu_prompt_rules *rules, const char *text, size_t n,
+                   mu_prompt *out, mu_api_error *error) {
     uint64_t bytes;
     mu_err err;
-    if (!charge(call, n, &bytes, error)) return false;
-    mu_status status =
-        mu_encoder_pool_encode(call->served->encoders, text, n, MU_ENCODE_SPECIAL | MU_ENCODE_BOS,
-                               &out->tokens, &out->n, &err);
+    if (!charge(call, n, rules->n_tokens_max > 0, &bytes, error)) return false;
+    mu_status status = mu_encoder_pool_encode(call->served->encoders, text, n, rules->encode_flags,
+                                              &out->tokens, &out->n, &err);
     mu_call_discharge(call, bytes);
     if (status != MU_OK) return mu_api_fail_status(error, &err);
     mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(call->served->model));
@@ -47,27 +48,40 @@ static bool encode(mu_call *call, const char *text, size_t n, mu_prompt *out, mu
     return true;
 }
 
-static bool read_prompt(mu_call *call, json_t *json, mu_prompt *out, mu_api_error *error) {
-    if (json_is_string(json)) {
-        return encode(call, json_string_value(json), json_string_length(json), out, error);
-    }
-    return mu_tokens_read("prompt", json, &out->tokens, &out->n, error);
+static bool cut(const mu_call *call, uint32_t n_max, mu_prompt *prompt, mu_api_error *error) {
+    if (n_max == 0 || prompt->n <= n_max) return true;
+    mu_token *tokens = MU_ALLOC(mu_token, n_max);
+    if (!tokens) return no_memory(error);
+    mu_tokenizer_cut(mu_model_tokenizer(call->served->model), prompt->tokens, prompt->n, n_max,
+                     tokens);
+    mu_free(prompt->tokens);
+    *prompt = (mu_prompt){tokens, n_max};
+    return true;
 }
 
-bool mu_prompts_read(mu_call *call, json_t *json, mu_prompt **out, uint32_t *out_n,
-                     mu_api_error *error) {
+static bool read_prompt(mu_call *call, const mu_prompt_rules *rules, json_t *json, mu_prompt *out,
+                        mu_api_error *error) {
+    bool ok =
+        json_is_string(json)
+            ? encode(call, rules, json_string_value(json), json_string_length(json), out, error)
+            : mu_tokens_read(rules->field, json, &out->tokens, &out->n, error);
+    return ok && cut(call, rules->n_tokens_max, out, error);
+}
+
+bool mu_prompts_read(mu_call *call, const mu_prompt_rules *rules, json_t *json, mu_prompt **out,
+                     uint32_t *out_n, mu_api_error *error) {
     bool is_list = json_is_array(json) && json_array_size(json) > 0 &&
                    !json_is_integer(json_array_get(json, 0));
     size_t n = is_list ? json_array_size(json) : 1;
-    if (n > MU_PROMPTS_MAX) {
-        return mu_api_fail(error, MU_API_INVALID_VALUE, "prompt", "prompt: more than %d",
-                           MU_PROMPTS_MAX);
+    if (n > rules->n_max) {
+        return mu_api_fail(error, MU_API_INVALID_VALUE, rules->field, "%s: more than %u",
+                           rules->field, rules->n_max);
     }
     mu_prompt *prompts = MU_ALLOC(mu_prompt, n);
     if (!prompts) return no_memory(error);
     for (size_t i = 0; i < n; i++) {
         json_t *one = is_list ? json_array_get(json, i) : json;
-        if (read_prompt(call, one, &prompts[i], error)) continue;
+        if (read_prompt(call, rules, one, &prompts[i], error)) continue;
         mu_prompts_free(prompts, (uint32_t)n);
         return false;
     }
@@ -80,7 +94,7 @@ bool mu_prompts_encode(mu_call *call, const mu_rendering *rendering, mu_prompt *
                        mu_api_error *error) {
     uint64_t bytes;
     mu_err err;
-    if (!charge(call, rendering->n, &bytes, error)) return false;
+    if (!charge(call, rendering->n, false, &bytes, error)) return false;
     mu_prompt *one = MU_ALLOC(mu_prompt, 1);
     mu_status status = MU_ERR_NOMEM;
     if (one) {

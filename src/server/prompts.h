@@ -12,9 +12,19 @@ typedef struct mu_prompt {
     uint32_t n;
 } mu_prompt;
 
+/* How a field holds them. */
+typedef struct mu_prompt_rules {
+    const char *field;
+    uint32_t n_max;        /* prompts */
+    uint32_t encode_flags; /* MU_ENCODE_*, of texts */
+    uint32_t
+        n_tokens_max; /* longer ones are cut (mu_tokenizer_cut()); 0: they stay as they are, and
+                              a text that is too long for the model is refused */
+} mu_prompt_rules;
+
 /* A text, tokens, or a list of either. False: *error names the field. */
-bool mu_prompts_read(mu_call *call, json_t *json, mu_prompt **out, uint32_t *out_n,
-                     mu_api_error *error);
+bool mu_prompts_read(mu_call *call, const mu_prompt_rules *rules, json_t *json, mu_prompt **out,
+                     uint32_t *out_n, mu_api_error *error);
 /* One prompt from a rendered conversation. */
 bool mu_prompts_encode(mu_call *call, const mu_rendering *rendering, mu_prompt **out,
                        mu_api_error *error);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "server/admin.h"
 #include "server/anthropic.h"
+#include "server/embedding.h"
 #include "server/generation.h"
 #include "server/generation_params.h"
 #include "server/messages.h"
@@ -210,9 +211,19 @@ static void get_metrics(mu_call *call) {
     mu_buf_deinit(&text);
 }
 
+/* What clients of Ollama look for before they ask for more. */
+static void get_root(mu_call *call) {
+    mu_buf text = {0};
+    mu_buf_append_str(&text, "MuAI is running\n");
+    mu_call_text(call, "text/plain; charset=utf-8", &text);
+    mu_buf_deinit(&text);
+}
+
 static const mu_route routes[] = {
     {"POST", "/v1/completions", post_completions, MU_ROUTE_MODEL, "text from a prompt"},
     {"POST", "/v1/chat/completions", post_chat, MU_ROUTE_MODEL, "an answer to messages"},
+    {"POST", "/v1/embeddings", mu_embedding_post_openai, MU_ROUTE_MODEL,
+     "vectors of texts, of a model that gives embeddings"},
     {"POST", "/v1/messages", mu_anthropic_post_messages, MU_ROUTE_MODEL,
      "Anthropic's Messages: the same chats in its terms"},
     {"POST", "/v1/messages/count_tokens", mu_anthropic_post_count_tokens, MU_ROUTE_MODEL,
@@ -221,6 +232,9 @@ static const mu_route routes[] = {
      "Ollama's chats; without messages: load the model, or unload it (`keep_alive` 0)"},
     {"POST", "/api/generate", mu_ollama_post_generate, MU_ROUTE_MODEL,
      "Ollama's prompts; `raw`: without the chat template"},
+    {"POST", "/api/embed", mu_embedding_post_ollama, MU_ROUTE_MODEL, "Ollama's embeddings"},
+    {"POST", "/api/embeddings", mu_embedding_post_ollama_one, MU_ROUTE_MODEL,
+     "the same of one `prompt`, as older clients ask"},
     {"GET", "/api/tags", mu_ollama_get_tags, MU_ROUTE_MODEL,
      "the served models, as Ollama lists them"},
     {"GET", "/api/ps", mu_ollama_get_ps, MU_ROUTE_MODEL, "those that are loaded"},
@@ -246,6 +260,7 @@ static const mu_route routes[] = {
     {"POST", "/admin/models/unpin", mu_admin_post_model, MU_ROUTE_ADMIN, "it may go again"},
     {"POST", "/models/load", mu_admin_post_model, MU_ROUTE_ADMIN, "as `/admin/models/load`"},
     {"POST", "/models/unload", mu_admin_post_model, MU_ROUTE_ADMIN, "as `/admin/models/unload`"},
+    {"GET", "/", get_root, MU_ROUTE_OPEN, "200: a server is here"},
     {"GET", "/health", get_ready, MU_ROUTE_OPEN, "200 when requests are taken, else 503"},
     {"GET", "/livez", get_live, MU_ROUTE_OPEN, "200 while the process runs"},
     {"GET", "/healthz", get_live, MU_ROUTE_OPEN, "the same"},
@@ -259,7 +274,7 @@ _Static_assert(MU_COUNTOF(routes) < MU_ROUTES_MAX, "one more for unknown paths")
 
 static bool path_matches(const char *own, const char *path) {
     size_t n = strlen(own);
-    if (own[n - 1] == '/') return strncmp(path, own, n) == 0 && path[n] != '\0';
+    if (n > 1 && own[n - 1] == '/') return strncmp(path, own, n) == 0 && path[n] != '\0';
     return strcmp(path, own) == 0;
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "server/access.h"
 #include "server/access_log.h"
+#include "server/embedding.h"
 #include "server/generation_params.h"
 #include "server/routes.h"
 
@@ -344,6 +345,8 @@ void mu_server_document(mu_buf *out) {
     mu_generation_params_document(false, out);
     mu_buf_append_str(out, "\n## Fields of `/v1/chat/completions`\n\n");
     mu_generation_params_document(true, out);
+    mu_buf_append_str(out, "\n## Fields of `/v1/embeddings`\n\n");
+    mu_embedding_params_document(out);
     mu_buf_append_str(out, "\n## Errors\n\n| HTTP | type | code |\n|---|---|---|\n");
     for (int code = 0; code < MU_N_API_CODES; code++) {
         mu_buf_printf(out, "| %u | %s | %s |\n", mu_api_http_code((mu_api_code)code),

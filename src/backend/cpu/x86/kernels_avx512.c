@@ -374,6 +374,27 @@ static void gelu_tanh(float *x, size_t n) {
     }
 }
 
+static void gelu_erf(float *x, size_t n) {
+    const __m512 root = _mm512_set1_ps(0.7071067811865476f);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 mask = mu_tail_mask(n - i);
+        __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+        __m512 half = _mm512_mul_ps(v, _mm512_set1_ps(0.5f));
+        __m512 erf = mu_erf_f32x16(_mm512_mul_ps(v, root));
+        _mm512_mask_storeu_ps(x + i, mask, _mm512_fmadd_ps(half, erf, half));
+    }
+}
+
+static void silu(float *x, size_t n) {
+    const __m512 one = _mm512_set1_ps(1.0f);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 mask = mu_tail_mask(n - i);
+        __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+        __m512 e = mu_exp_f32x16(_mm512_sub_ps(_mm512_setzero_ps(), v));
+        _mm512_mask_storeu_ps(x + i, mask, _mm512_div_ps(v, _mm512_add_ps(one, e)));
+    }
+}
+
 static void softmax(float *x, size_t n, size_t n_padded) {
     const __m512 lowest = _mm512_set1_ps(-3.4e38f);
     __m512 max = lowest, sum = _mm512_setzero_ps();
@@ -411,6 +432,8 @@ void mu_kernels_init_avx512(mu_kernels *k) {
     k->kv[MU_KV_F16].values = f16_values;
     k->layer_norm = layer_norm;
     k->activation[MU_ACTIVATION_GELU_TANH] = gelu_tanh;
+    k->activation[MU_ACTIVATION_GELU_ERF] = gelu_erf;
     k->activation[MU_ACTIVATION_RELU] = relu;
+    k->activation[MU_ACTIVATION_SILU] = silu;
     k->softmax = softmax;
 }

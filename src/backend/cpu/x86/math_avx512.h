@@ -82,4 +82,20 @@ static inline __m512 mu_exp_f32x16(__m512 x) {
     return _mm512_scalef_ps(p, n);
 }
 
+/* erf(x) as in math_avx2.h. */
+static inline __m512 mu_erf_f32x16(__m512 x) {
+    const __m512 one = _mm512_set1_ps(1.0f);
+    __m512 size = _mm512_abs_ps(x);
+    __m512 t = _mm512_div_ps(one, _mm512_fmadd_ps(_mm512_set1_ps(0.3275911f), size, one));
+    __m512 p = _mm512_set1_ps(1.061405429f);
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-1.453152027f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.421413741f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-0.284496736f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.254829592f));
+    __m512 e = mu_exp_f32x16(_mm512_fnmadd_ps(size, size, _mm512_setzero_ps()));
+    __m512 erf = _mm512_fnmadd_ps(_mm512_mul_ps(p, t), e, one);
+    __mmask16 is_below = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
+    return _mm512_mask_sub_ps(erf, is_below, _mm512_setzero_ps(), erf);
+}
+
 #endif
