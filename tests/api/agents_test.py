@@ -1,4 +1,4 @@
-"""Agents of the frameworks that people use, unmodified: they call a tool, get its result and come to an end."""
+"""Frameworks that people use, unmodified: agents call a tool, get its result and come to an end; chats are chats."""
 
 import importlib.util
 import sys
@@ -10,6 +10,9 @@ if not importlib.util.find_spec("openai"):
     sys.exit(77)
 
 import json
+import os
+import subprocess
+import tempfile
 from typing import Literal
 
 import openai
@@ -125,6 +128,32 @@ def test_litellm_passes_calls_on():
         answer = litellm.completion(model=f"openai/{MODEL}", api_base=served(s), api_key="none", messages=[{"role": "user", "content": "Hi"}],
                                     tools=tools, tool_choice="required", parallel_tool_calls=False)
         City(**json.loads(answer.choices[0].message.tool_calls[0].function.arguments))
+
+
+def test_llama_index_chats():
+    if not has("llama_index") or not importlib.util.find_spec("llama_index.llms.openai_like"):
+        return
+    from llama_index.core.llms import ChatMessage
+    from llama_index.llms.openai_like import OpenAILike
+
+    with Server(model=MODEL) as s:
+        args = dict(model=MODEL, api_base=served(s), api_key="none", max_tokens=8, temperature=0)
+        chat, messages = OpenAILike(is_chat_model=True, **args), [ChatMessage(role="user", content="Hi")]
+        whole = chat.chat(messages).message.content
+        assert whole and "".join(c.delta or "" for c in chat.stream_chat(messages)) == whole
+        assert OpenAILike(**args).complete("Once").text
+
+
+def test_llm_on_the_command_line():
+    program = os.path.join(os.path.dirname(sys.executable), "llm")
+    if not has("llm"):
+        return
+    with Server(model=MODEL) as s, tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "extra-openai-models.yaml"), "w") as out:
+            out.write(f"- model_id: mine\n  model_name: {MODEL}\n  api_base: {served(s)}\n")
+        told = subprocess.run([program, "-m", "mine", "--key", "none", "-o", "max_tokens", "8", "Hi"], env={**os.environ, "LLM_USER_PATH": folder},
+                              capture_output=True, text=True, timeout=60)
+        assert told.returncode == 0 and told.stdout.strip(), told
 
 
 if __name__ == "__main__":

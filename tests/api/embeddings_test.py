@@ -1,6 +1,7 @@
 """Embeddings: OpenAI's and Ollama's forms, a generator beside an encoder, errors; their clients where there are some."""
 
 import base64
+import importlib.util
 import json
 import math
 import struct
@@ -118,25 +119,52 @@ def test_beside_a_generator():
         assert vectors(embed(s, model=ENCODER, input=TEXTS[:2])) == want
 
 
+def has(package):
+    try:
+        found = importlib.util.find_spec(package)
+    except ModuleNotFoundError:  # of the package that it is in
+        found = None
+    if not found:
+        print(f"  no {package} package: its client is not tried")
+    return bool(found)
+
+
 def test_clients():
+    """Vectors as Python's own floats, f32 on the wire or nine digits."""
+
+    def near(have, want):
+        return len(have) == len(want) and all(abs(x - y) < 1e-7 for x, y in zip(have, want))
+
     with Server(model=ENCODER) as s:
-        want = vectors(embed(s, input=["a", "b"]))
-        try:
+        a, b = vectors(embed(s, input=["a", "b"]))
+        base = dict(base_url=f"http://127.0.0.1:{s.port}/v1", api_key="none")
+        if has("openai"):
             import openai
 
-            c = openai.OpenAI(base_url=f"http://127.0.0.1:{s.port}/v1", api_key="none")
-            got = c.embeddings.create(model=ENCODER, input=["a", "b"])  # base64 on the wire
-            assert all(abs(x - y) < 1e-7 for g, w in zip(got.data, want) for x, y in zip(g.embedding, w)) and got.usage.total_tokens == 2
-        except ImportError:
-            print("no openai package: its client is not tried")
-        try:
+            got = openai.OpenAI(**base).embeddings.create(model=ENCODER, input=["a", "b"])  # base64, unless told otherwise
+            assert near(got.data[0].embedding, a) and near(got.data[1].embedding, b) and got.usage.total_tokens == 2
+        if has("ollama"):
             import ollama
 
             c = ollama.Client(host=f"http://127.0.0.1:{s.port}")
-            assert [list(v) for v in c.embed(model=ENCODER, input=["a", "b"]).embeddings] == want
-            assert list(c.embeddings(model=ENCODER, prompt="a").embedding) == want[0]
-        except ImportError:
-            print("no ollama package: its client is not tried")
+            assert [list(v) for v in c.embed(model=ENCODER, input=["a", "b"]).embeddings] == [a, b]
+            assert list(c.embeddings(model=ENCODER, prompt="a").embedding) == a
+        if has("litellm"):
+            import litellm
+
+            got = litellm.embedding(model="openai/" + ENCODER, input=["a", "b"], api_base=base["base_url"], api_key="none")
+            assert near(got.data[0]["embedding"], a) and near(got.data[1]["embedding"], b)
+        if has("langchain_openai"):
+            from langchain_openai import OpenAIEmbeddings
+
+            # Otherwise it sends tokens of OpenAI's vocabulary, whatever the model.
+            c = OpenAIEmbeddings(model=ENCODER, check_embedding_ctx_length=False, **base)
+            assert near(c.embed_query("a"), a) and near(c.embed_documents(["a", "b"])[1], b)
+        if has("llama_index.embeddings.openai_like"):
+            from llama_index.embeddings.openai_like import OpenAILikeEmbedding
+
+            c = OpenAILikeEmbedding(model_name=ENCODER, api_base=base["base_url"], api_key="none")
+            assert near(c.get_text_embedding("a"), a) and near(c.get_text_embedding_batch(["a", "b"])[1], b)
 
 
 if __name__ == "__main__":
