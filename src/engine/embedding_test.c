@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/rng.h"
 #include "engine/engine.h"
 
@@ -193,6 +194,44 @@ static void text_is_refused(void **state) {
     close_all(&f);
 }
 
+/* A folder with its pooling, an engine, a text: as far as the memory goes. */
+static mu_status embed_once(void) {
+    mu_ref ref;
+    mu_hub_env env = {0};
+    mu_model *model = NULL;
+    mu_engine *engine = NULL;
+    mu_seq *seq = NULL;
+    mu_step_report report = {0};
+    const mu_token tokens[] = {3, 4, 5};
+    const mu_seq_options text = {
+        .prompt = tokens, .n_prompt = MU_COUNTOF(tokens), .sampling = mu_sampling_default()};
+    const mu_engine_options options = options_of(2, 64, 1);
+    mu_status status = mu_ref_resolve("tests/golden/models/xlm-roberta", &env, &ref, NULL);
+    if (status == MU_OK) status = mu_model_open(&ref, &env, &model, NULL);
+    if (status == MU_OK) status = mu_engine_open(model, &options, &engine, NULL);
+    if (status == MU_OK) status = mu_engine_submit(engine, &text, &seq, NULL);
+    while (status == MU_OK && !report.is_idle) {
+        status = mu_engine_step(engine, &report, NULL);
+    }
+    mu_engine_close(engine);
+    mu_model_close(model);
+    return status;
+}
+
+static void failed_allocations_leak_nothing(void **state) {
+    (void)state;
+    int64_t before = mu_alloc_n_alive();
+    mu_status status = MU_ERR_NOMEM;
+    for (int n = 0; status != MU_OK; n++) {
+        assert_true(n < 10000);
+        mu_alloc_fail_after(n);
+        status = embed_once();
+        mu_alloc_fail_after(-1);
+        assert_true(status == MU_OK ? n > 50 : status == MU_ERR_NOMEM);
+        assert_int_equal(mu_alloc_n_alive(), before);
+    }
+}
+
 static void shorter_vectors_are_of_length_one(void **state) {
     (void)state;
     const float x[] = {0.6f, 0.0f, 0.8f};
@@ -208,6 +247,7 @@ int main(void) {
         cmocka_unit_test(company_changes_no_embedding),
         cmocka_unit_test(short_texts_fill_a_step),
         cmocka_unit_test(text_is_refused),
+        cmocka_unit_test(failed_allocations_leak_nothing),
         cmocka_unit_test(shorter_vectors_are_of_length_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
