@@ -125,7 +125,7 @@ static const char *const references[] = {
 /* Steps of every size, more texts than a step takes, one thread and two. */
 static void company_changes_no_embedding(void **state) {
     (void)state;
-    static const uint32_t steps[] = {1, 5, 33, 64, 512}, seqs[] = {1, 3, 32};
+    static const uint32_t steps[] = {1, 5, 33, 64, 512}, seqs[] = {1, 3, 500};
     for (size_t r = 0; r < MU_COUNTOF(references); r++) {
         fixture f = {0};
         open_model(&f, references[r]);

@@ -91,6 +91,7 @@ static mu_status check_options(const mu_engine_options *o, mu_err *err) {
 /* A text is computed whole, so a step has room for the longest, and KV is that of one step. */
 static uint64_t settle_whole_texts(mu_engine_options *o) {
     uint32_t n_rows = mu_cpu_threads(o->n_threads) * WHOLE_STEP_ROWS;
+    if (n_rows < o->n_seqs_max) n_rows = o->n_seqs_max;
     o->prefill_chunk_max = o->step_tokens_max < n_rows ? o->step_tokens_max : n_rows;
     if (o->step_tokens_max < o->n_ctx) o->step_tokens_max = o->n_ctx;
     return blocks_of(o, o->step_tokens_max) + o->n_seqs_max;
