@@ -24,11 +24,10 @@ struct mu_seq {
     mu_logit_bias *biases;  /* owned */
     mu_token *stop_tokens;  /* [n_stop_tokens], the model's own included, owned */
     uint32_t n_stop_tokens;
-    float *logprobs;  /* [n_output_max] when asked for, owned */
-    mu_logprob *tops; /* [n_output_max, n_logprobs], owned */
-    float
-        *pooled; /* [hidden_dim] of what is computed, in the end the embedding; NULL: none, owned */
-    uint32_t n_pooled;
+    float *logprobs;   /* [n_output_max] when asked for, owned */
+    mu_logprob *tops;  /* [n_output_max, n_logprobs], owned */
+    float *pooled;     /* [n_pooled] of what is computed, at the end the embedding; owned */
+    uint32_t n_pooled; /* 0: the model generates */
     mu_lookup lookup;
     bool is_draft_forced; /* the draft is the grammar's, not lookup's */
     mu_matcher *matcher;  /* where the output stands in options.grammar; NULL: none, owned */

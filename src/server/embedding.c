@@ -325,7 +325,8 @@ static bool embed(embedding *e, const embedding_params *p, mu_api_error *error) 
     const mu_prompt_rules rules = {.field = e->form->field,
                                    .n_max = e->form->n_max,
                                    .encode_flags = MU_ENCODE_WHOLE,
-                                   .n_tokens_max = n_max};
+                                   .n_tokens_max = n_max,
+                                   .is_any_length = true};
     if (!mu_prompts_read(call, &rules, input, &texts, &e->n_texts, error)) return false;
     for (uint32_t i = 0; i < e->n_texts; i++) {
         e->n_tokens += texts[i].n;

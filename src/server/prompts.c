@@ -18,12 +18,12 @@ static bool no_memory(mu_api_error *error) {
 }
 
 /* Not worth the time to encode it? Else it is charged. */
-static bool charge(mu_call *call, size_t n, bool may_be_long, uint64_t *out_bytes,
+static bool charge(mu_call *call, size_t n, bool is_any_length, uint64_t *out_bytes,
                    mu_api_error *error) {
     const mu_served *served = call->served;
     size_t n_least = n / served->piece_bytes_max;
     uint32_t n_ctx = mu_engine_n_ctx(served->engine);
-    if (n_least >= n_ctx && !may_be_long) {
+    if (n_least >= n_ctx && !is_any_length) {
         return mu_api_fail(
             error, MU_API_CONTEXT_LENGTH, NULL,
             "This model's maximum context length is %u tokens. However, %zu bytes of prompt are at "
@@ -38,7 +38,7 @@ static bool encode(mu_call *call, const mu_prompt_rules *rules, const char *text
                    mu_prompt *out, mu_api_error *error) {
     uint64_t bytes;
     mu_err err;
-    if (!charge(call, n, rules->n_tokens_max > 0, &bytes, error)) return false;
+    if (!charge(call, n, rules->is_any_length, &bytes, error)) return false;
     mu_status status = mu_encoder_pool_encode(call->served->encoders, text, n, rules->encode_flags,
                                               &out->tokens, &out->n, &err);
     mu_call_discharge(call, bytes);

@@ -17,9 +17,9 @@ typedef struct mu_prompt_rules {
     const char *field;
     uint32_t n_max;        /* prompts */
     uint32_t encode_flags; /* MU_ENCODE_*, of texts */
-    uint32_t
-        n_tokens_max; /* longer ones are cut (mu_tokenizer_cut()); 0: they stay as they are, and
-                              a text that is too long for the model is refused */
+    uint32_t n_tokens_max; /* longer ones are cut (mu_tokenizer_cut()); 0: they stay */
+    bool is_any_length;    /* a text is encoded however long it is: its words may be unknown and its
+                              spaces nothing. Else one that must be too long is refused unread */
 } mu_prompt_rules;
 
 /* A text, tokens, or a list of either. False: *error names the field. */
