@@ -67,6 +67,8 @@ typedef struct mu_segment {
     uint32_t n_tokens;      /* > 0; of a bidirectional model the whole text */
     uint32_t first_position;
     const mu_kv_block_id *block_table; /* [ceil((first_position + n_tokens) / block_tokens)] */
+    uint32_t
+        n_first; /* tokens of the first of two texts, the rest is of token type 1; 0: one text */
     mu_rows_wanted rows;
     uint32_t n_top; /* 0: whole rows; else the n_top best of each will do, at most MU_TOP_MAX */
 } mu_segment;

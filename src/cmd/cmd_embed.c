@@ -83,6 +83,10 @@ static mu_status open_engine(embedding_run *r, const mu_ref *ref, mu_err *err) {
                        "%s generates text, it gives no embeddings; name an embedding model",
                        mu_model_name(r->model));
     }
+    if (mu_model_spec(r->model)->n_labels > 0) {
+        return mu_fail(err, MU_ERR_UNSUPPORTED, "%s scores pairs of texts, it gives no embeddings",
+                       mu_model_name(r->model));
+    }
     if (r->o->dimensions > hidden_dim) {
         return mu_fail(err, MU_ERR_INVALID, "--dimensions: %u, %s has %u", r->o->dimensions,
                        mu_model_name(r->model), hidden_dim);

@@ -97,6 +97,8 @@ static void print_text(const mu_model *model) {
            (double)mu_model_n_parameters(model) / 1e6);
     if (spec->has_output) {
         printf("output %s\n", spec->is_tied ? "tied to the embedding" : "its own matrix");
+    } else if (spec->n_labels > 0) {
+        printf("scores of pairs, %u label%s\n", spec->n_labels, spec->n_labels > 1 ? "s" : "");
     } else {
         printf("embeddings of %u dimensions (%s)\n", spec->hidden_dim,
                mu_pooling_name(mu_model_pooling(model)));

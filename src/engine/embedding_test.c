@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/cursor.h"
+#include "base/map.h"
 #include "base/rng.h"
 #include "engine/engine.h"
 
@@ -194,6 +196,54 @@ static void text_is_refused(void **state) {
     close_all(&f);
 }
 
+/* Each pair of scores.bin (make_encoders.py) has the reference's labels, whatever shares its step.
+ */
+static void check_scores(const char *reference, const char *scores) {
+    fixture f = {0};
+    mu_map map;
+    mu_seq *seqs[8];
+    const float *want[8];
+    open_model(&f, reference);
+    const mu_engine_options options = options_of(8, 512, 2);
+    open_engine(&f, &options);
+    assert_int_equal(mu_map_open(scores, &map, NULL), MU_OK);
+    mu_cursor c = {.data = map.data, .size = map.size};
+    uint32_t n_pairs = mu_cursor_u32(&c), n_labels = mu_cursor_u32(&c);
+    assert_in_range(n_pairs, 1, MU_COUNTOF(seqs));
+    assert_int_equal(n_labels, mu_model_spec(f.model)->n_labels);
+    for (uint32_t i = 0; i < n_pairs; i++) {
+        mu_err err;
+        mu_seq_options o = {.sampling = mu_sampling_default()};
+        o.n_prompt = mu_cursor_u32(&c);
+        o.n_first = mu_cursor_u32(&c);
+        o.prompt = (const void *)mu_cursor_take(&c, o.n_prompt * sizeof(mu_token));
+        want[i] = (const void *)mu_cursor_take(&c, n_labels * sizeof(float));
+        if (mu_engine_submit(f.engine, &o, &seqs[i], &err) != MU_OK) fail_msg("%s", err.text);
+    }
+    assert_false(c.overrun);
+    run_all(&f);
+    for (uint32_t i = 0; i < n_pairs; i++) {
+        uint32_t n;
+        const float *have = mu_seq_embedding(seqs[i], &n);
+        assert_int_equal(n, n_labels);
+        for (uint32_t label = 0; label < n; label++) {
+            assert_true(fabs((double)have[label] - (double)want[i][label]) < 1e-4);
+        }
+        mu_seq_free(seqs[i]);
+    }
+    mu_map_close(&map);
+    close_all(&f);
+}
+
+static void pairs_have_the_reference_s_scores(void **state) {
+    (void)state;
+    check_scores("tests/golden/models/bert-score", "tests/golden/models/bert-score/scores.bin");
+    check_scores("tests/golden/models/xlm-roberta-score",
+                 "tests/golden/models/xlm-roberta-score/scores.bin");
+    check_scores("tests/golden/models/xlm-roberta-score/model.gguf",
+                 "tests/golden/models/xlm-roberta-score/scores.bin");
+}
+
 /* A folder with its pooling, an engine, a text: as far as the memory goes. */
 static mu_status embed_once(void) {
     mu_ref ref;
@@ -247,6 +297,7 @@ int main(void) {
         cmocka_unit_test(company_changes_no_embedding),
         cmocka_unit_test(short_texts_fill_a_step),
         cmocka_unit_test(text_is_refused),
+        cmocka_unit_test(pairs_have_the_reference_s_scores),
         cmocka_unit_test(failed_allocations_leak_nothing),
         cmocka_unit_test(shorter_vectors_are_of_length_one),
     };

@@ -10,6 +10,7 @@
 #include "engine/pool_rows.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/score_head.h"
 #include "engine/seq.h"
 
 enum {
@@ -25,7 +26,8 @@ struct mu_engine {
     mu_arena arena;
     mu_kv_blocks *kv;
     mu_sampler *sampler;
-    uint64_t *mask; /* [vocab_size / 64, rounded up] */
+    uint64_t *mask;        /* [vocab_size / 64, rounded up] */
+    mu_score_head *scores; /* NULL: the model has no labels */
     mu_scheduler scheduler;
     mu_sched_item *items;  /* [n_seqs_max] */
     mu_segment *segments;  /* [n_seqs_max] */
@@ -152,10 +154,13 @@ static size_t mask_bytes(uint32_t vocab_size) {
     return ((size_t)vocab_size + 63) / 64 * sizeof(uint64_t) + 64;
 }
 
-static size_t accounting_bytes(const mu_engine_options *o, uint32_t n_blocks, uint32_t vocab_size) {
+static size_t accounting_bytes(const mu_model *model, const mu_engine_options *o,
+                               uint32_t n_blocks) {
+    uint32_t vocab_size = mu_model_spec(model)->vocab_size;
     size_t seq_bytes = sizeof(mu_sched_item) + sizeof(mu_segment);
     return mu_kv_blocks_bytes(n_blocks, o->block_tokens) + mu_sampler_bytes(vocab_size) +
-           mask_bytes(vocab_size) + o->n_seqs_max * seq_bytes + 1024;
+           mu_score_head_bytes(mu_model_spec(model)) + mask_bytes(vocab_size) +
+           o->n_seqs_max * seq_bytes + 1024;
 }
 
 mu_status mu_engine_plan(const mu_model *model, const mu_engine_options *options,
@@ -170,7 +175,7 @@ mu_status mu_engine_plan(const mu_model *model, const mu_engine_options *options
         .kv = bytes.kv,
         .kv_least = backend_plan(model, &o, blocks_of(&o, o.n_ctx)).kv,
         .scratch = bytes.scratch,
-        .accounting = accounting_bytes(&o, n_blocks, mu_model_spec(model)->vocab_size),
+        .accounting = accounting_bytes(model, &o, n_blocks),
     };
     return MU_OK;
 }
@@ -179,11 +184,12 @@ static mu_status open_accounting(mu_engine *e, uint32_t n_blocks, mu_err *err) {
     const mu_engine_options *o = &e->options;
     uint32_t vocab_size = mu_model_spec(e->model)->vocab_size;
     e->piece_bytes = mu_tokenizer_longest_piece(mu_model_tokenizer(e->model));
-    mu_status status = mu_arena_init(&e->arena, accounting_bytes(o, n_blocks, vocab_size), err);
+    mu_status status = mu_arena_init(&e->arena, accounting_bytes(e->model, o, n_blocks), err);
     if (status != MU_OK) return status;
     e->kv = mu_kv_blocks_create(&e->arena, n_blocks, o->block_tokens);
     e->sampler = mu_sampler_create(&e->arena, vocab_size);
     e->mask = MU_NEW(&e->arena, uint64_t, (vocab_size + 63) / 64);
+    e->scores = mu_score_head_create(&e->arena, e->model);
     e->items = MU_NEW(&e->arena, mu_sched_item, o->n_seqs_max);
     e->segments = MU_NEW(&e->arena, mu_segment, o->n_seqs_max);
     MU_ASSERT(e->kv && e->sampler && e->mask && e->items &&
@@ -470,6 +476,7 @@ static void make_segments(mu_engine *e, uint32_t n_items, mu_step_report *report
             .n_tokens = item->n_tokens + item->n_draft,
             .first_position = seq->n_computed,
             .block_table = seq->table,
+            .n_first = ((const mu_seq *)seq)->options.n_first,
             .rows = rows_of(e, item),
             .n_top = n_top_of((const mu_seq *)seq),
         };
@@ -538,7 +545,9 @@ static void pool(mu_engine *e, const mu_segment *segment, mu_seq *seq, const flo
     if (segment->first_position == 0) memset(seq->pooled, 0, n_dims * sizeof(*seq->pooled));
     mu_pool_rows_add(seq->pooled, n_dims, hidden, stride, mu_segment_n_rows(segment));
     if (seq->sched.n_computed < seq->sched.n_tokens) return;
-    bool is_finite = mu_pool_rows_normalise(seq->pooled, n_dims);
+    bool is_finite = e->scores ? mu_score_head_run(e->scores, seq->pooled)
+                               : mu_pool_rows_normalise(seq->pooled, n_dims);
+    if (e->scores) seq->n_pooled = mu_model_spec(e->model)->n_labels;
     if (!is_finite) mu_fail(&seq->error, MU_ERR_DEVICE, "hidden states are not finite numbers");
     end_seq(e, seq, is_finite ? MU_FINISH_STOP : MU_FINISH_ERROR);
 }

@@ -90,6 +90,7 @@ typedef struct mu_thinking_options {
 typedef struct mu_seq_options {
     const mu_token *prompt; /* [n_prompt], n_prompt > 0, copied */
     uint32_t n_prompt;
+    uint32_t n_first;      /* tokens of the first of two texts that are scored; 0: it is one text */
     uint32_t n_output_max; /* tokens; prompt + output must fit n_ctx; of a model that gives
                               embeddings 0, and what is asked of the output is ignored */
     uint32_t n_output_min; /* before, stop tokens are banned and stop strings do not count */
@@ -209,7 +210,8 @@ mu_finish mu_seq_finish(const mu_seq *seq);
 const mu_err *mu_seq_error(const mu_seq *seq); /* why, for MU_FINISH_ERROR; else NULL */
 /* The index of the stop string that ended it; -1: something else did. */
 int32_t mu_seq_stop_string(const mu_seq *seq);
-/* Of a finished sequence of a model that gives embeddings: [*out_n], of length 1. Else NULL. */
+/* Of a finished sequence of a model that gives embeddings: [*out_n], of length 1; of one with
+ * labels their scores, unbounded numbers. Else NULL. */
 const float *mu_seq_embedding(const mu_seq *seq, uint32_t *out_n);
 /* The first n_dims of an embedding, of length 1 again: of a model trained for shorter vectors. */
 void mu_embedding_shorten(const float *embedding, uint32_t n_dims, float *out);

@@ -121,7 +121,8 @@ static void a_window_is_a_plain_forward_pass(void **state) {
                             .step_rows_max = 128};
     mu_backend *backend = NULL;
     assert_int_equal(mu_backend_open(model, &b, &backend, NULL), MU_OK);
-    mu_segment segment = {tokens, 128, 0, blocks, MU_ROWS_ALL, 0};
+    mu_segment segment = {
+        .tokens = tokens, .n_tokens = 128, .block_table = blocks, .rows = MU_ROWS_ALL};
     mu_step step = {&segment, 1};
     mu_step_result result;
     assert_int_equal(mu_backend_forward(backend, &step, &result, NULL), MU_OK);

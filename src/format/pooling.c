@@ -5,7 +5,7 @@
 
 #include "format/json.h"
 
-enum { PATH_BYTES = 4096 + 64, NAME_SHOWN_MAX = 60 };
+enum { PATH_BYTES = 4096 + 64, NAME_SHOWN_MAX = 60, GGUF_RANK = 4 };
 
 /* How each is spelt: in words, by a switch of its own in older folders, and as a number in GGUF. */
 static const struct {
@@ -35,6 +35,10 @@ mu_status mu_pooling_read_gguf(const mu_metadata *metadata, mu_pooling *out, mu_
              (int)(architecture.n < NAME_SHOWN_MAX ? architecture.n : NAME_SHOWN_MAX),
              architecture.data);
     if (!mu_metadata_int(metadata, key, &number)) return MU_OK;
+    if (number == GGUF_RANK) { /* what is scored is the first position */
+        *out = MU_POOLING_CLS;
+        return MU_OK;
+    }
     for (int i = 0; i < MU_N_POOLINGS; i++) {
         if ((int64_t)rows[i].gguf != number) continue;
         *out = (mu_pooling)i;

@@ -16,6 +16,14 @@ mu_slot_shape mu_model_slot_shape(const mu_decoder_spec *spec, mu_model_slot slo
         return matrix(spec->vocab_size, spec->hidden_dim);
     case MU_OUTPUT:
         return spec->has_output ? matrix(spec->vocab_size, spec->hidden_dim) : none;
+    case MU_HEAD_W:
+        return spec->n_labels > 0 ? matrix(spec->hidden_dim, spec->hidden_dim) : none;
+    case MU_HEAD_B:
+        return vector(spec->n_labels > 0, spec->hidden_dim);
+    case MU_SCORE_W:
+        return matrix(spec->n_labels, spec->n_labels > 0 ? spec->hidden_dim : 0);
+    case MU_SCORE_B:
+        return vector(true, spec->n_labels);
     case MU_TOKEN_TYPES:
         return spec->n_token_types > 0 ? matrix(spec->n_token_types, spec->hidden_dim) : none;
     case MU_EMBED_NORM_W:

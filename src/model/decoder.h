@@ -20,7 +20,8 @@
  *
  * An encoder is the same with three switches: is_bidirectional, attention is not causal, and its
  * windows reach to both sides; norms_sums, x = norm(x + a; ATTN_POST_NORM) and the same after the
- * FFN; has_output false, what it gives is norm(x; OUT_NORM) of each position, its hidden state.
+ * FFN; has_output false, what it gives is norm(x; OUT_NORM) of each position, its hidden state. One
+ * with labels scores the first: SCORE * tanh(HEAD * x + bias) + bias.
  *
  * A family (family.h) fills the spec from what a file says. The spec has room for more than the
  * backends compute: each refuses what it lacks by the feature's name.
@@ -103,6 +104,7 @@ typedef struct mu_decoder_spec {
     bool has_embed_norm;
     bool is_bidirectional; /* a position sees those behind it, too: a text is computed at once */
     bool has_output;       /* false: hidden states are what it gives */
+    uint32_t n_labels;     /* scores of a text from its pooled state; 0: none */
     bool is_tied;          /* OUTPUT is EMBED */
     bool has_out_norm;
     mu_norm out_norm; /* of EMBED_NORM, too */
@@ -157,6 +159,10 @@ typedef enum mu_model_slot {
     MU_ROPE_FACTORS, /* rotary frequencies are divided by these; a file may have them or not */
     MU_OUT_NORM_W,
     MU_OUT_NORM_B,
+    MU_HEAD_W, /* [hidden_dim, hidden_dim] */
+    MU_HEAD_B,
+    MU_SCORE_W, /* [n_labels, hidden_dim] */
+    MU_SCORE_B,
     MU_OUTPUT, /* [vocab_size, hidden_dim]; the same weight as MU_EMBED when tied */
     MU_N_MODEL_SLOTS
 } mu_model_slot;

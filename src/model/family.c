@@ -37,6 +37,7 @@ static void list_families(char *out, size_t n) {
     out[0] = '\0';
     for (size_t i = 0; i < MU_COUNTOF(families); i++) {
         const char *comma = i > 0 ? ", " : "";
+        if (i > 0 && strcmp(families[i]->name, families[i - 1]->name) == 0) continue;
         if (strlen(comma) + strlen(families[i]->name) >= n - end) return;
         end += (size_t)snprintf(out + end, n - end, "%s%s", comma, families[i]->name);
     }

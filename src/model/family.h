@@ -83,6 +83,7 @@ struct mu_family {
     X(starcoder2)        \
     X(phi3)              \
     X(bert)              \
+    X(roberta)           \
     X(nomic_bert)
 
 #define X(name) extern const mu_family mu_family_##name;

@@ -42,7 +42,7 @@ static mu_status understand(mu_model *model, mu_naming naming, const mu_metadata
     }
     if (status != MU_OK) return status;
     if (!model->spec.has_output && model->pooling == MU_POOLING_NONE) {
-        model->pooling = MU_POOLING_MEAN;
+        model->pooling = model->spec.n_labels > 0 ? MU_POOLING_CLS : MU_POOLING_MEAN;
     }
     model->bindings.layers = mu_alloc_array(model->spec.n_layers, sizeof(*model->bindings.layers));
     if (!model->bindings.layers) return mu_fail(err, MU_ERR_NOMEM, "%s", model->name);

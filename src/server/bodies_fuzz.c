@@ -5,6 +5,7 @@
 #include "server/embedding.h"
 #include "server/generation_params.h"
 #include "server/ollama.h"
+#include "server/rerank.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     mu_api_error error = {0};
     MU_ASSERT(mu_embedding_check_body(body, &error) || error.text[0] != '\0');
+    MU_ASSERT(mu_rerank_check_body(body, &error) || error.text[0] != '\0');
     json_decref(body);
     return 0;
 }

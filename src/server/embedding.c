@@ -1,6 +1,5 @@
 #include "server/embedding.h"
 
-#include <math.h>
 #include <nettle/base64.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +7,11 @@
 #include "base/alloc.h"
 #include "server/params.h"
 #include "server/prompts.h"
+#include "server/vector_answer.h"
 
 enum {
     TEXTS_MAX = 2048, /* of a body, as OpenAI has it */
     VALUE_BYTES = 16, /* of a number in JSON, with its comma */
-    LONG_BYTES = 1 << 18,
     DIMENSIONS_MAX = 1 << 16,
 };
 
@@ -58,18 +57,15 @@ typedef struct embedding_form {
     const char *field; /* of the texts, for errors */
     uint32_t n_max;    /* texts */
     bool truncates;    /* where the body is silent */
-    void (*write)(const embedding *e, mu_buf *out);
+    void (*write)(const mu_vector_answer *p, mu_buf *out);
 } embedding_form;
 
 struct embedding {
-    mu_answer answer; /* first: the server's pointer is ours */
+    mu_vector_answer base; /* first: the server's pointer is ours */
     const embedding_form *form;
-    char model[256]; /* the name it was asked under */
     bool is_base64;
-    uint32_t n_dims, n_texts, n_tokens;
-    mu_request *request;
-    mu_request_news *news; /* [n_texts] */
-    float *vector;         /* [n_dims] */
+    uint32_t n_dims;
+    float *vector; /* [n_dims] */
 };
 
 static bool no_memory(mu_api_error *error) {
@@ -80,8 +76,8 @@ static bool no_memory(mu_api_error *error) {
 
 /* Of text i as it was asked for. */
 static const float *vector_of(const embedding *e, uint32_t i) {
-    const float *all = (const float *)(const void *)e->news[i].embedding.data;
-    mu_embedding_shorten(all, e->n_dims, e->vector);
+    uint32_t n_all;
+    mu_embedding_shorten(mu_vector_values(&e->base, i, &n_all), e->n_dims, e->vector);
     return e->vector;
 }
 
@@ -108,134 +104,64 @@ static void append_base64(const embedding *e, uint32_t i, mu_buf *out) {
     mu_free(text);
 }
 
-/* A name as JSON text. */
-static void append_name(const char *name, mu_buf *out) {
-    json_t *json = json_string(name);
-    char *text = json ? json_dumps(json, JSON_ENCODE_ANY) : NULL;
-    json_decref(json);
-    if (text) mu_buf_append_str(out, text);
-    out->failed |= !text;
-    mu_free(text);
-}
-
-static void write_openai(const embedding *e, mu_buf *out) {
+static void write_openai(const mu_vector_answer *p, mu_buf *out) {
+    const embedding *e = (const embedding *)p;
     mu_buf_append_str(out, "{\"object\":\"list\",\"data\":[");
-    for (uint32_t i = 0; i < e->n_texts; i++) {
+    for (uint32_t i = 0; i < e->base.n_texts; i++) {
         mu_buf_printf(
             out, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":", i > 0 ? "," : "", i);
         (e->is_base64 ? append_base64 : append_list)(e, i, out);
         mu_buf_append_str(out, "}");
     }
     mu_buf_append_str(out, "],\"model\":");
-    append_name(e->model, out);
-    mu_buf_printf(out, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}", e->n_tokens,
-                  e->n_tokens);
+    mu_vector_append_text(e->base.model, strlen(e->base.model), out);
+    mu_buf_printf(out, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}", e->base.n_tokens,
+                  e->base.n_tokens);
 }
 
 static uint64_t ns(uint64_t from_ns, uint64_t to_ns) {
     return from_ns > 0 && to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
-static void write_ollama(const embedding *e, mu_buf *out) {
-    mu_request_facts f = mu_request_get_facts(e->request);
+static void write_ollama(const mu_vector_answer *p, mu_buf *out) {
+    const embedding *e = (const embedding *)p;
+    mu_request_facts f = mu_request_get_facts(e->base.request);
     mu_buf_append_str(out, "{\"model\":");
-    append_name(e->model, out);
+    mu_vector_append_text(e->base.model, strlen(e->base.model), out);
     mu_buf_append_str(out, ",\"embeddings\":[");
-    for (uint32_t i = 0; i < e->n_texts; i++) {
+    for (uint32_t i = 0; i < e->base.n_texts; i++) {
         if (i > 0) mu_buf_append_str(out, ",");
         append_list(e, i, out);
     }
     mu_buf_printf(out, "],\"total_duration\":%llu,\"load_duration\":%llu,\"prompt_eval_count\":%u}",
                   (unsigned long long)ns(f.submitted_ns, f.end_ns),
-                  (unsigned long long)ns(f.submitted_ns, f.started_ns), e->n_tokens);
+                  (unsigned long long)ns(f.submitted_ns, f.started_ns), e->base.n_tokens);
 }
 
-static void write_ollama_one(const embedding *e, mu_buf *out) {
+static void write_ollama_one(const mu_vector_answer *p, mu_buf *out) {
+    const embedding *e = (const embedding *)p;
     mu_buf_append_str(out, "{\"embedding\":");
     append_list(e, 0, out);
     mu_buf_append_str(out, "}");
 }
 
-static bool find_error(const embedding *e, mu_api_error *error) {
-    for (uint32_t i = 0; i < e->n_texts; i++) {
-        if (e->news[i].finish == MU_FINISH_STOP) continue;
-        if (e->news[i].finish == MU_FINISH_ERROR) {
-            mu_api_fail_status(error, &e->news[i].err);
-        } else {
-            mu_api_fail(error, MU_API_DRAINING, NULL, "the server is stopping");
-        }
-        return true;
-    }
-    return false;
-}
-
-static void resume(mu_answer *answer) {
-    embedding *e = (embedding *)answer;
-    mu_call *call = answer->call;
-    mu_api_error error;
-    mu_buf text = {0};
-    if (!mu_request_get_facts(e->request).is_done) return;
-    for (uint32_t i = 0; i < e->n_texts; i++) {
-        mu_request_take(e->request, i, &e->news[i]);
-    }
-    uint64_t bytes = (uint64_t)e->n_texts * e->n_dims * VALUE_BYTES;
-    if (find_error(e, &error) || !mu_call_charge(call, bytes, &error)) {
-        mu_call_fail(call, &error);
-        return;
-    }
-    e->form->write(e, &text);
-    mu_call_text(call, "application/json", &text);
-    mu_buf_deinit(&text);
-}
-
-static json_t *log_fields(const mu_answer *answer, bool is_whole) {
-    const embedding *e = (const embedding *)answer;
-    if (!e->request) return NULL;
-    mu_request_facts f = mu_request_get_facts(e->request);
-    return json_pack("{s:s, s:i, s:i, s:f, s:s}", "model", e->model, "texts", (int)e->n_texts,
-                     "prompt_tokens", (int)e->n_tokens, "queue_ms",
-                     (double)ns(f.submitted_ns, f.started_ns) / 1e6, "finish",
-                     is_whole ? "stop" : "client_closed");
-}
-
-static void cancel(mu_answer *answer) {
-    const embedding *e = (const embedding *)answer;
-    if (e->request) mu_request_cancel(e->request);
-}
-
-static void close_embedding(mu_answer *answer) {
-    embedding *e = (embedding *)answer;
-    mu_request_free(e->request);
-    for (uint32_t i = 0; i < e->n_texts && e->news; i++) {
-        mu_request_news_deinit(&e->news[i]);
-    }
-    mu_free(e->news);
-    mu_free(e->vector);
-    mu_free(e);
-}
-
-static const mu_answer_kind kind = {
-    .resume = resume, .cancel = cancel, .close = close_embedding, .log = log_fields};
-
 /* Requests */
 
 static bool choose_model(embedding *e, const embedding_params *p, mu_api_error *error) {
-    mu_call *call = e->answer.call;
-    if (!mu_call_choose_model(call, p->model, error)) return false;
-    const mu_served *served = call->served;
-    uint32_t n_dims = mu_model_spec(served->model)->hidden_dim;
-    snprintf(e->model, sizeof(e->model), "%s",
-             p->model && p->model[0] ? p->model : served->of.names[0]);
-    if (mu_model_pooling(served->model) == MU_POOLING_NONE) {
+    if (!mu_vector_choose_model(&e->base, p->model, error)) return false;
+    const mu_decoder_spec *spec = mu_model_spec(e->base.answer.call->served->model);
+    if (spec->n_labels > 0) {
         return mu_api_fail(error, MU_API_INVALID_VALUE, "model",
-                           "model: \"%.120s\" generates text, it gives no embeddings", e->model);
+                           "model: \"%.120s\" scores pairs of texts, it gives no embeddings",
+                           e->base.model);
     }
-    if (p->dimensions > n_dims) {
+    if (p->dimensions > spec->hidden_dim) {
         return mu_api_fail(error, MU_API_INVALID_VALUE, "dimensions",
-                           "dimensions: %u, the model has %u", p->dimensions, n_dims);
+                           "dimensions: %u, the model has %u", p->dimensions, spec->hidden_dim);
     }
-    e->n_dims = p->dimensions > 0 ? p->dimensions : n_dims;
-    return true;
+    e->n_dims = p->dimensions > 0 ? p->dimensions : spec->hidden_dim;
+    e->vector = MU_ALLOC(float, e->n_dims);
+    return e->vector || no_memory(error);
 }
 
 static bool read_format(const embedding_params *p, bool *out_is_base64, mu_api_error *error) {
@@ -245,78 +171,22 @@ static bool read_format(const embedding_params *p, bool *out_is_base64, mu_api_e
            mu_api_wrong(error, "encoding_format", "must be float or base64");
 }
 
-static bool check_tokens(const embedding *e, const mu_prompt *text, mu_api_error *error) {
-    uint32_t vocab_size = mu_model_spec(e->answer.call->served->model)->vocab_size;
-    if (text->n == 0) return mu_api_wrong(error, e->form->field, "a text without tokens");
-    for (uint32_t i = 0; i < text->n; i++) {
-        if ((uint32_t)text->tokens[i] < vocab_size) continue;
-        return mu_api_fail(error, MU_API_INVALID_VALUE, e->form->field,
-                           "%s: token %d is not in [0, %u]", e->form->field, (int)text->tokens[i],
-                           vocab_size - 1);
+static bool submit(embedding *e, const mu_prompt *texts, uint32_t n, mu_api_error *error) {
+    mu_seq_options *options = MU_ALLOC(mu_seq_options, n);
+    if (!options) return no_memory(error);
+    for (uint32_t i = 0; i < n; i++) {
+        options[i] = (mu_seq_options){.prompt = texts[i].tokens, .n_prompt = texts[i].n};
     }
-    return true;
-}
-
-/* In words that clients of OpenAI look for. */
-static bool check_texts(const embedding *e, const mu_prompt *texts, mu_api_error *error) {
-    uint32_t n_ctx = mu_engine_n_ctx(e->answer.call->served->engine);
-    for (uint32_t i = 0; i < e->n_texts; i++) {
-        if (!check_tokens(e, &texts[i], error)) return false;
-        if (texts[i].n <= n_ctx) continue;
-        return mu_api_fail(error, MU_API_CONTEXT_LENGTH, e->form->field,
-                           "This model's maximum context length is %u tokens. However, you "
-                           "requested %u tokens in text %u of the input",
-                           n_ctx, texts[i].n, i);
-    }
-    return true;
-}
-
-static bool charge(embedding *e, mu_api_error *error) {
-    enum { SEQ_BYTES = 4096 };
-    uint32_t hidden_dim = mu_model_spec(e->answer.call->served->model)->hidden_dim;
-    uint64_t values = (uint64_t)e->n_texts * hidden_dim;
-    if (values * VALUE_BYTES > LONG_BYTES) mu_exchange_set_long(e->answer.call->x);
-    return mu_call_charge(e->answer.call,
-                          e->n_texts * (uint64_t)SEQ_BYTES + 2 * values * sizeof(float) +
-                              e->n_tokens * 2 * sizeof(mu_token),
-                          error);
-}
-
-static void on_news(void *ctx) {
-    mu_exchange_wake(ctx);
-}
-
-static bool submit(embedding *e, const mu_prompt *texts, mu_api_error *error) {
-    mu_call *call = e->answer.call;
-    mu_err err;
-    mu_request_seq *seqs = MU_ALLOC(mu_request_seq, e->n_texts);
-    e->news = MU_ALLOC(mu_request_news, e->n_texts);
-    e->vector = MU_ALLOC(float, e->n_dims);
-    if (!seqs || !e->news || !e->vector) {
-        mu_free(seqs);
-        return no_memory(error);
-    }
-    for (uint32_t i = 0; i < e->n_texts; i++) {
-        seqs[i] = (mu_request_seq){.options = {.prompt = texts[i].tokens,
-                                               .n_prompt = texts[i].n,
-                                               .sampling = mu_sampling_default()},
-                                   .follows = i};
-    }
-    const mu_request_options options = {
-        .seqs = seqs,
-        .n_seqs = e->n_texts,
-        .client = mu_exchange_client(call->x),
-        .notify = on_news,
-        .ctx = call->x,
-    };
-    mu_status status = mu_resident_submit(call->served->of.resident, &options, &e->request, &err);
-    mu_free(seqs);
-    return status == MU_OK || mu_api_fail_status(error, &err);
+    e->base.answer_bytes = (uint64_t)n * e->n_dims * VALUE_BYTES;
+    bool ok = mu_vector_submit(&e->base, options, n, e->form->field, error);
+    mu_free(options);
+    return ok;
 }
 
 static bool embed(embedding *e, const embedding_params *p, mu_api_error *error) {
-    mu_call *call = e->answer.call;
+    mu_call *call = e->base.answer.call;
     mu_prompt *texts = NULL;
+    uint32_t n_texts = 0;
     json_t *input = p->input ? p->input : p->prompt;
     if (!choose_model(e, p, error) || !read_format(p, &e->is_base64, error)) return false;
     if (!input) return mu_api_wrong(error, e->form->field, "must be a text or a list of texts");
@@ -327,14 +197,14 @@ static bool embed(embedding *e, const embedding_params *p, mu_api_error *error) 
                                    .encode_flags = MU_ENCODE_WHOLE,
                                    .n_tokens_max = n_max,
                                    .is_any_length = true};
-    if (!mu_prompts_read(call, &rules, input, &texts, &e->n_texts, error)) return false;
-    for (uint32_t i = 0; i < e->n_texts; i++) {
-        e->n_tokens += texts[i].n;
-    }
-    uint32_t n_texts = e->n_texts;
-    bool ok = check_texts(e, texts, error) && charge(e, error) && submit(e, texts, error);
+    if (!mu_prompts_read(call, &rules, input, &texts, &n_texts, error)) return false;
+    bool ok = submit(e, texts, n_texts, error);
     mu_prompts_free(texts, n_texts);
     return ok;
+}
+
+static void close_embedding(mu_vector_answer *p) {
+    mu_free(((embedding *)p)->vector);
 }
 
 static void start(mu_call *call, const embedding_form *form) {
@@ -346,9 +216,10 @@ static void start(mu_call *call, const embedding_form *form) {
     embedding_params params = {.truncate = form->truncates};
     bool ok = e || no_memory(&error);
     if (ok) {
-        e->answer = (mu_answer){.kind = &kind, .call = call};
         e->form = form;
-        call->answer = &e->answer;
+        e->base.write = form->write;
+        e->base.close = close_embedding;
+        mu_vector_open(call, &e->base);
         ok = mu_params_read(form->table, body, &params, &unknown, &error) &&
              embed(e, &params, &error);
     }

@@ -44,7 +44,8 @@ static bool encode(mu_call *call, const mu_prompt_rules *rules, const char *text
     mu_call_discharge(call, bytes);
     if (status != MU_OK) return mu_api_fail_status(error, &err);
     mu_token bos = mu_tokenizer_bos(mu_model_tokenizer(call->served->model));
-    if (out->n == 0 && bos != MU_TOKEN_NONE) out->tokens[out->n++] = bos; /* of an empty text */
+    bool takes_bos = rules->encode_flags & MU_ENCODE_BOS && bos != MU_TOKEN_NONE;
+    if (out->n == 0 && takes_bos) out->tokens[out->n++] = bos; /* of an empty text */
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include "server/metrics_text.h"
 #include "server/ollama.h"
 #include "server/prompts.h"
+#include "server/rerank.h"
 
 enum { TOKENIZE_BYTES_MAX = 1 << 20 }; /* so that none takes longer than a second or two */
 
@@ -224,6 +225,13 @@ static const mu_route routes[] = {
     {"POST", "/v1/chat/completions", post_chat, MU_ROUTE_MODEL, "an answer to messages"},
     {"POST", "/v1/embeddings", mu_embedding_post_openai, MU_ROUTE_MODEL,
      "vectors of texts, of a model that gives embeddings"},
+    {"POST", "/v1/rerank", mu_rerank_post, MU_ROUTE_MODEL,
+     "`documents` by how well they fit `query`, of a model that scores pairs; `top_n`, "
+     "`return_documents`"},
+    {"POST", "/rerank", mu_rerank_post, MU_ROUTE_MODEL, "the same"},
+    {"POST", "/v2/rerank", mu_rerank_post, MU_ROUTE_MODEL, "the same, as Cohere's clients ask"},
+    {"POST", "/v1/score", mu_rerank_post_score, MU_ROUTE_MODEL,
+     "how well `text_2` fits `text_1`: texts or lists"},
     {"POST", "/v1/messages", mu_anthropic_post_messages, MU_ROUTE_MODEL,
      "Anthropic's Messages: the same chats in its terms"},
     {"POST", "/v1/messages/count_tokens", mu_anthropic_post_count_tokens, MU_ROUTE_MODEL,

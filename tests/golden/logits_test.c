@@ -143,7 +143,10 @@ static double worst_error(mu_backend *backend, const golden *g, size_t *n_compar
     for (uint32_t i = 0; i < g->n_sequences; i++) {
         mu_step_result result;
         uint32_t n = g->sequences[i].n;
-        mu_segment segment = {g->sequences[i].tokens, n, 0, table, MU_ROWS_ALL, 0};
+        mu_segment segment = {.tokens = g->sequences[i].tokens,
+                              .n_tokens = n,
+                              .block_table = table,
+                              .rows = MU_ROWS_ALL};
         mu_err err;
         if (mu_backend_forward(backend, &(mu_step){&segment, 1}, &result, &err) != MU_OK) {
             fail_msg("%s", err.text);

@@ -5,7 +5,7 @@ reference implementation (Hugging Face transformers, f32, CPU) gives for them.
 
 writes tests/golden/models/NAME/: the model as transformers saves it, the same weights as GGUF
 (model.gguf), and the hidden states of each position (logits.bin, as in make_models.py, with the
-width in place of the vocabulary). Needs torch, transformers, safetensors, gguf and numpy from PyPI.
+width in place of the vocabulary), or of a scorer the labels of pairs (scores.bin). Needs torch, transformers, safetensors, gguf and numpy from PyPI.
 Names in the GGUF files are those of gguf's own table.
 
 Every parameter is random, norms and biases too, so that a forgotten one shows. Sizes are odd on
@@ -56,6 +56,20 @@ MODELS = {
                     max_position_embeddings=64, rms_norm_eps=1e-6, tie_word_embeddings=True)),
 }
 
+# Models that score pairs of texts.
+SCORERS = {
+    "bert-score": dict(
+        kind="Bert", arch=None,
+        config=dict(num_hidden_layers=2, hidden_size=36, num_attention_heads=3, intermediate_size=52,
+                    vocab_size=131, max_position_embeddings=48, num_labels=1)),
+    "xlm-roberta-score": dict(
+        kind="XLMRoberta", arch="BERT",
+        config=dict(num_hidden_layers=2, hidden_size=48, num_attention_heads=4, intermediate_size=60,
+                    vocab_size=300, max_position_embeddings=50, layer_norm_eps=1e-5,
+                    type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+                    num_labels=1)),
+}
+
 # transformers' own names of Nomic's weights are not those of the files that people have.
 NOMIC_NAMES = [
     ("embeddings.LayerNorm", "emb_ln"), ("embeddings.norm", "emb_ln"), ("layers.", "encoder.layers."),
@@ -65,11 +79,11 @@ NOMIC_NAMES = [
 ]
 
 
-def random_model(name, row):
+def random_model(name, row, suffix="Model"):
     config = getattr(transformers, row["kind"] + "Config")(**row["config"])
     torch.manual_seed(sum(map(ord, name)))
-    options = dict(add_pooling_layer=False) if "ert" in row["kind"] else {}
-    model = getattr(transformers, row["kind"] + "Model")(config, **options).eval()
+    options = dict(add_pooling_layer=False) if "ert" in row["kind"] and suffix == "Model" else {}
+    model = getattr(transformers, row["kind"] + suffix)(config, **options).eval()
     with torch.no_grad():
         for key, p in model.named_parameters():
             p.copy_(torch.randn_like(p) * (0.9 / np.sqrt(p.shape[1]) if p.dim() == 2 else 0.3))
@@ -92,6 +106,21 @@ def write_hidden(model, path):
                 hidden = model(torch.from_numpy(ids.astype(np.int64))[None]).last_hidden_state[0]
             out.write(struct.pack("<i", len(ids)) + ids.tobytes())
             out.write(hidden.to(torch.float32).numpy().tobytes())
+
+
+def write_scores(model, path):
+    """scores.bin: int32 n_pairs, n_labels; for each pair int32 n, n_first, tokens[n], float32 labels[n_labels]."""
+    rng = np.random.default_rng(6)
+    with open(path, "wb") as out:
+        out.write(struct.pack("<ii", 4, model.config.num_labels))
+        for n, n_first in ((2, 1), (9, 4), (17, 12), (40, 8)):
+            ids = rng.integers(3, model.config.vocab_size, n).astype(np.int32)
+            types = (np.arange(n) >= n_first) & (model.config.type_vocab_size > 1)
+            with torch.no_grad():
+                labels = model(input_ids=torch.from_numpy(ids.astype(np.int64))[None],
+                               token_type_ids=torch.from_numpy(types.astype(np.int64))[None]).logits[0]
+            out.write(struct.pack("<ii", n, n_first) + ids.tobytes())
+            out.write(labels.to(torch.float32).numpy().tobytes())
 
 
 def nomic_state(state):
@@ -135,7 +164,7 @@ def save(folder, model, row):
         json.dump(config, out, indent=1)
     save_file({row.get("prefix", "") + k: v for k, v in state.items()},
               f"{folder}/model.safetensors", metadata={"format": "pt"})
-    if row["pooling"]:
+    if row.get("pooling"):
         save_pooling(folder, row["pooling"])
     return state
 
@@ -164,7 +193,7 @@ def save_gguf(folder, model, state, row):
     w.add_embedding_length(c["hidden_size"])
     w.add_feed_forward_length(c["intermediate_size"])
     w.add_head_count(c["num_attention_heads"])
-    w.add_pooling_type(gguf.PoolingType(POOLINGS[row["pooling"]]))
+    w.add_pooling_type(gguf.PoolingType(POOLINGS.get(row.get("pooling"), 4)))
     w.add_file_type(0)
     if row["kind"] == "Qwen3":
         w.add_head_count_kv(c["num_key_value_heads"])
@@ -179,7 +208,7 @@ def save_gguf(folder, model, state, row):
         w.add_rope_freq_base(1000.0)
     names = gguf.get_tensor_name_map(arch, c["num_hidden_layers"])
     for name, p in state.items():
-        to = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        to = names.get_name(name.removeprefix("roberta."), try_suffixes=(".weight", ".bias"))
         data = p.to(torch.float32).numpy()
         if is_roberta and "position_embeddings" in name:
             data = data[2:]
@@ -190,7 +219,20 @@ def save_gguf(folder, model, state, row):
     w.close()
 
 
+def make_scorer(name):
+    row, folder = SCORERS[name], os.path.join(ROOT, name)
+    model = random_model(name, row, "ForSequenceClassification")
+    state = save(folder, model, row)
+    write_scores(model, f"{folder}/scores.bin")
+    if row["arch"]:
+        save_gguf(folder, model, state, row)
+    print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters")
+
+
 def make(name):
+    if name in SCORERS:
+        make_scorer(name)
+        return
     row, folder = MODELS[name], os.path.join(ROOT, name)
     model = random_model(name, row)
     state = save(folder, model, row)
@@ -200,5 +242,5 @@ def make(name):
     print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters")
 
 
-for chosen in sys.argv[1:] or MODELS:
+for chosen in sys.argv[1:] or [*MODELS, *SCORERS]:
     make(chosen)

@@ -52,6 +52,7 @@ typedef struct mu_step_row {
     mu_token token;
     uint32_t position;
     uint32_t segment;
+    uint32_t type; /* of the token */
 } mu_step_row;
 
 /* One segment of the step, as the layers see it. */

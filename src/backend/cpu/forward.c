@@ -195,6 +195,7 @@ static void embed_row(mu_cpu_backend *b, uint32_t row) {
     }
     const float *added[] = {b->weights.positions, b->weights.token_types};
     if (added[0]) added[0] += (size_t)b->plan.rows[row].position * hidden;
+    if (added[1]) added[1] += (size_t)b->plan.rows[row].type * hidden;
     for (size_t a = 0; a < MU_COUNTOF(added); a++) {
         for (uint32_t i = 0; added[a] && i < hidden; i++) {
             x[i] += added[a][i];

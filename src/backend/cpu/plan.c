@@ -8,10 +8,12 @@ static void add_rows(mu_cpu_backend *b, const mu_segment *segment) {
     for (uint32_t i = 0; i < segment->n_tokens; i++) {
         mu_token token = segment->tokens[i];
         MU_ASSERT(token >= 0 && (uint32_t)token < b->spec.vocab_size);
+        bool is_second = segment->n_first > 0 && segment->first_position + i >= segment->n_first;
         plan->rows[plan->n_rows++] = (mu_step_row){
             .token = token,
             .position = segment->first_position + i,
             .segment = plan->n_segments,
+            .type = is_second && b->spec.n_token_types > 1 ? 1 : 0,
         };
     }
 }

@@ -6,13 +6,14 @@
 #include "model/families/common.h"
 #include "model/families/encoder.h"
 
-enum { ROBERTA_FIRST_POSITION = 2 };
+enum { ROBERTA_FIRST_POSITION = 2, LABELS_MAX = 1 << 12 };
 
-static bool is_roberta(mu_config *config) {
-    mu_meta_string type = {0};
-    if (config->naming == MU_NAMING_GGUF) return false;
-    mu_config_string(config, "model_type", NULL, &type);
-    return type.data && !mu_meta_string_is(type, "bert");
+/* A model that was trained to score has the tensor, of a row for each label. */
+static uint32_t n_labels(const mu_config *config) {
+    const char *name = config->family->model_slots[MU_SCORE_W].names[config->naming];
+    const mu_tensor *score = config->tensors ? mu_tensor_set_find(config->tensors, name) : NULL;
+    if (!score || score->n_dims == 0 || score->dims[0] > LABELS_MAX) return 0;
+    return score->n_dims == 1 ? 1 : (uint32_t)score->dims[0];
 }
 
 static void describe(mu_config *config, const mu_shape *shape, mu_decoder_spec *spec) {
@@ -23,8 +24,9 @@ static void describe(mu_config *config, const mu_shape *shape, mu_decoder_spec *
     mu_encoder_describe(config, 1e-12f, spec);
     mu_config_f32(config, "layer_norm_eps", NULL, 1e-15, 1.0, &spec->norm_eps);
     spec->has_positions = true;
-    if (is_roberta(config) && spec->n_ctx > ROBERTA_FIRST_POSITION) {
-        spec->n_ctx -= ROBERTA_FIRST_POSITION;
+    spec->n_labels = n_labels(config);
+    if (spec->n_labels > spec->hidden_dim) {
+        mu_config_refuse(config, "%u labels of a width of %u", spec->n_labels, spec->hidden_dim);
     }
     kind->has_qkv_bias = kind->has_o_bias = kind->has_ffn_bias = true;
     kind->is_gated = false;
@@ -38,17 +40,30 @@ static void describe(mu_config *config, const mu_shape *shape, mu_decoder_spec *
     }
 }
 
+static void describe_roberta(mu_config *config, const mu_shape *shape, mu_decoder_spec *spec) {
+    describe(config, shape, spec);
+    if (spec->n_ctx > ROBERTA_FIRST_POSITION) spec->n_ctx -= ROBERTA_FIRST_POSITION;
+}
+
 // clang-format off
 #define TOP(hf, gguf) .names = {"embeddings." hf, gguf}, MU_SLOT_DEVIATION
 #define EACH(hf, gguf) .names = {"encoder.layer.%u." hf, "blk.%u." gguf}, MU_SLOT_DEVIATION
+#define EMBEDDING_ROWS                                                                             \
+    [MU_EMBED] = {TOP("word_embeddings.weight", "token_embd.weight")},                             \
+    [MU_POSITIONS] = {TOP("position_embeddings.weight", "position_embd.weight"),                   \
+                      .is_last_rows = true},                                                       \
+    [MU_TOKEN_TYPES] = {TOP("token_type_embeddings.weight", "token_types.weight")},                \
+    [MU_EMBED_NORM_W] = {TOP("LayerNorm.weight", "token_embd_norm.weight"), .is_norm = true},      \
+    [MU_EMBED_NORM_B] = {TOP("LayerNorm.bias", "token_embd_norm.bias")}
+#define SCORING_ROWS(head, score)                                                                  \
+    [MU_HEAD_W] = {.names = {head ".weight", "cls.weight"}, MU_SLOT_DEVIATION},                    \
+    [MU_HEAD_B] = {.names = {head ".bias", "cls.bias"}, MU_SLOT_DEVIATION},                        \
+    [MU_SCORE_W] = {.names = {score ".weight", "cls.output.weight"}, MU_SLOT_DEVIATION},           \
+    [MU_SCORE_B] = {.names = {score ".bias", "cls.output.bias"}, MU_SLOT_DEVIATION}
 static const mu_slot_row model_slots[MU_N_MODEL_SLOTS] = {
-    [MU_EMBED] = {TOP("word_embeddings.weight", "token_embd.weight")},
-    [MU_POSITIONS] = {TOP("position_embeddings.weight", "position_embd.weight"),
-                      .is_last_rows = true},
-    [MU_TOKEN_TYPES] = {TOP("token_type_embeddings.weight", "token_types.weight")},
-    [MU_EMBED_NORM_W] = {TOP("LayerNorm.weight", "token_embd_norm.weight"), .is_norm = true},
-    [MU_EMBED_NORM_B] = {TOP("LayerNorm.bias", "token_embd_norm.bias")},
-};
+    EMBEDDING_ROWS, SCORING_ROWS("pooler.dense", "classifier")};
+static const mu_slot_row roberta_model_slots[MU_N_MODEL_SLOTS] = {
+    EMBEDDING_ROWS, SCORING_ROWS("classifier.dense", "classifier.out_proj")};
 
 static const mu_slot_row layer_slots[MU_N_LAYER_SLOTS] = {
     [MU_Q_W] = {EACH("attention.self.query.weight", "attn_q.weight")},
@@ -72,15 +87,21 @@ static const mu_slot_row layer_slots[MU_N_LAYER_SLOTS] = {
 };
 // clang-format on
 
+#define BERT_FAMILY                                                                     \
+    .name = "bert", .prefixes = {"", "bert.", "roberta."}, .keys = mu_common_keys,      \
+    .ignored = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}, \
+    .n_keys = MU_N_COMMON_KEYS, .layer_slots = layer_slots, .declare = mu_encoder_declare
+
 const mu_family mu_family_bert = {
-    .name = "bert",
-    .types = {"bert", "xlm-roberta", "roberta", "camembert"},
-    .prefixes = {"", "bert.", "roberta."},
-    .ignored = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"},
-    .keys = mu_common_keys,
-    .n_keys = MU_N_COMMON_KEYS,
+    BERT_FAMILY,
+    .types = {"bert"},
     .model_slots = model_slots,
-    .layer_slots = layer_slots,
     .describe = describe,
-    .declare = mu_encoder_declare,
+};
+
+const mu_family mu_family_roberta = {
+    BERT_FAMILY,
+    .types = {"xlm-roberta", "roberta", "camembert"},
+    .model_slots = roberta_model_slots,
+    .describe = describe_roberta,
 };
