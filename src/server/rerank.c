@@ -158,25 +158,27 @@ static bool choose_model(rerank *r, const char *name, mu_api_error *error) {
                        r->base.model);
 }
 
-/* The tokens of a pair: the second text follows the first one's end, after which RoBERTa, which has
- * no token types, repeats what ends a text. */
+/* The tokens of a pair: the second text follows the first one's end, which RoBERTa, without token
+ * types to tell them apart, repeats. The end of what is too long is left out, but not the last
+ * tokens. */
 static bool join(const rerank *r, const mu_prompt *first, const mu_prompt *second,
                  mu_seq_options *out, mu_api_error *error) {
     const mu_served *served = r->base.answer.call->served;
     const mu_tokenizer *tokenizer = mu_model_tokenizer(served->model);
     uint32_t n_behind = mu_tokenizer_n_behind(tokenizer), n_ctx = mu_engine_n_ctx(served->engine);
-    uint32_t n_between = mu_model_spec(served->model)->n_token_types > 1 ? 0 : n_behind;
-    uint32_t n_first = first->n, n = n_first + n_between + second->n;
-    mu_token *tokens = MU_ALLOC(mu_token, n > 0 ? n : 1);
+    uint32_t n_repeated = mu_model_spec(served->model)->n_token_types > 1 ? 0 : n_behind;
+    uint32_t n_before = first->n + n_repeated, n = n_before + second->n;
+    mu_token *tokens = MU_ALLOC(mu_token, n);
+    MU_ASSERT(first->n >= n_behind && second->n >= n_behind);
     if (!tokens) return no_memory(error);
-    memcpy(tokens, first->tokens, n_first * sizeof(*tokens));
-    memcpy(tokens + n_first, first->tokens + n_first - (n_between <= n_first ? n_between : 0),
-           (n_between <= n_first ? n_between : 0) * sizeof(*tokens));
-    memcpy(tokens + n_first + n_between, second->tokens, second->n * sizeof(*tokens));
-    *out = (mu_seq_options){.prompt = tokens, .n_prompt = n, .n_first = n_first};
-    if (n <= n_ctx || n_first + n_between + n_behind >= n_ctx) return true;
-    memmove(tokens + n_ctx - n_behind, tokens + n - n_behind, n_behind * sizeof(*tokens));
-    out->n_prompt = n_ctx;
+    memcpy(tokens, first->tokens, first->n * sizeof(*tokens));
+    memcpy(tokens + first->n, first->tokens + first->n - n_repeated, n_repeated * sizeof(*tokens));
+    memcpy(tokens + n_before, second->tokens, second->n * sizeof(*tokens));
+    if (n > n_ctx && n_before + n_behind < n_ctx) {
+        memmove(tokens + n_ctx - n_behind, tokens + n - n_behind, n_behind * sizeof(*tokens));
+        n = n_ctx;
+    }
+    *out = (mu_seq_options){.prompt = tokens, .n_prompt = n, .n_first = first->n};
     return true;
 }
 
