@@ -52,3 +52,11 @@ void mu_buf_printf(mu_buf *buf, const char *fmt, ...) {
     va_end(args);
     buf->n += (size_t)n;
 }
+
+void mu_buf_append_f32s(mu_buf *buf, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        char value[32];
+        int n_text = snprintf(value, sizeof(value), "%s%.9g", i > 0 ? "," : "", (double)x[i]);
+        mu_buf_append(buf, value, (size_t)n_text);
+    }
+}

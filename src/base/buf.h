@@ -20,6 +20,8 @@ void mu_buf_deinit(mu_buf *buf); /* a zeroed buf is allowed */
 void mu_buf_clear(mu_buf *buf);  /* keeps the memory, forgets the failure */
 void mu_buf_append(mu_buf *buf, const void *data, size_t n);
 void mu_buf_append_str(mu_buf *buf, const char *str);
+/* "1,0.5": nine digits each, which read back as the same number. */
+void mu_buf_append_f32s(mu_buf *buf, const float *x, size_t n);
 void mu_buf_printf(mu_buf *buf, const char *fmt, ...) MU_PRINTF(2, 3);
 
 #endif

@@ -11,7 +11,7 @@
 #include "cmd/common.h"
 #include "cmd/options.h"
 
-enum { PROGRESS_EVERY = 64, N_SEQS_MAX = 64, NPY_ALIGNMENT = 64, VALUE_BYTES = 16 };
+enum { PROGRESS_EVERY = 64, N_SEQS_MAX = 64, NPY_ALIGNMENT = 64 };
 
 typedef struct embed_options {
     const char *model, *file, *format, *prefix, *device, *dtype;
@@ -150,14 +150,6 @@ static mu_status give(embedding_run *r, mu_err *err) {
     return status;
 }
 
-static void append_values(mu_buf *out, const float *x, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-        char value[VALUE_BYTES + 8];
-        int length = snprintf(value, sizeof(value), "%s%.9g", i > 0 ? "," : "", (double)x[i]);
-        mu_buf_append(out, value, (size_t)length);
-    }
-}
-
 static mu_status write_one(embedding_run *r, mu_seq *seq, mu_err *err) {
     uint32_t n_all;
     const float *x = mu_seq_embedding(seq, &n_all);
@@ -173,7 +165,7 @@ static mu_status write_one(embedding_run *r, mu_seq *seq, mu_err *err) {
     } else {
         mu_buf_printf(&r->line, "{\"index\":%zu,\"tokens\":%u,\"embedding\":[", r->n_written,
                       mu_seq_n_prompt(seq));
-        append_values(&r->line, r->vector, r->n_dims);
+        mu_buf_append_f32s(&r->line, r->vector, r->n_dims);
         mu_buf_append_str(&r->line, "]}\n");
     }
     if (r->line.failed) return out_of_memory(err);

@@ -1,7 +1,6 @@
 #include "server/embedding.h"
 
 #include <nettle/base64.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -82,12 +81,8 @@ static const float *vector_of(const embedding *e, uint32_t i) {
 }
 
 static void append_list(const embedding *e, uint32_t i, mu_buf *out) {
-    const float *x = vector_of(e, i);
-    for (uint32_t d = 0; d < e->n_dims; d++) {
-        char value[32];
-        int n = snprintf(value, sizeof(value), "%c%.9g", d > 0 ? ',' : '[', (double)x[d]);
-        mu_buf_append(out, value, (size_t)n);
-    }
+    mu_buf_append_str(out, "[");
+    mu_buf_append_f32s(out, vector_of(e, i), e->n_dims);
     mu_buf_append_str(out, "]");
 }
 

@@ -51,7 +51,7 @@ typedef struct result {
 typedef struct rerank {
     mu_vector_answer base; /* first: the server's pointer is ours */
     uint32_t n_shown;
-    json_t *documents; /* to be shown; NULL: they are not */
+    json_t *documents; /* texts to be shown; NULL: they are not */
 } rerank;
 
 static bool no_memory(mu_api_error *error) {
@@ -75,7 +75,6 @@ static int order(const void *a, const void *b) {
 
 static void append_document(const rerank *r, uint32_t index, mu_buf *out) {
     const json_t *document = json_array_get(r->documents, index);
-    if (json_is_object(document)) document = json_object_get(document, "text");
     mu_buf_append_str(out, ",\"document\":{\"text\":");
     mu_vector_append_text(json_string_value(document), json_string_length(document), out);
     mu_buf_append_str(out, "}");

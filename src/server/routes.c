@@ -228,7 +228,6 @@ static const mu_route routes[] = {
     {"POST", "/v1/rerank", mu_rerank_post, MU_ROUTE_MODEL,
      "`documents` by how well they fit `query`, of a model that scores pairs; `top_n`, "
      "`return_documents`"},
-    {"POST", "/rerank", mu_rerank_post, MU_ROUTE_MODEL, "the same"},
     {"POST", "/v2/rerank", mu_rerank_post, MU_ROUTE_MODEL, "the same, as Cohere's clients ask"},
     {"POST", "/v1/score", mu_rerank_post_score, MU_ROUTE_MODEL,
      "how well `text_2` fits `text_1`: texts or lists"},
