@@ -145,3 +145,17 @@ void mu_named_event_append(mu_buf *out, const char *name, json_t *json) {
 void mu_line_append(mu_buf *out, json_t *json) {
     append_json(out, json, "\n");
 }
+
+bool mu_news_find_error(const mu_request_news *news, uint32_t n, mu_api_error *error) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (news[i].finish == MU_FINISH_ERROR) {
+            mu_api_fail_status(error, &news[i].err);
+            return true;
+        }
+        if (news[i].finish == MU_FINISH_CANCELED) {
+            mu_api_fail(error, MU_API_DRAINING, NULL, "the server is stopping");
+            return true;
+        }
+    }
+    return false;
+}

@@ -49,7 +49,7 @@ static bool add_call(message *m, const json_t *block, mu_api_error *error) {
         return mu_api_wrong(error, "messages", "tool_use needs id, name and an object as input");
     }
     char *arguments = json_dumps(input, JSON_COMPACT);
-    if (!arguments) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
+    if (!arguments) return mu_api_no_memory(error);
     json_t *call = json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", id, "type", "function", "function",
                              "name", name, "arguments", arguments);
     mu_free(arguments);

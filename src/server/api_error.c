@@ -82,6 +82,10 @@ bool mu_api_fail(mu_api_error *error, mu_api_code code, const char *param, const
     return false;
 }
 
+bool mu_api_no_memory(mu_api_error *error) {
+    return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
+}
+
 bool mu_api_wrong(mu_api_error *error, const char *field, const char *what) {
     return mu_api_fail(error, MU_API_INVALID_VALUE, field, "%s: %s", field, what);
 }

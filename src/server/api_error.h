@@ -56,6 +56,7 @@ const char *mu_api_code_type(mu_api_code code);
 /* Returns false, so that a failing check is one line. param may be NULL. */
 bool mu_api_fail(mu_api_error *error, mu_api_code code, const char *param, const char *format, ...)
     MU_PRINTF(4, 5);
+bool mu_api_no_memory(mu_api_error *error);
 /* An invalid value: "field: what". */
 bool mu_api_wrong(mu_api_error *error, const char *field, const char *what);
 /* From below: the one table from mu_status. A text "field: ..." names the param. */

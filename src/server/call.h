@@ -81,6 +81,8 @@ bool mu_call_choose_model(mu_call *call, const char *name, mu_api_error *error);
  * says how much it would be. */
 bool mu_call_charge(mu_call *call, uint64_t bytes, mu_api_error *error);
 void mu_call_discharge(mu_call *call, uint64_t bytes);
+/* Whether one of n sequences ended with an error, or was canceled by the server: *error says so. */
+bool mu_news_find_error(const mu_request_news *news, uint32_t n, mu_api_error *error);
 /* The served model of a name, which may end in ":latest"; NULL: none. */
 const mu_served *mu_served_find(const mu_server *server, const char *name);
 

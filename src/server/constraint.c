@@ -52,7 +52,7 @@ static bool want_choice(wanted *w, const char *field, const json_t *list, mu_api
     }
     mu_free(w->choices);
     w->choices = MU_ALLOC(const char *, n);
-    if (!w->choices) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
+    if (!w->choices) return mu_api_no_memory(error);
     for (size_t i = 0; i < n; i++) {
         w->choices[i] = json_string_value(json_array_get(list, i));
         if (!w->choices[i] || !w->choices[i][0])

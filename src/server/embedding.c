@@ -67,10 +67,6 @@ struct embedding {
     float *vector; /* [n_dims] */
 };
 
-static bool no_memory(mu_api_error *error) {
-    return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-}
-
 /* Answers */
 
 /* Of text i as it was asked for. */
@@ -156,7 +152,7 @@ static bool choose_model(embedding *e, const embedding_params *p, mu_api_error *
     }
     e->n_dims = p->dimensions > 0 ? p->dimensions : spec->hidden_dim;
     e->vector = MU_ALLOC(float, e->n_dims);
-    return e->vector || no_memory(error);
+    return e->vector || mu_api_no_memory(error);
 }
 
 static bool read_format(const embedding_params *p, bool *out_is_base64, mu_api_error *error) {
@@ -168,7 +164,7 @@ static bool read_format(const embedding_params *p, bool *out_is_base64, mu_api_e
 
 static bool submit(embedding *e, const mu_prompt *texts, uint32_t n, mu_api_error *error) {
     mu_seq_options *options = MU_ALLOC(mu_seq_options, n);
-    if (!options) return no_memory(error);
+    if (!options) return mu_api_no_memory(error);
     for (uint32_t i = 0; i < n; i++) {
         options[i] = (mu_seq_options){.prompt = texts[i].tokens, .n_prompt = texts[i].n};
     }
@@ -209,7 +205,7 @@ static void start(mu_call *call, const embedding_form *form) {
     if (!mu_call_body(call, &body)) return;
     embedding *e = mu_alloc(sizeof(*e));
     embedding_params params = {.truncate = form->truncates};
-    bool ok = e || no_memory(&error);
+    bool ok = e || mu_api_no_memory(&error);
     if (ok) {
         e->form = form;
         e->base.write = form->write;

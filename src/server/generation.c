@@ -13,10 +13,6 @@
 
 enum { LONG_BYTES = 1 << 20 }; /* of sequences: their answer is for a worker */
 
-static bool no_memory(mu_api_error *error) {
-    return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-}
-
 static const mu_served *served_of(const mu_generation *g) {
     return g->answer.call->served;
 }
@@ -123,7 +119,7 @@ static bool open_parts(mu_generation *g, mu_api_error *error) {
             .id_seed = g->params.seed ^ mu_now_ns() ^ i,
         };
         if (mu_answer_parts_open(&options, &g->choices[i].parts, NULL) != MU_OK)
-            return no_memory(error);
+            return mu_api_no_memory(error);
     }
     return true;
 }
@@ -135,7 +131,7 @@ static bool submit(mu_generation *g, mu_api_error *error) {
     g->choices = MU_ALLOC(mu_choice, g->n_seqs);
     if (!seqs || !g->news || !g->choices) {
         mu_free(seqs);
-        return no_memory(error);
+        return mu_api_no_memory(error);
     }
     if (!open_parts(g, error)) {
         mu_free(seqs);
@@ -358,7 +354,7 @@ void mu_generation_start_body(mu_call *call, const mu_generation_form *form, jso
     mu_generation *g = mu_alloc(sizeof(*g));
     if (!g) {
         mu_call_body_free(call, body);
-        no_memory(&error);
+        mu_api_no_memory(&error);
         mu_call_fail(call, &error);
         return;
     }

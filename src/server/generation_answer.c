@@ -38,20 +38,6 @@ static bool push_news(const mu_generation *g, uint32_t i) {
     return !mu_answer_parts_failed(parts);
 }
 
-static bool find_error(const mu_generation *g, mu_api_error *error) {
-    for (uint32_t i = 0; i < g->n_seqs; i++) {
-        if (g->news[i].finish == MU_FINISH_ERROR) {
-            mu_api_fail_status(error, &g->news[i].err);
-            return true;
-        }
-        if (g->news[i].finish == MU_FINISH_CANCELED) {
-            mu_api_fail(error, MU_API_DRAINING, NULL, "the server is stopping");
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What the answer takes as JSON and as text, at most. */
 static uint64_t answer_bytes(const mu_generation *g) {
     enum { CHOICE_BYTES = 2048, CHAT_TOKEN_BYTES = 1200, COMPLETION_TOKEN_BYTES = 320 };
@@ -75,7 +61,8 @@ void mu_generation_resume(mu_answer *answer) {
         g->choices[i].n_tokens = g->news[i].n_tokens;
     }
     mu_api_error error;
-    if (find_error(g, &error) || !mu_call_charge(call, answer_bytes(g), &error)) {
+    if (mu_news_find_error(g->news, g->n_seqs, &error) ||
+        !mu_call_charge(call, answer_bytes(g), &error)) {
         mu_call_fail(call, &error);
         return;
     }
@@ -109,7 +96,7 @@ mu_stream mu_generation_source(mu_answer *answer, mu_buf *out) {
         append_news(g, i, out);
         is_over &= g->choices[i].is_over;
     }
-    if (find_error(g, &error)) {
+    if (mu_news_find_error(g->news, g->n_seqs, &error)) {
         g->form->fail(&error, out);
         return MU_STREAM_END;
     }

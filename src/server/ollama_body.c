@@ -108,7 +108,7 @@ static bool add_calls(const json_t *from, unsigned *n_calls, json_t *to, mu_api_
                                 "a tool call needs a name and an object of arguments");
         }
         char *text = json_dumps(arguments, JSON_COMPACT);
-        if (!text) return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
+        if (!text) return mu_api_no_memory(error);
         call_id((*n_calls)++, id);
         json_array_append_new(calls,
                               json_pack("{s:s, s:s, s:{s:O, s:s}}", "id", id, "type", "function",

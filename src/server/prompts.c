@@ -13,10 +13,6 @@ void mu_prompts_free(mu_prompt *prompts, uint32_t n) {
     mu_free(prompts);
 }
 
-static bool no_memory(mu_api_error *error) {
-    return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-}
-
 /* Not worth the time to encode it? Else it is charged. */
 static bool charge(mu_call *call, size_t n, bool is_any_length, uint64_t *out_bytes,
                    mu_api_error *error) {
@@ -52,7 +48,7 @@ static bool encode(mu_call *call, const mu_prompt_rules *rules, const char *text
 static bool cut(const mu_call *call, uint32_t n_max, mu_prompt *prompt, mu_api_error *error) {
     if (n_max == 0 || prompt->n <= n_max) return true;
     mu_token *tokens = MU_ALLOC(mu_token, n_max);
-    if (!tokens) return no_memory(error);
+    if (!tokens) return mu_api_no_memory(error);
     mu_tokenizer_cut(mu_model_tokenizer(call->served->model), prompt->tokens, prompt->n, n_max,
                      tokens);
     mu_free(prompt->tokens);
@@ -79,7 +75,7 @@ bool mu_prompts_read(mu_call *call, const mu_prompt_rules *rules, json_t *json, 
                            rules->field, rules->n_max);
     }
     mu_prompt *prompts = MU_ALLOC(mu_prompt, n);
-    if (!prompts) return no_memory(error);
+    if (!prompts) return mu_api_no_memory(error);
     for (size_t i = 0; i < n; i++) {
         json_t *one = is_list ? json_array_get(json, i) : json;
         if (read_prompt(call, rules, one, &prompts[i], error)) continue;
@@ -105,7 +101,7 @@ bool mu_prompts_encode(mu_call *call, const mu_rendering *rendering, mu_prompt *
     mu_call_discharge(call, bytes);
     if (status != MU_OK) {
         mu_free(one);
-        return one ? mu_api_fail_status(error, &err) : no_memory(error);
+        return one ? mu_api_fail_status(error, &err) : mu_api_no_memory(error);
     }
     *out = one;
     return true;

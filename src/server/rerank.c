@@ -54,10 +54,6 @@ typedef struct rerank {
     json_t *documents; /* texts to be shown; NULL: they are not */
 } rerank;
 
-static bool no_memory(mu_api_error *error) {
-    return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-}
-
 /* Answers */
 
 static double score_of(const mu_vector_answer *base, uint32_t i) {
@@ -169,7 +165,7 @@ static bool join(const rerank *r, const mu_prompt *first, const mu_prompt *secon
     uint32_t n_before = first->n + n_repeated, n = n_before + second->n;
     mu_token *tokens = MU_ALLOC(mu_token, n);
     MU_ASSERT(first->n >= n_behind && second->n >= n_behind);
-    if (!tokens) return no_memory(error);
+    if (!tokens) return mu_api_no_memory(error);
     memcpy(tokens, first->tokens, first->n * sizeof(*tokens));
     memcpy(tokens + first->n, first->tokens + first->n - n_repeated, n_repeated * sizeof(*tokens));
     memcpy(tokens + n_before, second->tokens, second->n * sizeof(*tokens));
@@ -184,7 +180,7 @@ static bool join(const rerank *r, const mu_prompt *first, const mu_prompt *secon
 static bool submit(rerank *r, const rerank_form *form, const mu_prompt *first, uint32_t n_first,
                    const mu_prompt *second, uint32_t n, mu_api_error *error) {
     mu_seq_options *pairs = MU_ALLOC(mu_seq_options, n);
-    bool ok = pairs || no_memory(error);
+    bool ok = pairs || mu_api_no_memory(error);
     for (uint32_t i = 0; ok && i < n; i++) {
         ok = join(r, &first[n_first > 1 ? i : 0], &second[i], &pairs[i], error);
     }
@@ -217,7 +213,7 @@ static bool score(rerank *r, const rerank_form *form, const rerank_params *p, mu
                              .encode_flags = MU_ENCODE_WHOLE,
                              .is_any_length = true};
     json_t *firsts = texts_of(p->query), *seconds = texts_of(p->documents);
-    bool ok = (firsts && seconds) || no_memory(error);
+    bool ok = (firsts && seconds) || mu_api_no_memory(error);
     ok = ok && mu_prompts_read(call, &rules, firsts, &first, &n_first, error);
     rules.field = form->second;
     rules.encode_flags =
@@ -247,7 +243,7 @@ static void start(mu_call *call, const rerank_form *form) {
     if (!mu_call_body(call, &body)) return;
     rerank *r = mu_alloc(sizeof(*r));
     rerank_params params = {0};
-    bool ok = r || no_memory(&error);
+    bool ok = r || mu_api_no_memory(&error);
     if (ok) {
         r->base.write = form->write;
         r->base.close = close_rerank;

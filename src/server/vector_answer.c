@@ -7,10 +7,6 @@
 
 enum { LONG_BYTES = 1 << 18 }; /* an answer for a worker */
 
-static bool no_memory(mu_api_error *error) {
-    return mu_api_fail(error, MU_API_OVERLOADED, NULL, "out of memory");
-}
-
 void mu_vector_append_text(const char *text, size_t n, mu_buf *out) {
     json_t *json = json_stringn(text, n);
     char *quoted = json ? json_dumps(json, JSON_ENCODE_ANY) : NULL;
@@ -25,19 +21,6 @@ const float *mu_vector_values(const mu_vector_answer *p, uint32_t i, uint32_t *o
     return (const float *)(const void *)p->news[i].embedding.data;
 }
 
-static bool find_error(const mu_vector_answer *p, mu_api_error *error) {
-    for (uint32_t i = 0; i < p->n_texts; i++) {
-        if (p->news[i].finish == MU_FINISH_STOP) continue;
-        if (p->news[i].finish == MU_FINISH_ERROR) {
-            mu_api_fail_status(error, &p->news[i].err);
-        } else {
-            mu_api_fail(error, MU_API_DRAINING, NULL, "the server is stopping");
-        }
-        return true;
-    }
-    return false;
-}
-
 static void resume(mu_answer *answer) {
     mu_vector_answer *p = (mu_vector_answer *)answer;
     mu_call *call = answer->call;
@@ -47,7 +30,8 @@ static void resume(mu_answer *answer) {
     for (uint32_t i = 0; i < p->n_texts; i++) {
         mu_request_take(p->request, i, &p->news[i]);
     }
-    if (find_error(p, &error) || !mu_call_charge(call, p->answer_bytes, &error)) {
+    if (mu_news_find_error(p->news, p->n_texts, &error) ||
+        !mu_call_charge(call, p->answer_bytes, &error)) {
         mu_call_fail(call, &error);
         return;
     }
@@ -150,7 +134,7 @@ bool mu_vector_submit(mu_vector_answer *p, const mu_seq_options *texts, uint32_t
     p->news = MU_ALLOC(mu_request_news, n_texts);
     if (!seqs || !p->news) {
         mu_free(seqs);
-        return no_memory(error);
+        return mu_api_no_memory(error);
     }
     p->n_texts = n_texts;
     for (uint32_t i = 0; i < n_texts; i++) {
