@@ -48,24 +48,24 @@ static const mu_param ollama_rows[] = {
 static const mu_param_table openai_table = {openai_rows, MU_COUNTOF(openai_rows), NULL};
 static const mu_param_table ollama_table = {ollama_rows, MU_COUNTOF(ollama_rows), NULL};
 
-typedef struct embedding embedding;
-
-/* How an API asks and shows. */
 typedef struct embedding_form {
+    mu_vector_form base; /* first: the answer's pointer is ours */
     const mu_param_table *table;
     const char *field; /* of the texts, for errors */
     uint32_t n_max;    /* texts */
     bool truncates;    /* where the body is silent */
-    void (*write)(const mu_vector_answer *p, mu_buf *out);
 } embedding_form;
 
-struct embedding {
+typedef struct embedding {
     mu_vector_answer base; /* first: the server's pointer is ours */
-    const embedding_form *form;
     bool is_base64;
     uint32_t n_dims;
     float *vector; /* [n_dims] */
-};
+} embedding;
+
+static const embedding_form *form_of(const embedding *e) {
+    return (const embedding_form *)e->base.form;
+}
 
 /* Answers */
 
@@ -169,7 +169,7 @@ static bool submit(embedding *e, const mu_prompt *texts, uint32_t n, mu_api_erro
         options[i] = (mu_seq_options){.prompt = texts[i].tokens, .n_prompt = texts[i].n};
     }
     e->base.answer_bytes = (uint64_t)n * e->n_dims * VALUE_BYTES;
-    bool ok = mu_vector_submit(&e->base, options, n, e->form->field, error);
+    bool ok = mu_vector_submit(&e->base, options, n, form_of(e)->field, error);
     mu_free(options);
     return ok;
 }
@@ -180,11 +180,11 @@ static bool embed(embedding *e, const embedding_params *p, mu_api_error *error) 
     uint32_t n_texts = 0;
     json_t *input = p->input ? p->input : p->prompt;
     if (!choose_model(e, p, error) || !read_format(p, &e->is_base64, error)) return false;
-    if (!input) return mu_api_wrong(error, e->form->field, "must be a text or a list of texts");
+    if (!input) return mu_api_wrong(error, form_of(e)->field, "must be a text or a list of texts");
     uint32_t n_ctx = mu_engine_n_ctx(call->served->engine), n_max = p->truncate_prompt_tokens;
     if (p->truncate || n_max > n_ctx) n_max = n_ctx;
-    const mu_prompt_rules rules = {.field = e->form->field,
-                                   .n_max = e->form->n_max,
+    const mu_prompt_rules rules = {.field = form_of(e)->field,
+                                   .n_max = form_of(e)->n_max,
                                    .encode_flags = MU_ENCODE_WHOLE,
                                    .n_tokens_max = n_max,
                                    .is_any_length = true};
@@ -198,41 +198,33 @@ static void close_embedding(mu_vector_answer *p) {
     mu_free(((embedding *)p)->vector);
 }
 
-static void start(mu_call *call, const embedding_form *form) {
-    json_t *body;
-    mu_api_error error = {0};
-    mu_buf unknown = {0};
-    if (!mu_call_body(call, &body)) return;
-    embedding *e = mu_alloc(sizeof(*e));
-    embedding_params params = {.truncate = form->truncates};
-    bool ok = e || mu_api_no_memory(&error);
-    if (ok) {
-        e->form = form;
-        e->base.write = form->write;
-        e->base.close = close_embedding;
-        mu_vector_open(call, &e->base);
-        ok = mu_params_read(form->table, body, &params, &unknown, &error) &&
-             embed(e, &params, &error);
-    }
-    mu_call_body_free(call, body);
-    mu_call_report_unknown(call, &unknown);
-    mu_buf_deinit(&unknown);
-    if (!ok) mu_call_fail(call, &error);
+static bool read_body(mu_vector_answer *p, json_t *body, mu_buf *unknown, mu_api_error *error) {
+    embedding *e = (embedding *)p;
+    embedding_params params = {.truncate = form_of(e)->truncates};
+    return mu_params_read(form_of(e)->table, body, &params, unknown, error) &&
+           embed(e, &params, error);
 }
 
+#define FORM(writer) \
+    { read_body, writer, close_embedding }
+static const embedding_form openai_form = {FORM(write_openai), &openai_table, "input", TEXTS_MAX,
+                                           false};
+static const embedding_form ollama_form = {FORM(write_ollama), &ollama_table, "input", TEXTS_MAX,
+                                           true};
+static const embedding_form ollama_one_form = {FORM(write_ollama_one), &ollama_table, "prompt", 1,
+                                               true};
+#undef FORM
+
 void mu_embedding_post_openai(mu_call *call) {
-    static const embedding_form form = {&openai_table, "input", TEXTS_MAX, false, write_openai};
-    start(call, &form);
+    mu_vector_start(call, &openai_form.base, sizeof(embedding));
 }
 
 void mu_embedding_post_ollama(mu_call *call) {
-    static const embedding_form form = {&ollama_table, "input", TEXTS_MAX, true, write_ollama};
-    start(call, &form);
+    mu_vector_start(call, &ollama_form.base, sizeof(embedding));
 }
 
 void mu_embedding_post_ollama_one(mu_call *call) {
-    static const embedding_form form = {&ollama_table, "prompt", 1, true, write_ollama_one};
-    start(call, &form);
+    mu_vector_start(call, &ollama_one_form.base, sizeof(embedding));
 }
 
 bool mu_embedding_check_body(json_t *body, mu_api_error *error) {

@@ -36,11 +36,10 @@ static const mu_param score_rows[] = {
 static const mu_param_table rerank_table = {rerank_rows, MU_COUNTOF(rerank_rows), NULL};
 static const mu_param_table score_table = {score_rows, MU_COUNTOF(score_rows), NULL};
 
-/* How an API asks and shows. */
 typedef struct rerank_form {
+    mu_vector_form base; /* first: the answer's pointer is ours */
     const mu_param_table *table;
     const char *first, *second; /* fields */
-    void (*write)(const mu_vector_answer *base, mu_buf *out);
 } rerank_form;
 
 typedef struct result {
@@ -236,40 +235,28 @@ static void close_rerank(mu_vector_answer *base) {
     json_decref(((rerank *)base)->documents);
 }
 
-static void start(mu_call *call, const rerank_form *form) {
-    json_t *body;
-    mu_api_error error = {0};
-    mu_buf unknown = {0};
-    if (!mu_call_body(call, &body)) return;
-    rerank *r = mu_alloc(sizeof(*r));
+static bool read_body(mu_vector_answer *base, json_t *body, mu_buf *unknown, mu_api_error *error) {
+    const rerank_form *form = (const rerank_form *)base->form;
     rerank_params params = {0};
-    bool ok = r || mu_api_no_memory(&error);
-    if (ok) {
-        r->base.write = form->write;
-        r->base.close = close_rerank;
-        mu_vector_open(call, &r->base);
-        ok = mu_params_read(form->table, body, &params, &unknown, &error) &&
-             score(r, form, &params, &error);
-    }
-    mu_call_body_free(call, body);
-    mu_call_report_unknown(call, &unknown);
-    mu_buf_deinit(&unknown);
-    if (!ok) mu_call_fail(call, &error);
+    return mu_params_read(form->table, body, &params, unknown, error) &&
+           score((rerank *)base, form, &params, error);
 }
 
-static const rerank_form rerank_form_of_jina = {&rerank_table, "query", "documents", write_rerank};
-static const rerank_form score_form = {&score_table, "text_1", "text_2", write_score};
+static const rerank_form query_form = {
+    {read_body, write_rerank, close_rerank}, &rerank_table, "query", "documents"};
+static const rerank_form score_form = {
+    {read_body, write_score, close_rerank}, &score_table, "text_1", "text_2"};
 
 void mu_rerank_post(mu_call *call) {
-    start(call, &rerank_form_of_jina);
+    mu_vector_start(call, &query_form.base, sizeof(rerank));
 }
 
 void mu_rerank_post_score(mu_call *call) {
-    start(call, &score_form);
+    mu_vector_start(call, &score_form.base, sizeof(rerank));
 }
 
 bool mu_rerank_check_body(json_t *body, mu_api_error *error) {
-    static const rerank_form *const forms[] = {&rerank_form_of_jina, &score_form};
+    static const rerank_form *const forms[] = {&query_form, &score_form};
     bool ok = true;
     for (size_t i = 0; i < MU_COUNTOF(forms) && ok; i++) {
         rerank_params params = {0};

@@ -35,7 +35,7 @@ static void resume(mu_answer *answer) {
         mu_call_fail(call, &error);
         return;
     }
-    p->write(p, &text);
+    p->form->write(p, &text);
     mu_call_text(call, "application/json", &text);
     mu_buf_deinit(&text);
 }
@@ -61,7 +61,7 @@ static void close_answer(mu_answer *answer) {
     for (uint32_t i = 0; i < p->n_texts && p->news; i++) {
         mu_request_news_deinit(&p->news[i]);
     }
-    if (p->close) p->close(p);
+    p->form->close(p);
     mu_free(p->news);
     mu_free(p);
 }
@@ -69,9 +69,23 @@ static void close_answer(mu_answer *answer) {
 static const mu_answer_kind kind = {
     .resume = resume, .cancel = cancel, .close = close_answer, .log = log_fields};
 
-void mu_vector_open(mu_call *call, mu_vector_answer *p) {
-    p->answer = (mu_answer){.kind = &kind, .call = call};
-    call->answer = &p->answer;
+void mu_vector_start(mu_call *call, const mu_vector_form *form, size_t size) {
+    json_t *body;
+    mu_api_error error = {0};
+    mu_buf unknown = {0};
+    if (!mu_call_body(call, &body)) return;
+    mu_vector_answer *p = mu_alloc(size);
+    bool ok = p || mu_api_no_memory(&error);
+    if (ok) {
+        p->answer = (mu_answer){.kind = &kind, .call = call};
+        p->form = form;
+        call->answer = &p->answer;
+        ok = form->read(p, body, &unknown, &error);
+    }
+    mu_call_body_free(call, body);
+    mu_call_report_unknown(call, &unknown);
+    mu_buf_deinit(&unknown);
+    if (!ok) mu_call_fail(call, &error);
 }
 
 bool mu_vector_choose_model(mu_vector_answer *p, const char *name, mu_api_error *error) {

@@ -2,7 +2,7 @@
  * written when all are there. Private to server/; embedding.c and rerank.c say what is asked and
  * how it is shown.
  *
- *     open ──▶ the API reads its body ──▶ submit ──▶ woken: all done ──▶ write()
+ *     start ──▶ read() the body ──▶ submit ──▶ woken: all done ──▶ write()
  */
 #ifndef MU_SERVER_VECTOR_ANSWER_H
 #define MU_SERVER_VECTOR_ANSWER_H
@@ -10,20 +10,29 @@
 #include "server/call.h"
 
 typedef struct mu_vector_answer mu_vector_answer;
+
+/* How an API asks and shows; the first member of its own table, if it has more to say. */
+typedef struct mu_vector_form {
+    /* Chooses the model and submits the texts. Names of no field go to unknown. */
+    bool (*read)(mu_vector_answer *p, json_t *body, mu_buf *unknown, mu_api_error *error);
+    /* The answer as JSON, all news being there. */
+    void (*write)(const mu_vector_answer *p, mu_buf *out);
+    void (*close)(mu_vector_answer *p); /* what else it owns */
+} mu_vector_form;
+
+/* The first member of an API's own struct. */
 struct mu_vector_answer {
     mu_answer answer; /* first: the server's pointer is ours */
-    char model[256];  /* the name it was asked under */
+    const mu_vector_form *form;
+    char model[256]; /* the name it was asked under */
     uint32_t n_texts, n_tokens;
     mu_request *request;
     mu_request_news *news; /* [n_texts] */
-    /* The answer as JSON, all news being there. */
-    void (*write)(const mu_vector_answer *p, mu_buf *out);
-    void (*close)(mu_vector_answer *p); /* what else it owns; NULL: nothing */
-    uint64_t answer_bytes;              /* of it, at most */
+    uint64_t answer_bytes; /* of it, at most */
 };
 
-/* Makes p the call's answer; it is freed with the call. */
-void mu_vector_open(mu_call *call, mu_vector_answer *p);
+/* The answer is of so many bytes, zeroed, and is freed with the call. */
+void mu_vector_start(mu_call *call, const mu_vector_form *form, size_t size);
 /* The call's model, which must be one that gives embeddings. False: *error says that it is not. */
 bool mu_vector_choose_model(mu_vector_answer *p, const char *name, mu_api_error *error);
 /* texts: [n_texts]; tokens and n_first of each, borrowed. field: of the body, for errors. */
